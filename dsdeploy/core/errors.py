@@ -1,0 +1,34 @@
+"""Named errors. Each says what is wrong and, always, what to try; the class fixes the exit code."""
+
+from dsdeploy.core.texts import Text
+
+
+class DsdeployError(Exception):
+    """Base of every error a user can meet. `hint` is required: nobody raises without a way on."""
+
+    exit_code = 1
+
+    def __init__(self, message: Text, *, hint: Text) -> None:
+        super().__init__(message.id)
+        self.message = message
+        self.hint = hint
+
+    @property
+    def code(self) -> str:
+        return type(self).__name__
+
+
+class UsageError(DsdeployError):
+    exit_code = 2
+
+
+class UnknownModel(UsageError):
+    pass
+
+
+class ProfileError(DsdeployError):
+    exit_code = 10
+
+
+class ProfileNotWritable(ProfileError):
+    pass

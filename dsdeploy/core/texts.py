@@ -1,0 +1,44 @@
+"""What a person reads, as data: a message id with its values, rendered late in the reader's language."""
+
+import tomllib
+from dataclasses import dataclass, field
+from functools import cache
+from importlib.resources import files
+from typing import Any
+
+LANGUAGES = ("en", "zh")
+
+
+@dataclass(frozen=True, slots=True)
+class Text:
+    """One message: `id` names an entry of `messages.toml`, `values` fill its braces."""
+
+    id: str
+    values: dict[str, Any] = field(default_factory=dict)
+
+    def render(self, language: str) -> str:
+        """The message in `language` ("en" or "zh"). Raises KeyError for an id or value that is missing."""
+        return catalogue()[self.id][language].format(**self.values)
+
+
+def text(id: str, **values: Any) -> Text:
+    return Text(id, values)
+
+
+@cache
+def catalogue() -> dict[str, dict[str, str]]:
+    """Every message: id → language → template."""
+    content: dict[str, dict[str, str]] = tomllib.loads(
+        files("dsdeploy.core.data").joinpath("messages.toml").read_text(encoding="utf-8")
+    )
+    return content
+
+
+def choose_language(wanted: str | None, environment: dict[str, str]) -> str:
+    """`wanted` if given, else the locale's (LC_ALL before LC_MESSAGES before LANG), else English."""
+    if wanted in LANGUAGES:
+        return str(wanted)
+    for name in ("LC_ALL", "LC_MESSAGES", "LANG"):
+        if environment.get(name):
+            return "zh" if environment[name].lower().startswith("zh") else "en"
+    return "en"

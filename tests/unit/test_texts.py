@@ -1,0 +1,30 @@
+import re
+from pathlib import Path
+
+import pytest
+
+from dsdeploy.core.texts import catalogue, choose_language
+
+SOURCES = "\n".join(p.read_text() for p in (Path(__file__).parents[2] / "dsdeploy").rglob("*.py"))
+
+
+def test_every_message_is_in_both_languages_with_the_same_values():
+    for id, languages in catalogue().items():
+        assert set(languages) == {"en", "zh"}, id
+        braces = {lang: sorted(re.findall(r"\{(\w+)\}", words)) for lang, words in languages.items()}
+        assert braces["en"] == braces["zh"], id
+
+
+def test_every_message_that_the_program_names_exists_and_none_is_dead():
+    ids = set(catalogue())
+    assert set(re.findall(r'\b(?:text|say)\("([a-z-]+)"', SOURCES)) <= ids
+    assert [id for id in ids if f'"{id}"' not in SOURCES] == []
+
+
+@pytest.mark.parametrize(
+    ("wanted", "environment", "language"),
+    [("zh", {"LANG": "en_US"}, "zh"), (None, {"LANG": "zh_CN.UTF-8"}, "zh"), (None, {}, "en"),
+     (None, {"LC_ALL": "C", "LANG": "zh_CN"}, "en")],
+)
+def test_language_is_the_flag_then_the_locale(wanted, environment, language):
+    assert choose_language(wanted, environment) == language
