@@ -13,6 +13,7 @@ from dsdeploy import workflows
 from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.results import Result, failure_document, success_document
 from dsdeploy.core.texts import LANGUAGES, choose_language, text
+from dsdeploy.core.values import Request
 
 View = Callable[[Any, str], tuple[tuple[str, ...], list[tuple[str, ...]]]]
 
@@ -41,6 +42,25 @@ def build_app(language: str) -> typer.Typer:
         from dsdeploy.cli.views import profile_rows
 
         _finish("profile", lambda: workflows.profile(save), profile_rows, as_json, language)
+
+    @app.command(help=say("help-plan"))
+    def plan(
+        model: Annotated[str | None, typer.Option("--model", help=say("help-model"))] = None,
+        users: Annotated[int, typer.Option("--users", help=say("help-users"))] = 1,
+        context: Annotated[int, typer.Option("--context", help=say("help-context"))] = 4096,
+        hardware: Annotated[Path | None, typer.Option("--hardware", help=say("help-hardware"))] = None,
+        out: Annotated[Path | None, typer.Option("--out", help=say("help-out"))] = None,
+        verify: Annotated[Path | None, typer.Option("--verify", help=say("help-verify"))] = None,
+        as_json: Annotated[bool, as_json_option] = False,
+    ) -> None:
+        from dsdeploy.cli.views import plan_rows
+
+        def work() -> Result[Any]:
+            if verify is not None:
+                return workflows.plan_verify(verify, hardware)
+            return workflows.plan(Request(model, users, context), hardware, out)
+
+        _finish("plan", work, plan_rows, as_json, language)
 
     @models.command("list", help=say("help-models-list"))
     def models_list(as_json: Annotated[bool, as_json_option] = False) -> None:

@@ -3,7 +3,7 @@
 from typing import Any
 
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Profile
+from dsdeploy.core.values import Plan, Profile
 
 Rows = list[tuple[str, ...]]
 
@@ -80,3 +80,33 @@ def model_rows(model: dict[str, Any], language: str) -> tuple[tuple[str, ...], R
     }
     head = tuple(text(id).render(language) for id in ("field", "value"))
     return head, [(text(id).render(language), str(value or unknown)) for id, value in fields.items()]
+
+
+_RULES = {"memory": text("rule-memory"), "disk": text("rule-disk"), "context": text("rule-context")}
+_WARNINGS = {"accelerators-unused": text("warning-accelerators-unused")}
+
+
+def plan_rows(plan: Plan, language: str) -> tuple[tuple[str, ...], Rows]:
+    def say(id: str, **values: Any) -> str:
+        return text(id, **values).render(language)
+
+    rows: Rows = [
+        (say("chosen"), f"{plan.model_id} {plan.format}"),
+        (say("engine"), f"{plan.engine} ({plan.device})"),
+        (say("why"), say("why-value")),
+        (say("weights"), gib(plan.memory.weights_bytes, language)),
+        (say("kv-cache"), gib(plan.memory.kv_cache_bytes, language)),
+        (say("compute"), gib(plan.memory.compute_bytes, language)),
+        (say("reserve"), gib(plan.memory.reserve_bytes, language)),
+        (say("needed"), gib(plan.memory.needed_bytes, language)),
+        (say("available"), gib(plan.memory.available_bytes, language)),
+    ]
+    rows += [(say("warning"), _WARNINGS[code].render(language)) for code in plan.warnings]
+    for one in plan.rejected:
+        needed, available = (
+            f"{size:,} tokens" if one.rule == "context" else gib(size, language)
+            for size in (one.needed, one.available)
+        )
+        reason = say("rejected-value", rule=_RULES[one.rule].render(language), needed=needed, available=available)
+        rows.append((say("rejected", name=f"{one.model_id} {one.format}"), reason))
+    return (say("field"), say("value")), rows

@@ -32,3 +32,9 @@ def find_model(name: str) -> dict[str, Any]:
     near = get_close_matches(wanted, by_name, n=3, cutoff=0.5)
     hint = text("unknown-model-near", near=", ".join(near)) if near else text("unknown-model-list")
     raise UnknownModel(text("unknown-model", name=name), hint=hint)
+
+
+@cache
+def gguf_variants() -> tuple[dict[str, Any], ...]:
+    """The GGUF variants that a plan chooses among, best first."""
+    return tuple(json.loads(files("dsdeploy.core.data").joinpath("gguf.json").read_text(encoding="utf-8"))["variants"])

@@ -32,3 +32,27 @@ class ProfileError(DsdeployError):
 
 class ProfileNotWritable(ProfileError):
     pass
+
+
+class ProfileUnreadable(ProfileError):
+    pass
+
+
+class InvalidRequest(UsageError):
+    pass
+
+
+class PlanUnreadable(UsageError):
+    pass
+
+
+class PlanNotWritable(UsageError):
+    pass
+
+
+class NoModelFits(DsdeployError):
+    exit_code = 11
+
+
+class PlanDoesNotHold(DsdeployError):
+    exit_code = 11

@@ -47,3 +47,56 @@ class Profile:
     disks: tuple[Disk, ...]
     container_runtimes: tuple[ContainerRuntime, ...]
     accelerators: tuple[Accelerator, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user wants; `model_id` None means the best that fits."""
+
+    model_id: str | None
+    users: int
+    context_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBudget:
+    """Host memory of one llama.cpp server, term by term."""
+
+    weights_bytes: int
+    kv_cache_bytes: int
+    compute_bytes: int
+    reserve_bytes: int
+    available_bytes: int
+
+    @property
+    def needed_bytes(self) -> int:
+        return self.weights_bytes + self.kv_cache_bytes + self.compute_bytes + self.reserve_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A candidate that lost: `rule` is memory, disk or context; the unit is bytes, tokens for context."""
+
+    model_id: str
+    format: str
+    rule: str
+    needed: int
+    available: int
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The contract between commands: the choice, its memory, and every candidate that lost."""
+
+    model_id: str
+    format: str
+    weights_repo: str
+    weights_bytes: int
+    engine: str
+    device: str
+    users: int
+    context_tokens: int
+    memory: MemoryBudget
+    disk_path: str
+    warnings: tuple[str, ...]
+    rejected: tuple[Rejected, ...]

@@ -1,16 +1,15 @@
-"""Asks this machine what it has, and writes the answer to a file that can be carried out of a site."""
+"""Asks this machine what it has, and keeps the answer in a file that can be carried out of a site."""
 
 import json
-import os
 import platform
-import tempfile
-from dataclasses import asdict
 from pathlib import Path
 
 import psutil
 
 from dsdeploy.adapters import accelerators, host
-from dsdeploy.core.errors import ProfileNotWritable
+from dsdeploy.adapters.files import write_whole
+from dsdeploy.core.documents import from_document, to_document
+from dsdeploy.core.errors import ProfileNotWritable, ProfileUnreadable
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Profile
 
@@ -33,20 +32,21 @@ def detect_profile() -> Profile:
 
 
 def save_profile(profile: Profile, path: Path) -> None:
-    """Writes beside `path`, then renames: there is never half a file. Raises ProfileNotWritable."""
-    document = {"apiVersion": "dsdeploy/v1", "kind": "Profile", **asdict(profile)}
-    beside: str | None = None
+    """Writes the whole file or none. Raises ProfileNotWritable."""
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
-            beside = file.name
-            json.dump(document, file, indent=2, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(beside, path)
+        write_whole(path, json.dumps(to_document(profile), indent=2, ensure_ascii=False))
     except OSError as error:
-        if beside is not None:
-            Path(beside).unlink(missing_ok=True)
-        reason = error.strerror or str(error)
         raise ProfileNotWritable(
-            text("profile-not-writable", path=path, reason=reason), hint=text("profile-not-writable-hint")
+            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
         ) from error
+
+
+def load_profile(path: Path) -> Profile:
+    """The profile in a file that `save_profile` wrote. Raises ProfileUnreadable."""
+    try:
+        return from_document(Profile, json.loads(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except ValueError as error:
+        reason = str(error)
+    raise ProfileUnreadable(text("unreadable", path=path, reason=reason), hint=text("profile-unreadable-hint"))

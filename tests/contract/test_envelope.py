@@ -13,7 +13,7 @@ def run(*words: str, **environment: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run([*program, *words], capture_output=True, text=True, env={**os.environ, **environment})
 
 
-@pytest.mark.parametrize("words", [("profile",), ("models", "list"), ("models", "show", "deepseek-r1")])
+@pytest.mark.parametrize("words", [("profile",), ("models", "list"), ("models", "show", "deepseek-r1"), ("plan",)])
 def test_success_is_one_document(words):
     r = run(*words, "--json")
     assert r.returncode == 0, r.stderr

@@ -1,0 +1,21 @@
+"""Text files, whole or not at all."""
+
+import os
+import tempfile
+from pathlib import Path
+
+
+def write_whole(path: Path, content: str) -> None:
+    """Writes beside `path`, flushes to disk, then renames. Raises OSError and leaves nothing behind."""
+    beside: str | None = None
+    try:
+        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+            beside = file.name
+            file.write(content)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(beside, path)
+    except BaseException:
+        if beside is not None:
+            Path(beside).unlink(missing_ok=True)
+        raise

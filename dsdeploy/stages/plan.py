@@ -1,0 +1,155 @@
+"""Chooses the best model and format that fit a machine's memory and disk, and says why the others do not."""
+
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+
+import yaml
+
+from dsdeploy.adapters.files import write_whole
+from dsdeploy.core import catalogue
+from dsdeploy.core.documents import from_document, to_document
+from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold, PlanNotWritable, PlanUnreadable
+from dsdeploy.core.texts import text
+from dsdeploy.core.values import MemoryBudget, Plan, Profile, Rejected, Request
+
+_UBATCH_TOKENS = 512  # llama-server's default for --ubatch-size
+_CELL_TOKENS = 256  # llama.cpp rounds the KV cache up to this
+_GGUF_METADATA_BYTES = 10_000_000  # tokenizer and header, the most seen in published files of these models
+_RESERVE_BYTES = 1 << 30
+
+
+def choose_plan(request: Request, profile: Profile) -> Plan:
+    """The first candidate, best first, that breaks no rule. Raises InvalidRequest, UnknownModel, NoModelFits."""
+    for name, number in (("users", request.users), ("context", request.context_tokens)):
+        if number < 1:
+            raise InvalidRequest(text("bad-number", name=name, found=number), hint=text("bad-number-hint"))
+    rejected: list[Rejected] = []
+    for variant in _candidates(request.model_id):
+        plan = fit_variant(variant, request, profile)
+        broken = _broken_rule(plan, profile)
+        if broken is None:
+            return replace(plan, rejected=tuple(rejected))
+        rejected.append(broken)
+    last = rejected[-1]
+    raise NoModelFits(
+        text(
+            "no-model-fits", users=request.users, context=request.context_tokens, name=f"{last.model_id} {last.format}",
+            rule=last.rule, needed=f"{last.needed:,}", available=f"{last.available:,}",
+        ),
+        hint=text("no-model-fits-hint"),
+    )  # fmt: skip
+
+
+def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> Plan:
+    """What this variant would need on this machine; it is judged elsewhere."""
+    model = catalogue.find_model(variant["model_id"])
+    weights_bytes = variant["tensor_bytes"] + _GGUF_METADATA_BYTES
+    cells = request.users * _round_up(request.context_tokens, _CELL_TOKENS)
+    disk = max(profile.disks, key=lambda one: one.free_bytes, default=None)
+    return Plan(
+        model_id=variant["model_id"],
+        format=variant["format"],
+        weights_repo=variant["repo"],
+        weights_bytes=weights_bytes,
+        engine="llama.cpp",
+        device="cpu",
+        users=request.users,
+        context_tokens=request.context_tokens,
+        memory=MemoryBudget(
+            weights_bytes=weights_bytes,
+            kv_cache_bytes=cells * int(model["kv_cache"]["bytes_per_token_bf16"]),
+            compute_bytes=compute_buffer_bytes(model["architecture"], cells),
+            reserve_bytes=_RESERVE_BYTES,
+            available_bytes=profile.memory_available_bytes,
+        ),
+        disk_path=disk.path if disk else "",
+        warnings=("accelerators-unused",) if profile.accelerators else (),
+        rejected=(),
+    )
+
+
+def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:
+    """llama.cpp's compute buffer for a dense model on the CPU with flash attention, in bytes.
+
+    Float32 logits and residual stream of one micro-batch, and its attention mask over all cells: the largest
+    tensors that llama.cpp's graph allocator holds at once (src/llama-graph.cpp).
+    """
+    return _UBATCH_TOKENS * 4 * (int(architecture["vocab_size"]) + int(architecture["hidden_size"]) + cells)
+
+
+def save_plan(plan: Plan, path: Path) -> None:
+    """Writes the whole file or none. Raises PlanNotWritable."""
+    try:
+        write_whole(path, yaml.safe_dump(to_document(plan), sort_keys=False, allow_unicode=True))
+    except OSError as error:
+        raise PlanNotWritable(
+            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
+        ) from error
+
+
+def load_plan(path: Path) -> Plan:
+    """The plan in a file. Raises PlanUnreadable, which names the place."""
+    try:
+        return from_document(Plan, yaml.safe_load(path.read_text(encoding="utf-8")))
+    except OSError as error:
+        reason = error.strerror or str(error)
+    except (ValueError, yaml.YAMLError) as error:
+        reason = str(error)
+    raise PlanUnreadable(text("unreadable", path=path, reason=reason), hint=text("plan-unreadable-hint"))
+
+
+def verify_plan(plan: Plan, profile: Profile) -> None:
+    """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
+    hint = text("plan-unreadable-hint")
+    request = Request(plan.model_id, plan.users, plan.context_tokens)
+    variants = _candidates(plan.model_id)
+    variant = next((one for one in variants if one["format"] == plan.format), None)
+    if variant is None:
+        near = ", ".join(one["format"] for one in variants)
+        raise InvalidRequest(text("no-candidate", name=plan.format), hint=text("no-candidate-hint", near=near))
+    fresh = fit_variant(variant, request, profile)
+    for field in ("weights_bytes", "kv_cache_bytes", "compute_bytes", "reserve_bytes"):
+        found, expected = getattr(plan.memory, field), getattr(fresh.memory, field)
+        if found != expected:
+            raise PlanDoesNotHold(
+                text("plan-differs", field=f"memory.{field}", found=found, expected=expected), hint=hint
+            )
+    broken = _broken_rule(fresh, profile)
+    if broken is not None:
+        raise PlanDoesNotHold(
+            text(
+                "plan-no-longer-fits", rule=broken.rule, needed=f"{broken.needed:,}", available=f"{broken.available:,}"
+            ),
+            hint=text("no-model-fits-hint"),
+        )
+
+
+def _candidates(model_name: str | None) -> tuple[dict[str, Any], ...]:
+    variants = catalogue.gguf_variants()
+    if model_name is None:
+        return variants
+    model_id = catalogue.find_model(model_name)["id"]
+    wanted = tuple(one for one in variants if one["model_id"] == model_id)
+    if not wanted:
+        near = ", ".join(dict.fromkeys(one["model_id"] for one in variants))
+        raise InvalidRequest(text("no-candidate", name=model_id), hint=text("no-candidate-hint", near=near))
+    return wanted
+
+
+def _broken_rule(plan: Plan, profile: Profile) -> Rejected | None:
+    longest = int(catalogue.find_model(plan.model_id)["architecture"]["max_position_embeddings"])
+    free_bytes = max((disk.free_bytes for disk in profile.disks), default=0)
+    rules = (
+        ("context", plan.context_tokens, longest),
+        ("memory", plan.memory.needed_bytes, plan.memory.available_bytes),
+        ("disk", plan.weights_bytes, free_bytes),
+    )
+    for rule, needed, available in rules:
+        if needed > available:
+            return Rejected(plan.model_id, plan.format, rule, needed, available)
+    return None
+
+
+def _round_up(number: int, step: int) -> int:
+    return -(-number // step) * step
