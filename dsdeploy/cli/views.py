@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import RULES, text
 from dsdeploy.core.values import Plan, Profile
 
 Rows = list[tuple[str, ...]]
@@ -82,7 +82,6 @@ def model_rows(model: dict[str, Any], language: str) -> tuple[tuple[str, ...], R
     return head, [(text(id).render(language), str(value or unknown)) for id, value in fields.items()]
 
 
-_RULES = {"memory": text("rule-memory"), "disk": text("rule-disk"), "context": text("rule-context")}
 _WARNINGS = {"accelerators-unused": text("warning-accelerators-unused")}
 
 
@@ -107,6 +106,6 @@ def plan_rows(plan: Plan, language: str) -> tuple[tuple[str, ...], Rows]:
             f"{size:,} tokens" if one.rule == "context" else gib(size, language)
             for size in (one.needed, one.available)
         )
-        reason = say("rejected-value", rule=_RULES[one.rule].render(language), needed=needed, available=available)
+        reason = say("rejected-value", rule=RULES[one.rule], needed=needed, available=available)
         rows.append((say("rejected", name=f"{one.model_id} {one.format}"), reason))
     return (say("field"), say("value")), rows

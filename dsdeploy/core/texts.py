@@ -11,18 +11,22 @@ LANGUAGES = ("en", "zh")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One message: `id` names an entry of `messages.toml`, `values` fill its braces."""
+    """One message: `id` names an entry of `messages.toml`, `values` fill its braces (a Text in the same language)."""
 
     id: str
     values: dict[str, Any] = field(default_factory=dict)
 
     def render(self, language: str) -> str:
         """The message in `language` ("en" or "zh"). Raises KeyError for an id or value that is missing."""
-        return catalogue()[self.id][language].format(**self.values)
+        values = {name: one.render(language) if isinstance(one, Text) else one for name, one in self.values.items()}
+        return catalogue()[self.id][language].format(**values)
 
 
 def text(id: str, **values: Any) -> Text:
     return Text(id, values)
+
+
+RULES = {"memory": text("rule-memory"), "disk": text("rule-disk"), "context": text("rule-context")}
 
 
 @cache

@@ -10,7 +10,7 @@ from dsdeploy.adapters.files import write_whole
 from dsdeploy.core import catalogue
 from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold, PlanNotWritable, PlanUnreadable
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import RULES, text
 from dsdeploy.core.values import MemoryBudget, Plan, Profile, Rejected, Request
 
 _UBATCH_TOKENS = 512  # llama-server's default for --ubatch-size
@@ -35,7 +35,7 @@ def choose_plan(request: Request, profile: Profile) -> Plan:
     raise NoModelFits(
         text(
             "no-model-fits", users=request.users, context=request.context_tokens, name=f"{last.model_id} {last.format}",
-            rule=last.rule, needed=f"{last.needed:,}", available=f"{last.available:,}",
+            rule=RULES[last.rule], needed=f"{last.needed:,}", available=f"{last.available:,}",
         ),
         hint=text("no-model-fits-hint"),
     )  # fmt: skip
@@ -119,7 +119,10 @@ def verify_plan(plan: Plan, profile: Profile) -> None:
     if broken is not None:
         raise PlanDoesNotHold(
             text(
-                "plan-no-longer-fits", rule=broken.rule, needed=f"{broken.needed:,}", available=f"{broken.available:,}"
+                "plan-no-longer-fits",
+                rule=RULES[broken.rule],
+                needed=f"{broken.needed:,}",
+                available=f"{broken.available:,}",
             ),
             hint=text("no-model-fits-hint"),
         )

@@ -4,6 +4,7 @@ import pytest
 
 from dsdeploy.core.catalogue import find_model, gguf_variants
 from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold, PlanUnreadable
+from dsdeploy.core.texts import RULES
 from dsdeploy.core.values import Disk, Profile, Request
 from dsdeploy.stages.plan import choose_plan, compute_buffer_bytes, load_plan, save_plan, verify_plan
 from dsdeploy.stages.profile import load_profile, save_profile
@@ -43,13 +44,13 @@ def test_more_context_never_needs_less():
 def test_disk_context_and_memory_each_reject_by_name():
     with pytest.raises(NoModelFits) as caught:
         choose_plan(Request(None, 1, 4096), machine(64, disk_gib=1))
-    assert caught.value.message.values["rule"] == "disk"
+    assert caught.value.message.values["rule"] == RULES["disk"]
     with pytest.raises(NoModelFits) as caught:
         choose_plan(Request(None, 1, 200_000), machine(640))
-    assert caught.value.message.values["rule"] == "context"
+    assert caught.value.message.values["rule"] == RULES["context"]
     with pytest.raises(NoModelFits) as caught:
         choose_plan(Request(None, 1, 4096), machine(1))
-    assert caught.value.message.values["rule"] == "memory"
+    assert caught.value.message.values["rule"] == RULES["memory"]
 
 
 @pytest.mark.parametrize("request_", [Request(None, 0, 4096), Request(None, 1, -1), Request("deepseek-r1", 1, 4096)])
@@ -84,6 +85,12 @@ def test_a_spoilt_plan_names_the_place(tmp_path, old, new, said):
     with pytest.raises(PlanUnreadable) as caught:
         load_plan(path)
     assert said in caught.value.message.render("en")
+
+
+def test_a_refusal_is_wholly_in_the_readers_language():
+    with pytest.raises(NoModelFits) as caught:
+        choose_plan(Request(None, 1, 4096), machine(1))
+    assert "内存" in caught.value.message.render("zh") and "memory" not in caught.value.message.render("zh")
 
 
 def test_verify_finds_a_hand_edit_and_a_smaller_machine():
