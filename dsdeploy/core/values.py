@@ -96,6 +96,7 @@ class Plan:
     device: str
     users: int
     context_tokens: int
+    engine_arguments: tuple[str, ...]
     memory: MemoryBudget
     disk_path: str
     warnings: tuple[str, ...]

@@ -56,6 +56,7 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
         device="cpu",
         users=request.users,
         context_tokens=request.context_tokens,
+        engine_arguments=engine_arguments(cells, request.users),
         memory=MemoryBudget(
             weights_bytes=weights_bytes,
             kv_cache_bytes=cells * int(model["kv_cache"]["bytes_per_token_bf16"]),
@@ -69,11 +70,22 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
     )
 
 
-def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:
-    """llama.cpp's compute buffer for a dense model on the CPU with flash attention, in bytes.
+def engine_arguments(cells: int, users: int) -> tuple[str, ...]:
+    """The options of llama-server (b11434) without which it would not keep to this memory budget.
 
-    Float32 logits and residual stream of one micro-batch, and its attention mask over all cells: the largest
-    tensors that llama.cpp's graph allocator holds at once (src/llama-graph.cpp).
+    By default it may also keep 8 GiB of old prompts and a second, repacked copy of weights (both stand in a real
+    server's log), and `--fit` may give less context than was planned.
+    """
+    budget = ("--ctx-size", str(cells), "--parallel", str(users), "--flash-attn", "on")
+    return (*budget, "--cache-ram", "0", "--no-repack", "--fit", "off")
+
+
+def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:
+    """An upper bound of llama.cpp's compute buffer for a dense model on the CPU with flash attention, in bytes.
+
+    Float32 logits and residual stream of one micro-batch, and its attention mask over all cells
+    (src/llama-graph.cpp). Builds that reserve logits for every token of the micro-batch come close to it; a build of
+    October 2026 stayed below: it logged a mask of 2 bytes a cell (28 MiB for 28,672 more) and logits for few tokens.
     """
     return _UBATCH_TOKENS * 4 * (int(architecture["vocab_size"]) + int(architecture["hidden_size"]) + cells)
 
@@ -101,7 +113,6 @@ def load_plan(path: Path) -> Plan:
 
 def verify_plan(plan: Plan, profile: Profile) -> None:
     """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
-    hint = text("plan-unreadable-hint")
     request = Request(plan.model_id, plan.users, plan.context_tokens)
     variants = _candidates(plan.model_id)
     variant = next((one for one in variants if one["format"] == plan.format), None)
@@ -110,11 +121,9 @@ def verify_plan(plan: Plan, profile: Profile) -> None:
         raise InvalidRequest(text("no-candidate", name=plan.format), hint=text("no-candidate-hint", near=near))
     fresh = fit_variant(variant, request, profile)
     for field in ("weights_bytes", "kv_cache_bytes", "compute_bytes", "reserve_bytes"):
-        found, expected = getattr(plan.memory, field), getattr(fresh.memory, field)
-        if found != expected:
-            raise PlanDoesNotHold(
-                text("plan-differs", field=f"memory.{field}", found=found, expected=expected), hint=hint
-            )
+        _hold(f"memory.{field}", getattr(plan.memory, field), getattr(fresh.memory, field))
+    for field in ("weights_repo", "weights_bytes", "engine", "device", "engine_arguments"):
+        _hold(field, getattr(plan, field), getattr(fresh, field))
     broken = _broken_rule(fresh, profile)
     if broken is not None:
         raise PlanDoesNotHold(
@@ -126,6 +135,12 @@ def verify_plan(plan: Plan, profile: Profile) -> None:
             ),
             hint=text("no-model-fits-hint"),
         )
+
+
+def _hold(field: str, found: object, expected: object) -> None:
+    if found != expected:
+        message = text("plan-differs", field=field, found=found, expected=expected)
+        raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
 
 
 def _candidates(model_name: str | None) -> tuple[dict[str, Any], ...]:

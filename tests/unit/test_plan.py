@@ -1,4 +1,5 @@
 from dataclasses import replace
+from itertools import pairwise
 
 import pytest
 
@@ -73,9 +74,14 @@ def test_files_survive_the_round_trip(tmp_path):
 
 @pytest.mark.parametrize(
     ("old", "new", "said"),
-    [("context_tokens:", "contxt_tokens:", "nearest is context_tokens"), ("dsdeploy/v1", "dsdeploy/v9", "apiVersion"),
-     ("users: 1", "users: many", "users: expected int"), ("users: 1", "users: -1", "negative"),
-     ("engine: llama.cpp\n", "", "engine: missing"), ("kind: Plan", "kind: [", "")],
+    [
+        ("context_tokens:", "contxt_tokens:", "nearest is context_tokens"),
+        ("dsdeploy/v1", "dsdeploy/v9", "apiVersion"),
+        ("users: 1", "users: many", "users: expected int"),
+        ("users: 1", "users: -1", "negative"),
+        ("engine: llama.cpp\n", "", "engine: missing"),
+        ("kind: Plan", "kind: [", ""),
+    ],
 )
 def test_a_spoilt_plan_names_the_place(tmp_path, old, new, said):
     path = tmp_path / "plan.yaml"
@@ -100,3 +106,13 @@ def test_verify_finds_a_hand_edit_and_a_smaller_machine():
         verify_plan(replace(plan, context_tokens=32768), machine(16))
     with pytest.raises(PlanDoesNotHold):
         verify_plan(plan, machine(4))
+    with pytest.raises(PlanDoesNotHold) as caught:
+        verify_plan(replace(plan, engine_arguments=()), machine(16))
+    assert caught.value.message.values["field"] == "engine_arguments"
+
+
+def test_the_engine_is_held_to_the_budget():
+    words = choose_plan(Request(None, 3, 4000), machine(64)).engine_arguments
+    given = dict(pairwise(words))
+    assert (given["--ctx-size"], given["--parallel"], given["--cache-ram"]) == (str(3 * 4096), "3", "0")
+    assert given["--fit"] == "off" and "--no-repack" in words

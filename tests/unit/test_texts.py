@@ -23,8 +23,12 @@ def test_every_message_that_the_program_names_exists_and_none_is_dead():
 
 @pytest.mark.parametrize(
     ("wanted", "environment", "language"),
-    [("zh", {"LANG": "en_US"}, "zh"), (None, {"LANG": "zh_CN.UTF-8"}, "zh"), (None, {}, "en"),
-     (None, {"LC_ALL": "C", "LANG": "zh_CN"}, "en")],
+    [
+        ("zh", {"LANG": "en_US"}, "zh"),
+        (None, {"LANG": "zh_CN.UTF-8"}, "zh"),
+        (None, {}, "en"),
+        (None, {"LC_ALL": "C", "LANG": "zh_CN"}, "en"),
+    ],
 )
 def test_language_is_the_flag_then_the_locale(wanted, environment, language):
     assert choose_language(wanted, environment) == language
