@@ -23,6 +23,22 @@ def detect_cpu_model() -> str | None:
     return platform.processor() or None
 
 
+def detect_memory(cgroup: Path = Path("/sys/fs/cgroup")) -> tuple[int, int]:
+    """Total and available memory in bytes, no more than this process's container (cgroup v2 or v1) may use."""
+    memory = psutil.virtual_memory()
+    total, available = int(memory.total), int(memory.available)
+    for limit_name, used_name in (
+        ("memory.max", "memory.current"),
+        ("memory/memory.limit_in_bytes", "memory/memory.usage_in_bytes"),
+    ):
+        try:
+            limit, used = int((cgroup / limit_name).read_text()), int((cgroup / used_name).read_text())
+        except (OSError, ValueError):
+            continue
+        total, available = min(total, limit), min(available, max(limit - used, 0))
+    return total, available
+
+
 def detect_numa_nodes() -> int | None:
     return len(list(Path("/sys/devices/system/node").glob("node[0-9]*"))) or None
 

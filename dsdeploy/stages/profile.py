@@ -15,7 +15,7 @@ from dsdeploy.core.values import Profile
 
 
 def detect_profile() -> Profile:
-    memory = psutil.virtual_memory()
+    memory_bytes, memory_available_bytes = host.detect_memory()
     return Profile(
         hostname=platform.node(),
         kernel=f"{platform.system()} {platform.release()}",
@@ -23,8 +23,8 @@ def detect_profile() -> Profile:
         cpu_threads=psutil.cpu_count() or 1,
         cpu_cores=psutil.cpu_count(logical=False),
         numa_nodes=host.detect_numa_nodes(),
-        memory_bytes=memory.total,
-        memory_available_bytes=memory.available,
+        memory_bytes=memory_bytes,
+        memory_available_bytes=memory_available_bytes,
         disks=host.detect_disks(),
         container_runtimes=host.detect_container_runtimes(),
         accelerators=accelerators.detect_accelerators(),
