@@ -2,7 +2,7 @@
 
 from typing import Any
 
-from dsdeploy.core.texts import RULES, text
+from dsdeploy.core.texts import RULES, WARNINGS, text
 from dsdeploy.core.values import Plan, Profile
 
 Rows = list[tuple[str, ...]]
@@ -82,9 +82,6 @@ def model_rows(model: dict[str, Any], language: str) -> tuple[tuple[str, ...], R
     return head, [(text(id).render(language), str(value or unknown)) for id, value in fields.items()]
 
 
-_WARNINGS = {"accelerators-unused": text("warning-accelerators-unused")}
-
-
 def plan_rows(plan: Plan, language: str) -> tuple[tuple[str, ...], Rows]:
     def say(id: str, **values: Any) -> str:
         return text(id, **values).render(language)
@@ -100,7 +97,7 @@ def plan_rows(plan: Plan, language: str) -> tuple[tuple[str, ...], Rows]:
         (say("needed"), gib(plan.memory.needed_bytes, language)),
         (say("available"), gib(plan.memory.available_bytes, language)),
     ]
-    rows += [(say("warning"), _WARNINGS[code].render(language)) for code in plan.warnings]
+    rows += [(say("warning"), WARNINGS[code].render(language)) for code in plan.warnings]
     for one in plan.rejected:
         needed, available = (
             f"{size:,} tokens" if one.rule == "context" else gib(size, language) for size in (one.needed, one.available)

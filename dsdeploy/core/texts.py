@@ -27,6 +27,7 @@ def text(id: str, **values: Any) -> Text:
 
 
 RULES = {"memory": text("rule-memory"), "disk": text("rule-disk"), "context": text("rule-context")}
+WARNINGS = {"accelerators-unused": text("warning-accelerators-unused")}
 
 
 @cache

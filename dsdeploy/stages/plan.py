@@ -10,7 +10,7 @@ from dsdeploy.adapters.files import write_whole
 from dsdeploy.core import catalogue
 from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold, PlanNotWritable, PlanUnreadable
-from dsdeploy.core.texts import RULES, text
+from dsdeploy.core.texts import RULES, WARNINGS, text
 from dsdeploy.core.values import MemoryBudget, Plan, Profile, Rejected, Request
 
 _UBATCH_TOKENS = 512  # llama-server's default for --ubatch-size
@@ -21,9 +21,7 @@ _RESERVE_BYTES = 1 << 30
 
 def choose_plan(request: Request, profile: Profile) -> Plan:
     """The first candidate, best first, that breaks no rule. Raises InvalidRequest, UnknownModel, NoModelFits."""
-    for name, number in (("users", request.users), ("context", request.context_tokens)):
-        if number < 1:
-            raise InvalidRequest(text("bad-number", name=name, found=number), hint=text("bad-number-hint"))
+    _judge_request(request)
     rejected: list[Rejected] = []
     for variant in _candidates(request.model_id):
         plan = fit_variant(variant, request, profile)
@@ -103,7 +101,14 @@ def save_plan(plan: Plan, path: Path) -> None:
 def load_plan(path: Path) -> Plan:
     """The plan in a file. Raises PlanUnreadable, which names the place."""
     try:
-        return from_document(Plan, yaml.safe_load(path.read_text(encoding="utf-8")))
+        plan = from_document(Plan, yaml.safe_load(path.read_text(encoding="utf-8")))
+        for place, code, known in (
+            *(("warnings", code, WARNINGS) for code in plan.warnings),
+            *(("rejected.rule", one.rule, RULES) for one in plan.rejected),
+        ):
+            if code not in known:
+                raise ValueError(f"{place}: {code!r} is not one of {', '.join(known)}")
+        return plan
     except OSError as error:
         reason = error.strerror or str(error)
     except (ValueError, yaml.YAMLError) as error:
@@ -114,6 +119,7 @@ def load_plan(path: Path) -> Plan:
 def verify_plan(plan: Plan, profile: Profile) -> None:
     """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
     request = Request(plan.model_id, plan.users, plan.context_tokens)
+    _judge_request(request)
     variants = _candidates(plan.model_id)
     variant = next((one for one in variants if one["format"] == plan.format), None)
     if variant is None:
@@ -135,6 +141,12 @@ def verify_plan(plan: Plan, profile: Profile) -> None:
             ),
             hint=text("no-model-fits-hint"),
         )
+
+
+def _judge_request(request: Request) -> None:
+    for name, number in (("users", request.users), ("context", request.context_tokens)):
+        if number < 1:
+            raise InvalidRequest(text("bad-number", name=name, found=number), hint=text("bad-number-hint"))
 
 
 def _hold(field: str, found: object, expected: object) -> None:

@@ -81,6 +81,7 @@ def test_files_survive_the_round_trip(tmp_path):
         ("users: 1", "users: -1", "negative"),
         ("engine: llama.cpp\n", "", "engine: missing"),
         ("kind: Plan", "kind: [", ""),
+        ("warnings: []", "warnings: [loud]", "accelerators-unused"),
     ],
 )
 def test_a_spoilt_plan_names_the_place(tmp_path, old, new, said):
@@ -109,6 +110,12 @@ def test_verify_finds_a_hand_edit_and_a_smaller_machine():
     with pytest.raises(PlanDoesNotHold) as caught:
         verify_plan(replace(plan, engine_arguments=()), machine(16))
     assert caught.value.message.values["field"] == "engine_arguments"
+
+
+def test_verify_refuses_absurd_numbers():
+    plan = choose_plan(Request(None, 1, 4096), machine(16))
+    with pytest.raises(InvalidRequest):
+        verify_plan(replace(plan, users=0), machine(16))
 
 
 def test_the_engine_is_held_to_the_budget():
