@@ -83,7 +83,7 @@ def _usage_text(error: Any) -> Text:
     if kind == "MissingParameter":
         return text("usage-missing", name=name)
     if kind == "BadParameter" and parameter is not None:
-        return text("usage-bad-value", name=name, expected=parameter.make_metavar(error.ctx))
+        return text("usage-bad-value", name=name, expected=parameter.display_type(error.ctx))
     if kind == "BadOptionUsage":
         return text("usage-no-value", name=error.option_name)
     if command := re.search(r"No such command '(.*)'", error.message):

@@ -23,7 +23,7 @@ def find_model(name: str) -> dict[str, Any]:
     """
     wanted = name.lower()
     by_name: dict[str, dict[str, Any]] = {}
-    for model in models():
+    for model in (*models(), smoke()["model"]):
         for key in ("id", "hf_repo", "modelscope_id"):
             if model.get(key):
                 by_name.setdefault(model[key].lower(), model)
@@ -38,3 +38,10 @@ def find_model(name: str) -> dict[str, Any]:
 def gguf_variants() -> tuple[dict[str, Any], ...]:
     """The GGUF variants that a plan chooses among, best first."""
     return tuple(json.loads(files("dsdeploy.core.data").joinpath("gguf.json").read_text(encoding="utf-8"))["variants"])
+
+
+@cache
+def smoke() -> dict[str, Any]:
+    """The small model that proves a machine where no hub can be reached: chosen by its name only, never as the best."""
+    content: dict[str, Any] = json.loads(files("dsdeploy.core.data").joinpath("smoke.json").read_text(encoding="utf-8"))
+    return content
