@@ -130,6 +130,10 @@ class NothingInstalled(InstallError):
     pass
 
 
+class ReleaseUnreadable(InstallError):
+    pass
+
+
 class NotConfirmed(UsageError):
     pass
 

@@ -65,7 +65,8 @@ class ProcessTarget:
 
     def observe(self, release: Release) -> Service:
         state = self._state(release)
-        name = str(state.get("state", "stopped"))
+        gave_up = self._told(release).get("state") == "failed"
+        name = "failed" if gave_up else str(state.get("state", "stopped"))
         if name == "running" and not health.answers(release):
             name = "starting"
         pid = state.get("engine_pid")
@@ -75,12 +76,16 @@ class ProcessTarget:
         stop = (Operation("stop-process", {"name": release.name}),) if self._state(release) else ()
         return (*stop, Operation("remove-folder", {"path": release.folder}))
 
-    def _state(self, release: Release) -> dict[str, Any]:
-        """What the supervisor last told; empty when no supervisor lives, but for one that gave up."""
+    def _told(self, release: Release) -> dict[str, Any]:
         try:
             state: dict[str, Any] = json.loads((_run(release) / "state.json").read_text())
         except (OSError, ValueError):
             return {}
+        return state
+
+    def _state(self, release: Release) -> dict[str, Any]:
+        """What a living supervisor last told; empty when none lives."""
+        state = self._told(release)
         return state if _is_supervisor(state.get("supervisor_pid")) else {}
 
     def _start(self, release: Release, rendered: RenderedFiles) -> None:
