@@ -1,6 +1,6 @@
 """Digest checking against plain hashlib over the same file, and the peak memory of a whole fetch.
 
-    python benchmarks/digests.py [--rate-gb 2] [--memory-gb 20] [--folder DIR]
+python benchmarks/digests.py [--rate-gb 2] [--memory-gb 20] [--folder DIR]
 """
 
 import argparse
@@ -63,7 +63,7 @@ def fetch_alone(source: Path, home: Path) -> None:
     fetch_weights(plan, Layout(home), Directory(source), SILENT)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     size = (source / NAME).stat().st_size
-    print(f"fetch of {size / 1e9:.1f} GB: peak {peak / 1024:.0f} MiB ({before / 1024:.0f} before it), to stay under 143")
+    print(f"fetch of {size / 1e9:.1f} GB: peak {peak / 1024:.0f} MiB ({before / 1024:.0f} before), to stay under 143")
 
 
 if __name__ == "__main__":
