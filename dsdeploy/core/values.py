@@ -214,3 +214,19 @@ class Finding:
     hint: Text | None = None
     measured: str | None = None
     limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an install or uninstall came to. `changed` is false when there was nothing to do, or it was only shown."""
+
+    release: Release
+    changed: bool
+    preflight: tuple[Finding, ...]
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    release: Release
+    service: Service

@@ -1,7 +1,7 @@
 """Puts a rendered release in place and takes it away again: what is to be done is compared, shown, then applied."""
 
 import hashlib
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from datetime import UTC, datetime
 
 import psutil
@@ -12,23 +12,7 @@ from dsdeploy.core.errors import PreflightFailed
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Finding, Operation, Plan, Release, RenderedFiles, Service, WeightFile, Weights
-
-
-@dataclass(frozen=True, slots=True)
-class Installed:
-    """What an install or uninstall came to. `changed` is false when there was nothing to do."""
-
-    release: Release
-    changed: bool
-    preflight: tuple[Finding, ...]
-    operations: tuple[Operation, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Status:
-    release: Release
-    service: Service
+from dsdeploy.core.values import Finding, Operation, Plan, Release, RenderedFiles, WeightFile, Weights
 
 
 def awaited_weights(plan: Plan, layout: Layout) -> Weights:
@@ -59,10 +43,17 @@ def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout
     )
     if previous is None:
         return wanted
-    same = replace(
-        wanted, revision=previous.revision, state=previous.state, installed_at=previous.installed_at
-    )
+    same = replace(wanted, revision=previous.revision, state=previous.state, installed_at=previous.installed_at)
     return previous if same == previous else wanted
+
+
+def fetch_operations(plan: Plan, held: Weights | None) -> tuple[Operation, ...]:
+    """What has to be fetched before anything else; nothing when the weights are here."""
+    if held is not None:
+        return ()
+    size = f"{plan.weights_bytes:,}"
+    repo, pattern, origin = plan.weights_repo, plan.weights_pattern, plan.weights_origin
+    return (Operation("fetch-weights", {"repo": repo, "pattern": pattern, "size": size, "origin": origin}),)
 
 
 def preflight(plan: Plan, release: Release, target: Target) -> tuple[Finding, ...]:
@@ -74,9 +65,7 @@ def preflight(plan: Plan, release: Release, target: Target) -> tuple[Finding, ..
     return findings
 
 
-def apply(
-    release: Release, rendered: RenderedFiles, target: Target, progress: Progress
-) -> Release:
+def apply(release: Release, rendered: RenderedFiles, target: Target, progress: Progress) -> Release:
     """Does what is pending, from any state a killed run may have left. Raises an InstallError."""
     releases.save_release(replace(release, state="installing"))
     for operation in target.pending(release, rendered):

@@ -1,4 +1,4 @@
-"""Turns a plan into the files of a release for the process target. Pure: nothing is read or written but templates."""
+"""Turns a plan into the files of a release. Rendering is pure; writing them into a folder is a step of its own."""
 
 import configparser
 import getpass
@@ -9,6 +9,7 @@ import jinja2
 
 import dsdeploy
 from dsdeploy.adapters.engines.llamacpp import server_arguments
+from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.templates import template
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.layout import KEYS_FILE, PLAN_FILE, RUN_FOLDER
@@ -62,3 +63,16 @@ def _systemd_word(word: str) -> str:
     """One word of ExecStart, quoted as systemd.service(5) and systemd.unit(5) (specifiers) ask."""
     escaped = word.replace("\\", "\\\\").replace('"', '\\"').replace("%", "%%").replace("$", "$$").replace("\n", "\\n")
     return f'"{escaped}"'
+
+
+def write_rendered(rendered: RenderedFiles, out: Path) -> None:
+    """Each file whole or not at all, into `out`. Raises RenderError."""
+    for one in rendered.files:
+        path = out / one.path
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            write_whole(path, one.content, one.mode)
+        except OSError as error:
+            raise RenderError(
+                text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
+            ) from error

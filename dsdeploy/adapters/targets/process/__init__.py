@@ -120,7 +120,8 @@ class ProcessTarget:
             keeper.kill()
 
     def _wait_healthy(self, release: Release) -> None:
-        wait_s = _START_S + sum(one.size_bytes for one in release.weights.files) / _LOAD_BYTES_PER_S
+        loading_s = sum(one.size_bytes for one in release.weights.files) / _LOAD_BYTES_PER_S
+        wait_s = float(os.environ.get("DSDEPLOY_START_S") or _START_S) + loading_s
         end = time.monotonic() + wait_s
         seen = False
         while time.monotonic() < end:
