@@ -1,17 +1,35 @@
-"""The story: each command as a short list of stages, in order."""
+"""The story: each command as a short list of stages, in order.
 
-from collections.abc import Callable
-from pathlib import Path
-from typing import Any
+Stages and values are imported where they are used: `dsdeploy --help` must not pay for them.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
 
 from dsdeploy.core.errors import NotConfirmed
-from dsdeploy.core.layout import Layout
-from dsdeploy.core.progress import Progress
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Installed, Operation, Plan, Profile, Release, RenderedFiles, Request, Status, Weights
 
-Agree = Callable[[tuple[Operation, ...]], bool]
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dsdeploy.core.layout import Layout
+    from dsdeploy.core.progress import Progress
+    from dsdeploy.core.values import (
+        Installed,
+        Operation,
+        Plan,
+        Profile,
+        Release,
+        RenderedFiles,
+        Request,
+        Status,
+        Weights,
+    )
+
+    Agree = Callable[[tuple[Operation, ...]], bool]
 
 
 def profile(save: Path | None) -> Result[Profile]:
@@ -74,6 +92,7 @@ def install(
 ) -> Result[Installed]:
     from dsdeploy.adapters.releases import hold_lock
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Installed
     from dsdeploy.stages import install as stage
 
     found, words = _plan(path)
@@ -101,6 +120,7 @@ def install(
 def status(layout: Layout) -> Result[tuple[Status, ...]]:
     from dsdeploy.adapters.releases import list_releases
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Status
 
     return Result(
         "status",
@@ -113,6 +133,7 @@ def uninstall(
 ) -> Result[Installed]:
     from dsdeploy.adapters.releases import hold_lock, load_release
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Installed
     from dsdeploy.stages.install import remove
 
     with hold_lock(layout):

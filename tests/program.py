@@ -22,7 +22,12 @@ def environment(**more: str) -> dict[str, str]:
 
 def run(*words: str, **more: str) -> subprocess.CompletedProcess[str]:
     return subprocess.run(
-        [*PROGRAM, *words], capture_output=True, text=True, env=environment(**more), stdin=subprocess.DEVNULL, timeout=300
+        [*PROGRAM, *words],
+        capture_output=True,
+        text=True,
+        env=environment(**more),
+        stdin=subprocess.DEVNULL,
+        timeout=300,
     )
 
 

@@ -18,7 +18,9 @@ COMMANDS = (profile, models, plan, install)
 
 def build_app(house: House) -> typer.Typer:
     """The command line, with its help in the house's language."""
-    app = typer.Typer(help=house.say("help-app"), no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        help=house.say("help-app"), no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
 
     @app.callback()
     def options(

@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core import catalogue
 from dsdeploy.core.documents import from_document, to_document
@@ -102,6 +100,8 @@ def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:
 
 def save_plan(plan: Plan, path: Path) -> None:
     """Writes the whole file or none. Raises PlanNotWritable."""
+    import yaml
+
     try:
         write_whole(path, yaml.safe_dump(to_document(plan), sort_keys=False, allow_unicode=True))
     except OSError as error:
@@ -112,6 +112,8 @@ def save_plan(plan: Plan, path: Path) -> None:
 
 def load_plan(path: Path) -> Plan:
     """The plan in a file. Raises PlanUnreadable, which names the place."""
+    import yaml
+
     try:
         plan = from_document(Plan, yaml.safe_load(path.read_text(encoding="utf-8")))
         for place, code, known in (

@@ -103,7 +103,9 @@ def test_two_at_once_do_not_mix(home, plan, tmp_path):
     assert document["errors"][0]["code"] == "Busy" and document["exit_code"] == 15
 
 
-@pytest.mark.parametrize("content", ["", "apiVersion: dsdeploy/v2\nkind: Plan\n", "apiVersion: dsdeploy/v1\nkind: Pl", "{"])
+@pytest.mark.parametrize(
+    "content", ["", "apiVersion: dsdeploy/v2\nkind: Plan\n", "apiVersion: dsdeploy/v1\nkind: Pl", "{"]
+)
 def test_a_half_written_or_foreign_plan_is_named(tmp_path, content):
     plan = tmp_path / "plan.yaml"
     plan.write_text(content)

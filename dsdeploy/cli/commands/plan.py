@@ -8,7 +8,6 @@ import typer
 from dsdeploy import workflows
 from dsdeploy.cli.house import House
 from dsdeploy.core.results import Result
-from dsdeploy.core.values import Request
 
 
 def add(app: typer.Typer, house: House) -> None:
@@ -26,6 +25,7 @@ def add(app: typer.Typer, house: House) -> None:
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.plan import plan_rows
+        from dsdeploy.core.values import Request
 
         def work() -> Result[Any]:
             if verify is not None:
