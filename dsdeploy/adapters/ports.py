@@ -8,7 +8,7 @@ import psutil
 def port_holder(port: int) -> str | None:
     """The listening program and its pid, "?" where this user may not know it; None when nothing listens."""
     for one in psutil.net_connections("tcp"):
-        if one.status != psutil.CONN_LISTEN or one.laddr.port != port:
+        if one.status != psutil.CONN_LISTEN or not one.laddr or one.laddr.port != port:
             continue
         with contextlib.suppress(psutil.Error):
             if one.pid:

@@ -24,7 +24,7 @@ _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; probes fail unpunished no shorte
 
 
 def render_compose(plan: Plan, plan_text: str, release: Release, image: str, user: str) -> RenderedFiles:
-    """The Compose project of a release, and the plan itself. `image` is an id, `user` two numbers. Raises RenderError."""
+    """The Compose project and the plan itself. `image` is an id, `user` two numbers. Raises RenderError."""
     arguments = server_arguments(
         plan, model=f"{_WEIGHTS}/{release.weights.main_file}", keys=_KEYS, host="0.0.0.0", port=_PORT
     )

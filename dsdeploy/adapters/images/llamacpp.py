@@ -61,5 +61,6 @@ def _embedded() -> tuple[tuple[ImageFile, ...], str, tuple[str, ...]]:
 
 def _binary(path: Path) -> tuple[tuple[ImageFile, ...], str, tuple[str, ...]]:
     run = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
-    version = re.search(r"version: (\w+)", run.stdout + run.stderr)
-    return (ImageFile(_BINARY, path.resolve(), executable=True),), f"b{version[1]}" if version else "unknown", (_BINARY,)
+    build = re.search(r"version: (\d+)", run.stdout + run.stderr)
+    files = (ImageFile(_BINARY, path.resolve(), executable=True),)
+    return files, f"b{build[1]}" if build else "unknown", (_BINARY,)

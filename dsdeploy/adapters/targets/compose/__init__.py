@@ -1,4 +1,4 @@
-"""The service as a Compose project of a Docker Engine: rendered files, an image made here, containers with no way out."""
+"""The service as a Compose project of a Docker Engine: an image made here, an engine with no way out."""
 
 import os
 import subprocess
@@ -26,7 +26,7 @@ from dsdeploy.adapters.targets.compose.up import (
     health_of,
     log_tail,
 )
-from dsdeploy.core.errors import InstallError, PortTaken
+from dsdeploy.core.errors import InstallError, PortTaken, RuntimeMissing, RuntimeRefused
 from dsdeploy.core.layout import COMPOSE_FILE, KEYS_FILE, compose_project
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
@@ -40,7 +40,7 @@ _MAPPED = ("name=rootless", "name=userns")
 
 
 class ComposeTarget:
-    """`spec` says what the engine's image holds. Every method may raise RuntimeMissing or RuntimeRefused."""
+    """`spec` says what the engine's image holds. Every method of the promise may raise RuntimeMissing or RuntimeRefused."""
 
     name = "compose"
 
@@ -57,8 +57,11 @@ class ComposeTarget:
 
     @property
     def image(self) -> str:
-        """The id by which this engine knows, or will know, the image: what a project is rendered with."""
-        return docker.image_reference(self._client, self._image)
+        """The id by which this engine knows, or will know, the image; without an engine, that of Docker's own store."""
+        try:
+            return docker.image_reference(self._client, self._image)
+        except (RuntimeMissing, RuntimeRefused):
+            return self._image.id
 
     @property
     def user(self) -> str:

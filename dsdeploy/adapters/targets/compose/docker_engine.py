@@ -64,10 +64,10 @@ def load_image(client: "DockerClient", image: Image) -> None:
     reference = image_reference(client, image)
     reason = f"{reference} is not there"
     try:
-        client.images.load(image_archive(image))  # type: ignore[arg-type]  # any iterable of bytes is streamed
+        client.images.load(image_archive(image))
         if has_image(client, reference):
             return
-    except DockerException as error:
+    except (DockerException, OSError) as error:
         reason = str(error)
     raise InstallError(text("image-not-loaded", tag=image.spec.tag, reason=reason), hint=text("image-not-loaded-hint"))
 

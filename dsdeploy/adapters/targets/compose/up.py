@@ -1,5 +1,7 @@
 """Brings a Compose project up and tells apart what can go wrong: port taken, engine dead, engine never healthy."""
 
+import ctypes
+import signal
 import subprocess
 import tempfile
 import time
@@ -40,6 +42,7 @@ def compose_up(client: "DockerClient", release: Release, *, recreate: bool) -> N
         up = subprocess.Popen(
             [*words, *(["--force-recreate"] if recreate else [])],
             stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment(), cwd="/",
+            preexec_fn=_die_with_parent,
         )  # fmt: skip
         try:
             while up.poll() is None:
@@ -84,7 +87,9 @@ def _explain(client: "DockerClient", release: Release, said: str, before: dict[s
     for one in containers_of(client, compose_project(release.name)):
         one.stop(timeout=_STOP_S)
     if died:
-        raise EngineDied(text("engine-died", name=release.name, log=log), hint=text("container-log-hint", name=engine.name))
+        raise EngineDied(
+            text("engine-died", name=release.name, log=log), hint=text("container-log-hint", name=engine.name)
+        )
     raise EngineNotHealthy(
         text("container-not-healthy", name=engine.name, log=log), hint=text("container-log-hint", name=engine.name)
     )
@@ -95,6 +100,11 @@ def _fallen(engine: Any | None, before: dict[str, int]) -> bool:
     if engine is None:
         return False
     return _restarts(engine) > before.get(engine.id, 0) or engine.status in ("exited", "dead", "restarting")
+
+
+def _die_with_parent() -> None:
+    """A killed install must not leave a Compose at work beside the next one (prctl PR_SET_PDEATHSIG, Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
 
 
 def _restarts(container: Any) -> int:
