@@ -39,7 +39,8 @@ def test_an_archive_holds_what_its_ids_say(spec):
     assert manifest["config"]["digest"] == image.id and manifest["layers"][0]["size"] == image.layer_bytes
     with tarfile.open(fileobj=io.BytesIO(files[old["Layers"][0]])) as layer:
         modes = {one.name: one.mode for one in layer}
-    assert modes == {"etc": 0o755, "etc/a": 0o644, "tmp": 0o1777, "usr": 0o755, "usr/bin": 0o755, "usr/bin/program": 0o755}
+    folders = {"etc": 0o755, "tmp": 0o1777, "usr": 0o755, "usr/bin": 0o755}
+    assert modes == folders | {"etc/a": 0o644, "usr/bin/program": 0o755}
 
 
 def test_the_same_files_give_the_same_id_whatever_their_order_and_age(spec, tmp_path):

@@ -61,13 +61,11 @@ def test_every_container_is_closed_and_the_engine_has_no_way_out():
 
 
 def test_the_engine_gets_the_plans_arguments_word_by_word():
-    expected = server_arguments(
-        PLAN, model="/weights/m.gguf", keys="/run/secrets/api-keys", host="0.0.0.0", port=8080
-    )
+    expected = server_arguments(PLAN, model="/weights/m.gguf", keys="/run/secrets/api-keys", host="0.0.0.0", port=8080)
     assert services(rendered())["engine"]["command"] == list(expected)
 
 
-@pytest.mark.parametrize("folder", ["/srv/$HOME/a", '/srv/"q": [x', "/srv/{{ x }} #1", "/srv/权重 目录", "/srv/a\nb: c"])
+@pytest.mark.parametrize("folder", ["/s/$HOME/a", '/s/"q": [x', "/s/{{ x }} #1", "/s/权重 目录", "/s/a\nb: c"])
 def test_no_path_can_break_out_of_its_place(folder):
     release = replace(RELEASE, folder=folder, weights=replace(WEIGHTS, directory=folder))
     project = yaml.safe_load(rendered(release))

@@ -15,6 +15,7 @@ from dsdeploy.adapters.images.archive import Image, ImageSpec, describe_image
 from dsdeploy.adapters.images.llamacpp import USER, llamacpp_image
 from dsdeploy.adapters.ports import port_holder
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations
+from dsdeploy.adapters.targets.compose import access
 from dsdeploy.adapters.targets.compose import docker_engine as docker
 from dsdeploy.adapters.targets.compose.binary import compose_command, config_hashes, environment
 from dsdeploy.adapters.targets.compose.up import (
@@ -40,7 +41,7 @@ _MAPPED = ("name=rootless", "name=userns")
 
 
 class ComposeTarget:
-    """`spec` says what the engine's image holds. Every method of the promise may raise RuntimeMissing or RuntimeRefused."""
+    """`spec` says what the engine's image holds. Any method may raise RuntimeMissing or RuntimeRefused."""
 
     name = "compose"
 
@@ -83,16 +84,20 @@ class ComposeTarget:
         files = file_operations(release, rendered)
         image, user = _engine_service(content)
         build = () if docker.has_image(self._client, image) else (self._build(),)
-        grant = () if self._granted(release, user) else (_grant(release, user),)
+        grant = () if access.granted(release, user) else (_grant(release, user),)
+        weights = release.weights.directory
+        share = (Operation("share-weights", {"path": weights}),) if access.unshared(release, user) else ()
         start = () if self._as_rendered(release, content) else (_up(release),)
-        return (*build, *files, *grant, *start)
+        return (*build, *files, *grant, *share, *start)
 
     def apply(self, operation: Operation, release: Release, rendered: RenderedFiles) -> None:
         match operation.action:
             case "build-image":
                 docker.load_image(self._client, self._image)
             case "grant-keys":
-                self._grant_keys(operation)
+                access.grant_keys(operation.arguments["path"], operation.arguments["user"])
+            case "share-weights":
+                access.share_weights(release)
             case "compose-up":
                 self._up(release)
             case "compose-down":
@@ -156,23 +161,6 @@ class ComposeTarget:
 
     def _build(self) -> Operation:
         return Operation("build-image", {"tag": self._image.spec.tag, "size": f"{self._image.layer_bytes:,}"})
-
-    def _granted(self, release: Release, user: str) -> bool:
-        keys = Path(release.folder) / KEYS_FILE
-        try:
-            return keys.stat().st_uid == int(user.split(":")[0])
-        except OSError:
-            return int(user.split(":")[0]) == os.getuid()
-
-    def _grant_keys(self, operation: Operation) -> None:
-        uid, gid = map(int, operation.arguments["user"].split(":"))
-        try:
-            os.chown(operation.arguments["path"], uid, gid)
-        except OSError as error:
-            raise InstallError(
-                text("keys-not-granted", path=operation.arguments["path"], reason=error.strerror or error),
-                hint=text("keys-not-granted-hint"),
-            ) from error
 
     def _as_rendered(self, release: Release, content: str) -> bool:
         """Whether every service runs healthy, as `content` says, with the key that lies on disk now."""

@@ -22,6 +22,7 @@ ENGINE, GATE = "engine", "gate"
 LOG_LINES = 12
 _LOOK_S = 0.5
 _STOP_S = 10
+_ENDED = ("exited", "dead", "restarting")
 _PORT_WORDS = ("port is already allocated", "address already in use", "failed to bind")
 
 
@@ -82,7 +83,7 @@ def _explain(client: "DockerClient", release: Release, said: str, before: dict[s
     engine = engine_of(client, compose_project(release.name))
     if engine is None or health_of(engine) == "healthy":
         raise InstallError(text("compose-failed", reason=said or "-"), hint=text("compose-failed-hint"))
-    died = _fallen(engine, before)
+    died = _fallen(engine, before) or engine.status in _ENDED
     log = "\n".join(log_tail(engine)) or "-"
     for one in containers_of(client, compose_project(release.name)):
         one.stop(timeout=_STOP_S)
@@ -99,7 +100,8 @@ def _fallen(engine: Any | None, before: dict[str, int]) -> bool:
     """Whether the engine ended by itself since this start."""
     if engine is None:
         return False
-    return _restarts(engine) > before.get(engine.id, 0) or engine.status in ("exited", "dead", "restarting")
+    new = engine.id not in before
+    return _restarts(engine) > before.get(engine.id, 0) or (new and engine.status in _ENDED)
 
 
 def _die_with_parent() -> None:
