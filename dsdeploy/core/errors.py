@@ -56,3 +56,83 @@ class NoModelFits(DsdeployError):
 
 class PlanDoesNotHold(DsdeployError):
     exit_code = 11
+
+
+class FetchError(DsdeployError):
+    exit_code = 12
+
+
+class DigestMismatch(FetchError):
+    pass
+
+
+class HubUnreachable(FetchError):
+    pass
+
+
+class HubRefused(FetchError):
+    pass
+
+
+class WeightsNotFound(FetchError):
+    pass
+
+
+class WeightsUnsafe(FetchError):
+    pass
+
+
+class DiskTooSmall(FetchError):
+    pass
+
+
+class BundleError(DsdeployError):
+    exit_code = 13
+
+
+class RenderError(DsdeployError):
+    exit_code = 14
+
+
+class InstallError(DsdeployError):
+    exit_code = 15
+
+
+class PortTaken(InstallError):
+    pass
+
+
+class PreflightFailed(InstallError):
+    pass
+
+
+class RuntimeMissing(InstallError):
+    pass
+
+
+class RuntimeRefused(InstallError):
+    pass
+
+
+class EngineDied(InstallError):
+    pass
+
+
+class EngineNotHealthy(InstallError):
+    pass
+
+
+class Busy(InstallError):
+    pass
+
+
+class NothingInstalled(InstallError):
+    pass
+
+
+class NotConfirmed(UsageError):
+    pass
+
+
+class Interrupted(DsdeployError):
+    exit_code = 130

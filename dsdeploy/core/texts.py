@@ -11,7 +11,7 @@ LANGUAGES = ("en", "zh")
 
 @dataclass(frozen=True, slots=True)
 class Text:
-    """One message: `id` names an entry of `messages.toml`, `values` fill its braces (a Text in the same language)."""
+    """One message: `id` names an entry in `data/messages/`, `values` fill its braces (a Text in the same language)."""
 
     id: str
     values: dict[str, Any] = field(default_factory=dict)
@@ -33,9 +33,9 @@ WARNINGS = {"accelerators-unused": text("warning-accelerators-unused")}
 @cache
 def catalogue() -> dict[str, dict[str, str]]:
     """Every message: id → language → template."""
-    content: dict[str, dict[str, str]] = tomllib.loads(
-        files("dsdeploy.core.data").joinpath("messages.toml").read_text(encoding="utf-8")
-    )
+    content: dict[str, dict[str, str]] = {}
+    for area in files("dsdeploy.core.data").joinpath("messages").iterdir():
+        content |= tomllib.loads(area.read_text(encoding="utf-8"))
     return content
 
 

@@ -2,6 +2,8 @@
 
 from dataclasses import dataclass
 
+from dsdeploy.core.texts import Text
+
 
 @dataclass(frozen=True, slots=True)
 class Accelerator:
@@ -101,3 +103,102 @@ class Plan:
     disk_path: str
     warnings: tuple[str, ...]
     rejected: tuple[Rejected, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class WeightFile:
+    """`name` is relative to the weights' directory, with forward slashes."""
+
+    name: str
+    size_bytes: int
+    sha256: str
+
+
+@dataclass(frozen=True, slots=True)
+class Weights:
+    """A model's files on this machine, each with the digest that its source promised."""
+
+    model_id: str
+    format: str
+    source: str
+    revision: str | None
+    directory: str
+    files: tuple[WeightFile, ...]
+
+    @property
+    def main_file(self) -> str:
+        """The file an engine is pointed at: the only one, or the first part of a split GGUF."""
+        return self.files[0].name
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFile:
+    """`path` is relative to the release's folder; `mode` are its permission bits."""
+
+    path: str
+    content: str
+    mode: int = 0o644
+
+
+@dataclass(frozen=True, slots=True)
+class RenderedFiles:
+    target: str
+    files: tuple[RenderedFile, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Operation:
+    """One thing to do. `action` is a word its target knows; `arguments` say to what, and describe it to a person."""
+
+    action: str
+    arguments: dict[str, str]
+
+    @property
+    def text(self) -> Text:
+        return Text(f"operation-{self.action}", dict(self.arguments))
+
+
+@dataclass(frozen=True, slots=True)
+class Release:
+    """What is installed: `state` is installing, installed or uninstalling. Read by status, check and uninstall."""
+
+    name: str
+    target: str
+    model_id: str
+    format: str
+    context_tokens: int
+    users: int
+    host: str
+    port: int
+    plan_sha256: str
+    folder: str
+    weights: Weights
+    revision: int
+    state: str
+    installed_at: str
+
+    @property
+    def url(self) -> str:
+        return f"http://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Service:
+    """What a target sees of a release now: `state` is running, starting, stopped or failed."""
+
+    state: str
+    engine_pid: int | None
+    restarts: int
+    log_tail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One check's outcome: `status` is pass, warn, fail or skip; `measured` and `limit` are plain values with units."""
+
+    id: str
+    status: str
+    message: Text
+    hint: Text | None = None
+    measured: str | None = None
+    limit: str | None = None

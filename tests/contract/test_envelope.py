@@ -40,7 +40,7 @@ def test_a_profile_is_saved_whole_or_not_at_all(tmp_path):
 def test_help_is_in_the_asked_language_and_loads_no_heavy_library():
     assert "模型目录" in run("--lang", "zh", "--help").stdout
     probe = (
-        "import sys, dsdeploy.cli.main as m; m.build_app('en'); print([x for x in ('rich.table', 'psutil', "
+        "import sys, dsdeploy.cli.main as m; m.build_app(m.House('en')); print([x for x in ('rich.table', 'psutil', "
         "'gpustack_runtime', 'kubernetes', 'docker') if x in sys.modules])"
     )
     r = subprocess.run([sys.executable, "-c", probe], capture_output=True, text=True)

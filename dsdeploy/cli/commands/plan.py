@@ -1,0 +1,32 @@
+"""`dsdeploy plan`."""
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from dsdeploy import workflows
+from dsdeploy.cli.house import House
+from dsdeploy.core.results import Result
+from dsdeploy.core.values import Request
+
+
+def add(app: typer.Typer, house: House) -> None:
+    @app.command(help=house.say("help-plan"))
+    def plan(
+        model: Annotated[str | None, house.flag("--model", "help-model")] = None,
+        users: Annotated[int, house.flag("--users", "help-users")] = 1,
+        context: Annotated[int, house.flag("--context", "help-context")] = 4096,
+        hardware: Annotated[Path | None, house.flag("--hardware", "help-hardware")] = None,
+        out: Annotated[Path | None, house.flag("--out", "help-out")] = None,
+        verify: Annotated[Path | None, house.flag("--verify", "help-verify")] = None,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.plan import plan_rows
+
+        def work() -> Result[Any]:
+            if verify is not None:
+                return workflows.plan_verify(verify, hardware)
+            return workflows.plan(Request(model, users, context), hardware, out)
+
+        house.finish("plan", work, plan_rows, as_json)

@@ -1,0 +1,82 @@
+"""What all commands share: the language, the two views, the question before a change, the end of the program."""
+
+import json
+import sys
+from collections.abc import Callable
+from dataclasses import dataclass
+from typing import Any
+
+import typer
+
+from dsdeploy.cli.views.table import Table, print_table
+from dsdeploy.core.errors import DsdeployError, Interrupted, NotConfirmed
+from dsdeploy.core.progress import Progress
+from dsdeploy.core.results import Result, failure_document, success_document
+from dsdeploy.core.texts import text
+from dsdeploy.core.values import Operation
+
+View = Callable[[Any, str], Table]
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    language: str
+    debug: bool = False
+
+    def say(self, id: str, **values: Any) -> str:
+        return text(id, **values).render(self.language)
+
+    def flag(self, name: str, help_id: str, *more: str) -> Any:
+        """An option, with its help in the reader's language."""
+        return typer.Option(name, *more, help=self.say(help_id))
+
+    @property
+    def json_flag(self) -> Any:
+        return self.flag("--json", "help-json")
+
+    def finish(self, command: str, work: Callable[[], Result[Any]], view: View, as_json: bool) -> None:
+        """Does the work, shows its result or its named error once, and ends the program."""
+        try:
+            result = work()
+        except KeyboardInterrupt:
+            if self.debug:
+                raise
+            self.fail(command, Interrupted(text("interrupted"), hint=text("interrupted-hint")), as_json)
+        except DsdeployError as error:
+            if self.debug:
+                raise
+            self.fail(command, error, as_json)
+        else:
+            if as_json:
+                typer.echo(json.dumps(success_document(result, self.language), ensure_ascii=False))
+            else:
+                print_table(view(result.data, self.language))
+            raise typer.Exit(result.exit_code)
+
+    def fail(self, command: str, error: DsdeployError, as_json: bool) -> None:
+        if as_json:
+            typer.echo(json.dumps(failure_document(command, error, self.language), ensure_ascii=False))
+        else:
+            typer.echo(f"{error.code}: {error.message.render(self.language)}", err=True)
+            typer.echo(error.hint.render(self.language), err=True)
+        raise typer.Exit(error.exit_code)
+
+    def progress(self) -> Progress:
+        """Bars on a terminal's stderr, one line a task elsewhere."""
+        from dsdeploy.cli.progress import Bars, Lines
+
+        return Bars(self.language) if sys.stderr.isatty() else Lines(self.language)
+
+    def consent(self, yes: bool) -> Callable[[tuple[Operation, ...]], bool]:
+        """Shows what would be done, then asks, unless `yes`. Raises NotConfirmed where nobody can answer."""
+
+        def ask(operations: tuple[Operation, ...]) -> bool:
+            for operation in operations:
+                typer.echo(f"  {operation.text.render(self.language)}", err=True)
+            if yes:
+                return True
+            if not sys.stdin.isatty():
+                raise NotConfirmed(text("not-confirmed"), hint=text("not-confirmed-hint"))
+            return typer.confirm(self.say("go-on"), err=True)
+
+        return ask

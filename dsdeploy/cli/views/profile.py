@@ -1,0 +1,41 @@
+"""A machine, as a table."""
+
+from typing import Any
+
+from dsdeploy.cli.views.table import Table, gib
+from dsdeploy.core.texts import text
+from dsdeploy.core.values import Profile
+
+
+def profile_rows(profile: Profile, language: str) -> Table:
+    def say(id: str, **values: Any) -> str:
+        return text(id, **values).render(language)
+
+    unknown = say("unknown")
+    runtimes = [
+        f"{one.name} {one.version}" if one.version else say("runtime-silent", name=one.name)
+        for one in profile.container_runtimes
+    ]
+    devices = [f"{one.index}: {one.name}, {gib(one.memory_bytes, language)}" for one in profile.accelerators]
+    rows: list[tuple[str, ...]] = [
+        (say("host"), profile.hostname),
+        (say("kernel"), profile.kernel),
+        (say("cpu"), say("cpu-value", model=profile.cpu_model or unknown, threads=profile.cpu_threads)),
+        (say("numa"), unknown if profile.numa_nodes is None else str(profile.numa_nodes)),
+        (
+            say("memory"),
+            say(
+                "memory-value",
+                total=gib(profile.memory_bytes, language),
+                available=gib(profile.memory_available_bytes, language),
+            ),
+        ),
+    ]
+    for disk in profile.disks:
+        free, total = gib(disk.free_bytes, language), gib(disk.total_bytes, language)
+        rows.append(
+            (say("disk", path=disk.path), say("disk-value", free=free, total=total, filesystem=disk.filesystem))
+        )
+    rows.append((say("runtimes"), "\n".join(runtimes) or say("none")))
+    rows.append((say("accelerators"), "\n".join(devices) or say("none")))
+    return (say("field"), say("value")), rows

@@ -1,0 +1,22 @@
+"""What every view gives: column heads and rows of plain words, printed as text, never as markup."""
+
+from dsdeploy.core.texts import text
+
+Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+
+
+def gib(size_bytes: int | None, language: str) -> str:
+    return text("unknown").render(language) if size_bytes is None else f"{size_bytes / 2**30:,.1f} GiB"
+
+
+def print_table(table: Table) -> None:
+    from rich import box
+    from rich.console import Console
+    from rich.table import Table as RichTable
+    from rich.text import Text as Plain
+
+    head, rows = table
+    shown = RichTable(*head, box=box.SIMPLE_HEAD)
+    for row in rows:
+        shown.add_row(*(Plain(cell, overflow="fold") for cell in row))
+    Console().print(shown)
