@@ -26,6 +26,10 @@ class UnknownModel(UsageError):
     pass
 
 
+class UnknownAccelerator(UsageError):
+    pass
+
+
 class ProfileError(DsdeployError):
     exit_code = 10
 
