@@ -1,14 +1,14 @@
-"""What is known of each accelerator: data with sources, found by catalogue name or by the name a vendor's tool prints."""
+"""What is known of each accelerator: data with sources, found by catalogue name or as a vendor's tool prints it."""
 
 import json
 import re
-from collections.abc import Iterable
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
 from importlib.resources import files
 from typing import Any
 
+from dsdeploy.core.engines import engines, find_engine
 from dsdeploy.core.errors import UnknownAccelerator
 from dsdeploy.core.texts import text
 
@@ -16,21 +16,23 @@ _MIB, _GIB = 1 << 20, 1 << 30
 # Line rate per lane in transfers per second and the share of it that is data: PCI Express Base Specification.
 _PCIE = {3: (8e9, 128 / 130), 4: (16e9, 128 / 130), 5: (32e9, 128 / 130), 6: (64e9, 242 / 256)}
 # Words that vendors' tools and benchmark tables put around a product's name without changing which product it is.
-_NOISE = frozenset(
+_AROUND = (
     "a single gpu npu card nvidia geforce tesla amd instinct radeon huawei intel habana hygon moore threads metax"
-    " cambricon kunlunxin iluvatar corex".split()
+    " cambricon kunlunxin iluvatar corex"
 )
+_NOISE = frozenset(_AROUND.split())
 
 
 @dataclass(frozen=True, slots=True)
 class AcceleratorSpec:
-    """One product. `memory_reported_bytes` is what the vendor's tool reports as total (below the nominal size).
+    """One device, as engines count devices: of a card with two chips or dies, one.
 
-    `dense_tflops` maps a number type (bf16, fp16, fp8, int8, fp4) to dense TFLOP/s (TOP/s for int8); a type that the
-    chip lacks, or whose figure is unknown, is absent. `link` names what joins devices of one node ("PCIe" where there is
-    nothing better) and `link_bytes_per_s` is one device's total over it to its peers, in one direction; `link_devices` is
-    how many devices one such link domain joins. `formats` are weight formats it really runs. `sources` names where each
-    figure is from; `unverified` names the figures whose source was not checked.
+    `memory_reported_bytes` is what the vendor's tool reports as total (below the nominal size). `dense_tflops` maps a
+    number type (bf16, fp16, fp8, int8, fp4) to dense TFLOP/s (TOP/s for int8); a type that the chip lacks, or whose
+    figure is unknown, is absent. `link` names what joins the devices of a node ("PCIe" where there is nothing better),
+    `link_bytes_per_s` is one device's total over it to its peers in one direction, `link_devices` how many it joins.
+    `formats` are the weight formats that some engine really runs on it. `sources` says where each figure is from, and
+    `unverified` names the figures whose source was not checked.
     """
 
     id: str
@@ -68,7 +70,7 @@ def accelerators() -> tuple[AcceleratorSpec, ...]:
 def find_accelerator(name: str) -> AcceleratorSpec:
     """The accelerator with this catalogue name, or a name that a vendor's tool prints for it.
 
-    Case, spaces, dashes and vendor words do not matter, nor a size that agrees ("H100 80GB"). Raises UnknownAccelerator,
+    Case, spaces, dashes and vendor words do not matter, nor a size that agrees ("L40 48GB"). Raises UnknownAccelerator,
     which offers the nearest names.
     """
     by_key = _by_key()
@@ -90,9 +92,14 @@ def names_of(spec: AcceleratorSpec) -> tuple[str, ...]:
     return (spec.id, spec.name, *spec.aliases)
 
 
+def formats_run(spec: AcceleratorSpec, engine: str) -> tuple[str, ...]:
+    """The weight formats that this engine runs on this accelerator, by its documents. Raises UnknownEngine."""
+    return find_engine(engine).runs.get(_target(spec.architecture), ())
+
+
 def _nearest(wanted: str) -> tuple[str, ...]:
     by_key = _by_key()
-    inside: Iterable[str] = (key for key in by_key if wanted and wanted in key)
+    inside = [key for key in by_key if len(wanted) > 2 and wanted in key]
     near = [*inside, *get_close_matches(wanted, by_key, n=3, cutoff=0.6)]
     return tuple(dict.fromkeys(by_key[key].id for key in near))[:4]
 
@@ -107,14 +114,14 @@ def _key(name: str) -> str:
     return "".join(word for word in re.findall(r"[a-z0-9]+", name.lower()) if word not in _NOISE)
 
 
+def _target(architecture: str | None) -> str:
+    """What kernels are compiled for: the last word of "hopper sm90"."""
+    return (architecture or "").rpartition(" ")[2]
+
+
 def _spec(entry: dict[str, Any], sources: dict[str, str]) -> AcceleratorSpec:
-    pcie, link = _pcie_bytes_per_s(entry["pcie"]), entry["link"]
-    name, both_ways = (link["name"], link["gb_per_s_both_ways"]) if link else (None, None)
-    if name == "PCIe":
-        link_bytes_per_s = pcie
-    else:
-        link_bytes_per_s = None if both_ways is None else both_ways * 1e9 / 2
-    used = entry["sources"]
+    pcie, link, used = _pcie_bytes_per_s(entry["pcie"]), entry["link"] or {}, entry["sources"]
+    target = _target(entry["architecture"])
     return AcceleratorSpec(
         id=entry["id"],
         name=entry["name"],
@@ -125,15 +132,15 @@ def _spec(entry: dict[str, Any], sources: dict[str, str]) -> AcceleratorSpec:
         memory_reported_bytes=_times(entry["memory_reported_mib"], _MIB),
         memory_bytes_per_s=_times(entry["memory_gb_per_s"], 1e9),
         dense_tflops=entry["dense_tflops"],
-        link=name,
-        link_bytes_per_s=link_bytes_per_s,
+        link=link.get("name"),
+        link_bytes_per_s=pcie if link.get("name") == "PCIe" else _times(link.get("gb_per_s_both_ways"), 1e9 / 2),
         pcie_bytes_per_s=pcie,
-        formats=tuple(entry["formats"]),
-        sources=tuple(dict.fromkeys(f"{', '.join(_about(used, id))}: {sources[id]}" for id in used.values())),
-        link_devices=link["devices"] if link else None,
+        formats=tuple(dict.fromkeys(format for engine in engines() for format in engine.runs.get(target, ()))),
+        sources=tuple(f"{', '.join(_about(used, id))}: {sources[id]}" for id in dict.fromkeys(used.values())),
+        link_devices=link.get("devices"),
         power_w=entry["power_w"],
         export_limited=entry["export_limited"],
-        unverified=tuple(figure for figure, id in used.items() if id == "unverified"),
+        unverified=tuple(_about(used, "unverified")),
         note=entry["note"],
     )
 

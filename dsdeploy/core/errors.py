@@ -30,6 +30,14 @@ class UnknownAccelerator(UsageError):
     pass
 
 
+class UnknownEngine(UsageError):
+    pass
+
+
+class ConfigUnreadable(UsageError):
+    pass
+
+
 class ProfileError(DsdeployError):
     exit_code = 10
 
