@@ -34,7 +34,15 @@ class UnknownEngine(UsageError):
     pass
 
 
+class ArchitectureUnknown(UsageError):
+    pass
+
+
 class ConfigUnreadable(UsageError):
+    pass
+
+
+class ConfigMalformed(UsageError):
     pass
 
 
