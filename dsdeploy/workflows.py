@@ -1,10 +1,35 @@
-"""The story: each command as a short list of stages, in order."""
+"""The story: each command as a short list of stages, in order.
 
-from pathlib import Path
-from typing import Any
+Stages and values are imported where they are used: `dsdeploy --help` must not pay for them.
+"""
 
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+from dsdeploy.core.errors import NotConfirmed
 from dsdeploy.core.results import Result
-from dsdeploy.core.values import Plan, Profile, Request
+from dsdeploy.core.texts import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dsdeploy.core.layout import Layout
+    from dsdeploy.core.progress import Progress
+    from dsdeploy.core.values import (
+        Installed,
+        Operation,
+        Plan,
+        Profile,
+        Release,
+        RenderedFiles,
+        Request,
+        Status,
+        Weights,
+    )
+
+    Agree = Callable[[tuple[Operation, ...]], bool]
 
 
 def profile(save: Path | None) -> Result[Profile]:
@@ -49,3 +74,94 @@ def _profile(hardware: Path | None) -> Profile:
     from dsdeploy.stages.profile import detect_profile, load_profile
 
     return detect_profile() if hardware is None else load_profile(hardware)
+
+
+def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedFiles]:
+    from dsdeploy.stages.install import awaited_weights, desired_release
+    from dsdeploy.stages.render import write_rendered
+
+    found, words = _plan(path)
+    weights = _held_weights(found, layout) or awaited_weights(found, layout)
+    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name))
+    write_rendered(rendered, out)
+    return Result("render", rendered)
+
+
+def install(
+    path: Path, layout: Layout, name: str, source: Source, agree: Agree, progress: Progress, *, dry_run: bool
+) -> Result[Installed]:
+    from dsdeploy.adapters.releases import hold_lock
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Installed
+    from dsdeploy.stages import install as stage
+
+    found, words = _plan(path)
+    target = find_target(found.target)
+    with hold_lock(layout):
+        held = _held_weights(found, layout)
+        release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
+        findings = stage.preflight(found, release, target)
+        rendered = _rendered(found, words, release)
+        operations = (*stage.fetch_operations(found, held), *target.pending(release, rendered))
+        if not operations and release.state == "installed":
+            return Result("install", Installed(release, False, findings, ()))
+        if dry_run:
+            return Result("install", Installed(release, False, findings, operations))
+        if not agree(operations):
+            raise NotConfirmed(text("declined"), hint=text("declined-hint"))
+        if held is None:
+            held = _fetch(found, layout, source, progress)
+            release = stage.desired_release(found, words, held, layout, name)
+            rendered = _rendered(found, words, release)
+        done = stage.apply(release, rendered, target, progress)
+        return Result("install", Installed(done, True, findings, operations))
+
+
+def status(layout: Layout) -> Result[tuple[Status, ...]]:
+    from dsdeploy.adapters.releases import list_releases
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Status
+
+    return Result(
+        "status",
+        tuple(Status(one, find_target(one.target).observe(one)) for one in list_releases(layout)),
+    )
+
+
+def uninstall(
+    layout: Layout, name: str | None, agree: Agree, progress: Progress, *, dry_run: bool
+) -> Result[Installed]:
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Installed
+    from dsdeploy.stages.install import remove
+
+    with hold_lock(layout):
+        release = load_release(layout, name)
+        target = find_target(release.target)
+        operations = target.removal(release)
+        if dry_run:
+            return Result("uninstall", Installed(release, False, (), operations))
+        if not agree(operations):
+            raise NotConfirmed(text("declined"), hint=text("declined-hint"))
+        remove(release, operations, target, progress)
+        return Result("uninstall", Installed(release, True, (), operations))
+
+
+def _plan(path: Path) -> tuple[Plan, str]:
+    from dsdeploy.stages.plan import load_plan
+
+    return load_plan(path), path.read_text(encoding="utf-8")
+
+
+def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
+    from dsdeploy.stages.fetch import held_weights
+
+    return held_weights(plan, layout)
+
+
+def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
+    from dsdeploy.adapters.engines.llamacpp import engine_command
+    from dsdeploy.stages.render import render_process
+
+    return render_process(plan, words, release, engine_command())

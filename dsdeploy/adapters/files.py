@@ -5,7 +5,7 @@ import tempfile
 from pathlib import Path
 
 
-def write_whole(path: Path, content: str) -> None:
+def write_whole(path: Path, content: str, mode: int = 0o600) -> None:
     """Writes beside `path`, flushes to disk, then renames. Raises OSError and leaves nothing behind."""
     beside: str | None = None
     try:
@@ -13,6 +13,7 @@ def write_whole(path: Path, content: str) -> None:
             beside = file.name
             file.write(content)
             file.flush()
+            os.fchmod(file.fileno(), mode)
             os.fsync(file.fileno())
         os.replace(beside, path)
     except BaseException:

@@ -1,10 +1,12 @@
 """What all commands share: the language, the two views, the question before a change, the end of the program."""
 
+from __future__ import annotations
+
 import json
 import sys
 from collections.abc import Callable
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import typer
 
@@ -13,9 +15,11 @@ from dsdeploy.core.errors import DsdeployError, Interrupted, NotConfirmed
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.results import Result, failure_document, success_document
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Operation
 
-View = Callable[[Any, str], Table]
+if TYPE_CHECKING:
+    from dsdeploy.core.values import Operation
+
+    View = Callable[[Any, str], Table]
 
 
 @dataclass(frozen=True, slots=True)

@@ -8,17 +8,19 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from dsdeploy.cli.commands import models, plan, profile
+from dsdeploy.cli.commands import install, models, plan, profile
 from dsdeploy.cli.house import House
 from dsdeploy.core.errors import UsageError
 from dsdeploy.core.texts import LANGUAGES, Text, choose_language, text
 
-COMMANDS = (profile, models, plan)
+COMMANDS = (profile, models, plan, install)
 
 
 def build_app(house: House) -> typer.Typer:
     """The command line, with its help in the house's language."""
-    app = typer.Typer(help=house.say("help-app"), no_args_is_help=True, pretty_exceptions_enable=False)
+    app = typer.Typer(
+        help=house.say("help-app"), no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+    )
 
     @app.callback()
     def options(
@@ -83,7 +85,7 @@ def _usage_text(error: Any) -> Text:
     if kind == "MissingParameter":
         return text("usage-missing", name=name)
     if kind == "BadParameter" and parameter is not None:
-        return text("usage-bad-value", name=name, expected=parameter.make_metavar(error.ctx))
+        return text("usage-bad-value", name=name, expected=parameter.display_type(error.ctx))
     if kind == "BadOptionUsage":
         return text("usage-no-value", name=error.option_name)
     if command := re.search(r"No such command '(.*)'", error.message):

@@ -150,6 +150,10 @@ class NothingInstalled(InstallError):
     pass
 
 
+class ReleaseUnreadable(InstallError):
+    pass
+
+
 class NotConfirmed(UsageError):
     pass
 

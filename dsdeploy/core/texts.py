@@ -27,7 +27,10 @@ def text(id: str, **values: Any) -> Text:
 
 
 RULES = {"memory": text("rule-memory"), "disk": text("rule-disk"), "context": text("rule-context")}
-WARNINGS = {"accelerators-unused": text("warning-accelerators-unused")}
+WARNINGS = {
+    "accelerators-unused": text("warning-accelerators-unused"),
+    "smoke-model": text("warning-smoke-model"),
+}
 
 
 @cache

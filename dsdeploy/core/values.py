@@ -58,6 +58,9 @@ class Request:
     model_id: str | None
     users: int
     context_tokens: int
+    target: str = "process"
+    host: str = "127.0.0.1"
+    port: int = 8080
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,12 +91,21 @@ class Rejected:
 
 @dataclass(frozen=True, slots=True)
 class Plan:
-    """The contract between commands: the choice, its memory, and every candidate that lost."""
+    """The contract between commands: the choice, its memory, and every candidate that lost.
+
+    `weights_origin` is hub, package or directory; `weights_pattern` is the shell pattern that its files' names match.
+    """
 
     model_id: str
     format: str
+    weights_origin: str
     weights_repo: str
+    weights_revision: str | None
+    weights_pattern: str
     weights_bytes: int
+    target: str
+    host: str
+    port: int
     engine: str
     device: str
     users: int
@@ -202,3 +214,19 @@ class Finding:
     hint: Text | None = None
     measured: str | None = None
     limit: str | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Installed:
+    """What an install or uninstall came to. `changed` is false when there was nothing to do, or it was only shown."""
+
+    release: Release
+    changed: bool
+    preflight: tuple[Finding, ...]
+    operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Status:
+    release: Release
+    service: Service

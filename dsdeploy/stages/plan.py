@@ -4,8 +4,6 @@ from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
-import yaml
-
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core import catalogue
 from dsdeploy.core.documents import from_document, to_document
@@ -13,6 +11,7 @@ from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold, P
 from dsdeploy.core.texts import RULES, WARNINGS, text
 from dsdeploy.core.values import MemoryBudget, Plan, Profile, Rejected, Request
 
+TARGETS = ("process", "compose")
 _UBATCH_TOKENS = 512  # llama-server's default for --ubatch-size
 _CELL_TOKENS = 256  # llama.cpp rounds the KV cache up to this
 _GGUF_METADATA_BYTES = 10_000_000  # tokenizer and header, the most seen in published files of these models
@@ -48,8 +47,14 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
     return Plan(
         model_id=variant["model_id"],
         format=variant["format"],
+        weights_origin=variant.get("origin", "hub"),
         weights_repo=variant["repo"],
+        weights_revision=variant.get("revision"),
+        weights_pattern=variant.get("pattern") or f"*{variant['format'].removeprefix('gguf-').upper()}*.gguf",
         weights_bytes=weights_bytes,
+        target=request.target,
+        host=request.host,
+        port=request.port,
         engine="llama.cpp",
         device="cpu",
         users=request.users,
@@ -63,9 +68,14 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
             available_bytes=profile.memory_available_bytes,
         ),
         disk_path=disk.path if disk else "",
-        warnings=("accelerators-unused",) if profile.accelerators else (),
+        warnings=_warnings(variant, profile),
         rejected=(),
     )
+
+
+def _warnings(variant: dict[str, Any], profile: Profile) -> tuple[str, ...]:
+    unused = ("accelerators-unused",) if profile.accelerators else ()
+    return (*unused, "smoke-model") if variant.get("origin") == "package" else unused
 
 
 def engine_arguments(cells: int, users: int) -> tuple[str, ...]:
@@ -90,6 +100,8 @@ def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:
 
 def save_plan(plan: Plan, path: Path) -> None:
     """Writes the whole file or none. Raises PlanNotWritable."""
+    import yaml
+
     try:
         write_whole(path, yaml.safe_dump(to_document(plan), sort_keys=False, allow_unicode=True))
     except OSError as error:
@@ -100,6 +112,8 @@ def save_plan(plan: Plan, path: Path) -> None:
 
 def load_plan(path: Path) -> Plan:
     """The plan in a file. Raises PlanUnreadable, which names the place."""
+    import yaml
+
     try:
         plan = from_document(Plan, yaml.safe_load(path.read_text(encoding="utf-8")))
         for place, code, known in (
@@ -118,7 +132,7 @@ def load_plan(path: Path) -> Plan:
 
 def verify_plan(plan: Plan, profile: Profile) -> None:
     """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
-    request = Request(plan.model_id, plan.users, plan.context_tokens)
+    request = Request(plan.model_id, plan.users, plan.context_tokens, plan.target, plan.host, plan.port)
     _judge_request(request)
     variants = _candidates(plan.model_id)
     variant = next((one for one in variants if one["format"] == plan.format), None)
@@ -128,7 +142,8 @@ def verify_plan(plan: Plan, profile: Profile) -> None:
     fresh = fit_variant(variant, request, profile)
     for field in ("weights_bytes", "kv_cache_bytes", "compute_bytes", "reserve_bytes"):
         _hold(f"memory.{field}", getattr(plan.memory, field), getattr(fresh.memory, field))
-    for field in ("weights_repo", "weights_bytes", "engine", "device", "engine_arguments"):
+    weights = ("weights_origin", "weights_repo", "weights_revision", "weights_pattern", "weights_bytes")
+    for field in (*weights, "engine", "device", "engine_arguments"):
         _hold(field, getattr(plan, field), getattr(fresh, field))
     broken = _broken_rule(fresh, profile)
     if broken is not None:
@@ -147,6 +162,12 @@ def _judge_request(request: Request) -> None:
     for name, number in (("users", request.users), ("context", request.context_tokens)):
         if number < 1:
             raise InvalidRequest(text("bad-number", name=name, found=number), hint=text("bad-number-hint"))
+    if request.target not in TARGETS:
+        raise InvalidRequest(
+            text("bad-target", found=request.target), hint=text("bad-target-hint", known=", ".join(TARGETS))
+        )
+    if not 1 <= request.port <= 65535:
+        raise InvalidRequest(text("bad-port", found=request.port), hint=text("bad-port-hint"))
 
 
 def _hold(field: str, found: object, expected: object) -> None:
@@ -160,6 +181,8 @@ def _candidates(model_name: str | None) -> tuple[dict[str, Any], ...]:
     if model_name is None:
         return variants
     model_id = catalogue.find_model(model_name)["id"]
+    if model_id == catalogue.smoke()["model"]["id"]:
+        return (catalogue.smoke()["variant"],)
     wanted = tuple(one for one in variants if one["model_id"] == model_id)
     if not wanted:
         near = ", ".join(dict.fromkeys(one["model_id"] for one in variants))

@@ -2,6 +2,7 @@
 
 import json
 import platform
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -15,7 +16,11 @@ from dsdeploy.core.values import Profile
 
 
 def detect_profile() -> Profile:
+    """This machine now. Container runtimes answer from processes of their own, so they are asked beside the rest."""
     memory_bytes, memory_available_bytes = host.detect_memory()
+    with ThreadPoolExecutor(1) as beside:
+        runtimes = beside.submit(host.detect_container_runtimes)
+        devices = accelerators.detect_accelerators()
     return Profile(
         hostname=platform.node(),
         kernel=f"{platform.system()} {platform.release()}",
@@ -26,8 +31,8 @@ def detect_profile() -> Profile:
         memory_bytes=memory_bytes,
         memory_available_bytes=memory_available_bytes,
         disks=host.detect_disks(),
-        container_runtimes=host.detect_container_runtimes(),
-        accelerators=accelerators.detect_accelerators(),
+        container_runtimes=runtimes.result(),
+        accelerators=devices,
     )
 
 

@@ -1,15 +1,33 @@
-"""The library's own device type stands in for a device, which this machine lacks; sizes in MiB as it documents."""
+"""Recorded machines: what a vendor's tool said in public, as the library's own device type, and what it must become.
 
+This machine has no accelerator; the recordings stand in for them. A new case is a new folder in `tests/machines/`.
+"""
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+
+import pytest
 from gpustack_runtime import detector
 
+from dsdeploy.adapters import accelerators
 from dsdeploy.adapters.accelerators import detect_accelerators
-from dsdeploy.core.values import Accelerator
+
+MACHINES = sorted((Path(__file__).parents[1] / "machines").iterdir())
 
 
-def test_a_device_keeps_its_name_and_its_sizes_become_bytes(monkeypatch):
-    device = detector.Device(
-        manufacturer=detector.ManufacturerEnum.NVIDIA, index=1, name="NVIDIA L40S", memory=46068, memory_used=0,
-        driver_version="570.124.06", runtime_version="12.8",
-    )  # fmt: skip
-    monkeypatch.setattr(detector, "detect_devices", lambda **_: [device])
-    assert detect_accelerators() == (Accelerator("nvidia", "NVIDIA L40S", 1, 46068 * 2**20, 0, "570.124.06", "12.8"),)
+@pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
+def test_a_recorded_machine_becomes_its_accelerators(machine, monkeypatch):
+    said = json.loads((machine / "said.json").read_text())
+    devices = [
+        detector.Device(**{**one, "manufacturer": detector.ManufacturerEnum(one["manufacturer"])})
+        for one in said["devices"]
+    ]
+    monkeypatch.setattr(accelerators, "_anything_like_one", lambda: True)
+    monkeypatch.setattr(detector, "detect_devices", lambda **_: devices)
+    found = [asdict(one) for one in detect_accelerators()]
+    assert found == json.loads((machine / "accelerators.json").read_text()) and said["source"].startswith("https://")
+
+
+def test_a_machine_without_accelerators_has_none():
+    assert detect_accelerators() == ()

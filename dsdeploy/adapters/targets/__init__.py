@@ -1,0 +1,12 @@
+"""Where a service can run: every target by its name in a plan."""
+
+from dsdeploy.adapters.targets.base import Target
+
+
+def find_target(name: str) -> Target:
+    """Raises KeyError for a name that no plan can hold; a target's libraries load only here."""
+    if name == "process":
+        from dsdeploy.adapters.targets.process import ProcessTarget
+
+        return ProcessTarget()
+    raise KeyError(name)

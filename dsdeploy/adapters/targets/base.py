@@ -1,0 +1,35 @@
+"""What a target promises: a place where a rendered service can run."""
+
+from typing import Protocol
+
+from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
+
+
+class Target(Protocol):
+    """A place where services run: this machine's processes, a Docker Engine.
+
+    Every method may be called again after any interruption. A target keeps nothing of its own but what lies in the
+    release's folder and what the place itself remembers, so that `pending` always tells the truth.
+    """
+
+    name: str
+
+    def preflight(self, release: Release) -> tuple[Finding, ...]:
+        """What would stop `release` from starting here: runtime missing or refused, port taken. Changes nothing."""
+        ...
+
+    def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
+        """What is still to be done, in order, until `release` runs as rendered; nothing when it already does."""
+        ...
+
+    def apply(self, operation: Operation, release: Release, rendered: RenderedFiles) -> None:
+        """Does one operation. Raises an InstallError."""
+        ...
+
+    def observe(self, release: Release) -> Service:
+        """What runs now, with the last lines of the engine's log."""
+        ...
+
+    def removal(self, release: Release) -> tuple[Operation, ...]:
+        """What `uninstall` has to do here, in order; never touches weights."""
+        ...

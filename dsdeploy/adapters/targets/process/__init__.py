@@ -1,0 +1,171 @@
+"""The service as a supervised process of this machine: no container, no root, no service manager needed."""
+
+import hashlib
+import json
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from pathlib import Path
+from typing import Any
+
+import psutil
+
+from dsdeploy.adapters import health
+from dsdeploy.adapters.release_files import apply_file_operation, file_operations
+from dsdeploy.core.errors import EngineDied, EngineNotHealthy, InstallError
+from dsdeploy.core.layout import RUN_FOLDER
+from dsdeploy.core.texts import text
+from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
+
+SERVICE_FILE = f"{RUN_FOLDER}/service.json"
+_SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_START_S = 60
+_LOAD_BYTES_PER_S = 100_000_000  # a slow disk; the wait for health is no shorter than reading the weights from it
+_LOG_LINES = 12
+
+
+class ProcessTarget:
+    name = "process"
+
+    def preflight(self, release: Release) -> tuple[Finding, ...]:
+        if self._state(release).get("engine_pid") is not None:
+            return (Finding("port-free", "pass", text("port-is-ours", port=release.port)),)
+        with socket.socket(socket.AF_INET6 if ":" in release.host else socket.AF_INET) as probe:
+            probe.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+            try:
+                probe.bind((release.host, release.port))
+            except OSError as error:
+                message = text("port-not-free", host=release.host, port=release.port, reason=error.strerror or error)
+                return (Finding("port-free", "fail", message, text("port-not-free-hint")),)
+        return (Finding("port-free", "pass", text("port-is-free", host=release.host, port=release.port)),)
+
+    def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
+        files = file_operations(release, rendered)
+        state = self._state(release)
+        stale = state.get("engine_pid") is not None and state["service_sha256"] != _service_sha256(rendered)
+        if not files and not stale and health.answers(release):
+            return ()
+        stop = (Operation("stop-process", {"name": release.name}),) if stale else ()
+        start = (Operation("start-process", {"name": release.name}),) if stale or not state else ()
+        return (*files, *stop, *start, Operation("wait-healthy", {"url": release.url}))
+
+    def apply(self, operation: Operation, release: Release, rendered: RenderedFiles) -> None:
+        match operation.action:
+            case "start-process":
+                self._start(release, rendered)
+            case "stop-process":
+                self._stop(release)
+            case "wait-healthy":
+                self._wait_healthy(release)
+            case _:
+                apply_file_operation(operation, release, rendered)
+
+    def observe(self, release: Release) -> Service:
+        state = self._state(release)
+        gave_up = self._told(release).get("state") == "failed"
+        name = "failed" if gave_up else str(state.get("state", "stopped"))
+        if name == "running" and not health.answers(release):
+            name = "starting"
+        pid = state.get("engine_pid")
+        return Service(name, pid, int(state.get("restarts", 0)), _log_tail(release))
+
+    def removal(self, release: Release) -> tuple[Operation, ...]:
+        stop = (Operation("stop-process", {"name": release.name}),) if self._state(release) else ()
+        return (*stop, Operation("remove-folder", {"path": release.folder}))
+
+    def _told(self, release: Release) -> dict[str, Any]:
+        try:
+            state: dict[str, Any] = json.loads((_run(release) / "state.json").read_text())
+        except (OSError, ValueError):
+            return {}
+        return state
+
+    def _state(self, release: Release) -> dict[str, Any]:
+        """What a living supervisor last told; empty when none lives."""
+        state = self._told(release)
+        return state if _is_supervisor(state.get("supervisor_pid")) else {}
+
+    def _start(self, release: Release, rendered: RenderedFiles) -> None:
+        run = _run(release)
+        (run / "state.json").unlink(missing_ok=True)
+        try:
+            with (run / "supervisor.log").open("ab") as log:
+                subprocess.Popen(
+                    [sys.executable, "-I", str(_SUPERVISOR), release.folder, _service_sha256(rendered)],
+                    stdin=subprocess.DEVNULL,
+                    stdout=log,
+                    stderr=log,
+                    start_new_session=True,
+                    cwd="/",
+                )
+        except OSError as error:
+            raise InstallError(
+                text("supervisor-not-started", reason=error.strerror or error), hint=text("supervisor-not-started-hint")
+            ) from error
+
+    def _stop(self, release: Release) -> None:
+        pid = self._state(release).get("supervisor_pid")
+        if pid is None:
+            return
+        try:
+            keeper = psutil.Process(pid)
+            keeper.send_signal(signal.SIGTERM)
+            keeper.wait(timeout=30)
+        except psutil.NoSuchProcess:
+            pass
+        except psutil.TimeoutExpired:
+            keeper.kill()
+
+    def _wait_healthy(self, release: Release) -> None:
+        loading_s = sum(one.size_bytes for one in release.weights.files) / _LOAD_BYTES_PER_S
+        wait_s = float(os.environ.get("DSDEPLOY_START_S") or _START_S) + loading_s
+        end = time.monotonic() + wait_s
+        seen = False
+        while time.monotonic() < end:
+            if health.answers(release):
+                return
+            state = self._state(release)
+            seen = seen or bool(state)
+            if seen and (not state or state["restarts"] > 0):
+                raise EngineDied(
+                    text("engine-died", name=release.name, log=_tail_text(release)),
+                    hint=text("engine-log-hint", path=_run(release) / "engine.log"),
+                )
+            time.sleep(0.2)
+        raise EngineNotHealthy(
+            text("engine-not-healthy", url=release.url, seconds=round(wait_s), log=_tail_text(release)),
+            hint=text("engine-log-hint", path=_run(release) / "engine.log"),
+        )
+
+
+def _run(release: Release) -> Path:
+    return Path(release.folder) / RUN_FOLDER
+
+
+def _service_sha256(rendered: RenderedFiles) -> str:
+    content = next(one.content for one in rendered.files if one.path == SERVICE_FILE)
+    return hashlib.sha256(content.encode()).hexdigest()
+
+
+def _is_supervisor(pid: object) -> bool:
+    """Whether that process lives and is ours: a pid may have been given to another one since."""
+    try:
+        return isinstance(pid, int) and str(_SUPERVISOR) in psutil.Process(pid).cmdline()
+    except psutil.Error:
+        return False
+
+
+def _log_tail(release: Release) -> tuple[str, ...]:
+    try:
+        with (_run(release) / "engine.log").open("rb") as log:
+            log.seek(max(0, os.fstat(log.fileno()).st_size - 16384))
+            return tuple(log.read().decode(errors="replace").splitlines()[-_LOG_LINES:])
+    except OSError:
+        return ()
+
+
+def _tail_text(release: Release) -> str:
+    return "\n".join(_log_tail(release)) or "-"

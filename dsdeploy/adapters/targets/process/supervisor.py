@@ -1,0 +1,122 @@
+"""Keeps one engine running: started by `install`, lives on without a terminal, starts the engine again when it dies.
+
+It stands alone (standard library only). Its argument is a release's folder; what to run stands in `run/service.json`,
+what happens in `run/state.json`. It gives up after five engines in a row that died within ten seconds.
+"""
+
+import ctypes
+import fcntl
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+from types import FrameType
+from typing import Any
+
+QUICK_S = 10
+QUICK_DEATHS = 5
+LONGEST_PAUSE_S = 30
+TERM_S = 20
+LOG_BYTES = 10_000_000
+
+
+class Supervisor:
+    def __init__(self, run: Path) -> None:
+        self.run = run
+        self.words: list[str] = json.loads((run / "service.json").read_text())["argv"]
+        self.service_sha256 = sys.argv[2]
+        self.restarts = 0
+        self.engine: subprocess.Popen[bytes] | None = None
+        self.stopping = False
+
+    def stop(self, number: int, frame: FrameType | None) -> None:
+        self.stopping = True
+        if self.engine is not None and self.engine.poll() is None:
+            self.engine.terminate()
+
+    def tell(self, state: str, exit_code: int | None = None) -> None:
+        content: dict[str, Any] = {
+            "state": state,
+            "supervisor_pid": os.getpid(),
+            "engine_pid": self.engine.pid if self.engine is not None and self.engine.poll() is None else None,
+            "restarts": self.restarts,
+            "last_exit_code": exit_code,
+            "service_sha256": self.service_sha256,
+        }
+        beside = self.run / "state.json.new"
+        beside.write_text(json.dumps(content))
+        os.replace(beside, self.run / "state.json")
+
+    def start(self) -> subprocess.Popen[bytes]:
+        log = self.run / "engine.log"
+        if log.exists() and log.stat().st_size > LOG_BYTES:
+            os.replace(log, self.run / "engine.log.1")
+        with log.open("ab") as sink:
+            return subprocess.Popen(
+                self.words, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_die_with_parent
+            )
+
+    def keep(self) -> int:
+        quick = 0
+        while not self.stopping:
+            began = time.monotonic()
+            self.engine = self.start()
+            self.tell("running")
+            code = self._wait()
+            if self.stopping:
+                break
+            quick = quick + 1 if time.monotonic() - began < QUICK_S else 0
+            if quick >= QUICK_DEATHS:
+                self.tell("failed", code)
+                return 1
+            self.restarts += 1
+            self.tell("restarting", code)
+            _pause(min(2**quick - 1, LONGEST_PAUSE_S), lambda: self.stopping)
+        self.tell("stopped")
+        return 0
+
+    def _wait(self) -> int:
+        assert self.engine is not None
+        asked: float | None = None
+        while True:
+            try:
+                return self.engine.wait(timeout=1)
+            except subprocess.TimeoutExpired:
+                if not self.stopping:
+                    continue
+                asked = asked or time.monotonic()
+                if time.monotonic() - asked > TERM_S:
+                    self.engine.kill()
+
+
+def _pause(seconds: float, stopped: Any) -> None:
+    end = time.monotonic() + seconds
+    while time.monotonic() < end and not stopped():
+        time.sleep(0.1)
+
+
+def _die_with_parent() -> None:
+    """A killed supervisor must not leave an engine behind that holds the port (prctl PR_SET_PDEATHSIG, Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+
+
+def main() -> int:
+    run = Path(sys.argv[1]) / "run"
+    lock = (run / "supervisor.lock").open("w")
+    try:
+        fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+    except OSError:
+        print("another supervisor keeps this release", file=sys.stderr)
+        return 1
+    supervisor = Supervisor(run)
+    signal.signal(signal.SIGTERM, supervisor.stop)
+    signal.signal(signal.SIGINT, supervisor.stop)
+    return supervisor.keep()
+
+
+if __name__ == "__main__":
+    os.umask(0o077)
+    sys.exit(main())

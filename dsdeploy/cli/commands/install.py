@@ -1,0 +1,92 @@
+"""`dsdeploy install`, `status`, `uninstall` and `render`: the life of a release."""
+
+import os
+import re
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dsdeploy import workflows
+from dsdeploy.cli.house import House
+from dsdeploy.core.errors import InvalidRequest
+from dsdeploy.core.layout import Layout, default_home
+from dsdeploy.core.texts import text
+
+
+def layout(home: Path | None) -> Layout:
+    return Layout(home.absolute() if home else default_home(dict(os.environ)))
+
+
+def release_name(name: str) -> str:
+    """The name itself. Raises InvalidRequest for one that is no good file, service or project name."""
+    if not re.fullmatch(r"[a-z][a-z0-9-]{0,39}", name):
+        raise InvalidRequest(text("bad-name", name=name), hint=text("bad-name-hint"))
+    return name
+
+
+def add(app: typer.Typer, house: House) -> None:
+    plan_file = typer.Argument(help=house.say("help-plan-file"))
+    home_flag = house.flag("--home", "help-home")
+    name_flag = house.flag("--name", "help-name")
+    yes_flag = house.flag("--yes", "help-yes", "-y")
+    dry_run_flag = house.flag("--dry-run", "help-dry-run")
+
+    @app.command(help=house.say("help-render"))
+    def render(
+        plan: Annotated[Path, plan_file],
+        out: Annotated[Path, house.flag("--out", "help-render-out")],
+        name: Annotated[str, name_flag] = "default",
+        home: Annotated[Path | None, home_flag] = None,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.install import rendered_rows
+
+        house.finish(
+            "render", lambda: workflows.render(plan, layout(home), release_name(name), out), rendered_rows, as_json
+        )
+
+    @app.command(help=house.say("help-install"))
+    def install(
+        plan: Annotated[Path, plan_file],
+        name: Annotated[str, name_flag] = "default",
+        home: Annotated[Path | None, home_flag] = None,
+        yes: Annotated[bool, yes_flag] = False,
+        dry_run: Annotated[bool, dry_run_flag] = False,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.install import installed_rows
+
+        house.finish(
+            "install",
+            lambda: workflows.install(
+                plan, layout(home), release_name(name), house.consent(yes), house.progress(), dry_run=dry_run
+            ),
+            installed_rows,
+            as_json,
+        )
+
+    @app.command(help=house.say("help-status"))
+    def status(
+        home: Annotated[Path | None, home_flag] = None, as_json: Annotated[bool, house.json_flag] = False
+    ) -> None:
+        from dsdeploy.cli.views.install import status_rows
+
+        house.finish("status", lambda: workflows.status(layout(home)), status_rows, as_json)
+
+    @app.command(help=house.say("help-uninstall"))
+    def uninstall(
+        name: Annotated[str | None, typer.Argument(help=house.say("help-name"))] = None,
+        home: Annotated[Path | None, home_flag] = None,
+        yes: Annotated[bool, yes_flag] = False,
+        dry_run: Annotated[bool, dry_run_flag] = False,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.install import removed_rows
+
+        house.finish(
+            "uninstall",
+            lambda: workflows.uninstall(layout(home), name, house.consent(yes), house.progress(), dry_run=dry_run),
+            removed_rows,
+            as_json,
+        )
