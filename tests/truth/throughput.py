@@ -20,7 +20,9 @@ from dsdeploy.core.accelerators import find_accelerator
 from dsdeploy.core.architecture import Architecture, from_config
 from dsdeploy.core.catalogue import find_model
 from dsdeploy.core.sizing.speed import BF16, SpeedRequest, TensorFormat, WeightFormats, predict_speed
-from dsdeploy.core.sizing.speed.predict import LEVELS, decode_step, read_prompts
+from dsdeploy.core.sizing.speed.clock import LEVELS
+from dsdeploy.core.sizing.speed.predict import decode_step, read_prompts
+from dsdeploy.core.sizing.speed.shape import head_dim, shape_of
 
 HERE = Path(__file__).parent
 _FP8, _INT4 = TensorFormat(8 + 32 / 128**2, "fp8"), TensorFormat(4 + 20 / 128, "bf16")
@@ -150,8 +152,6 @@ def _seats(request: SpeedRequest) -> int:
 
 def _pool_tokens(request: SpeedRequest) -> float:
     """Tokens of cache in all attention replicas: 90 % of memory, less weights and 6 GiB per device for all else."""
-    from dsdeploy.core.sizing.speed.shape import head_dim, shape_of
-
     a, s, spec = request.architecture, shape_of(request.architecture), request.accelerator
     assert spec is not None
     experts = s.moe_layers * s.experts * s.expert * request.weights.experts.bits / 8
@@ -173,7 +173,8 @@ def replay(row: dict[str, Any], request: SpeedRequest, level: int) -> float:
     limit = request.concurrency
     reading: dict[int, float] = {}
     steps: dict[int, float] = {}
-    clock, done, running = 0.0, 0, []
+    clock, done = 0.0, 0
+    running: list[int] = []
     while waiting or running:
         admitted = min(len(waiting), limit - len(running))
         for _ in range(admitted):

@@ -21,12 +21,17 @@ WEIGHT_STREAM = Constant(
 CACHE_STREAM = Constant(0.45, 0.65, 0.85, "FlashMLA README: 3000 of 3350 GB/s on H800 at best")
 # Share of dense peak in large matrix products, by number type.
 PRODUCT = {
-    "bf16": Constant(0.45, 0.6, 0.75, "cuBLAS on H100 as DeepGEMM README compares"),
+    "bf16": Constant(
+        0.45,
+        0.6,
+        0.75,
+        "SemiAnalysis 2024-12-22 'MI300X vs H100 vs H200': 720 of 989 TFLOP/s on H100 in large products",
+    ),
     "fp8": Constant(
         0.3, 0.45, 0.65, "DeepGEMM README: at most 1550 of 1979 TFLOP/s on H800; fine-grained scales cost the rest"
     ),
     "int8": Constant(0.3, 0.45, 0.65, "as FP8: the same tensor-core rate and the same per-token scales"),
-    "fp4": Constant(0.2, 0.35, 0.5, "DeepGEMM pull request 304: FP8 x FP4 products on SM100"),
+    "fp4": Constant(0.2, 0.35, 0.5, "below FP8: no figure is published for the shapes of these models"),
 }
 # Share of NVIDIA's efficiency that others reach in products; 1 where nothing is published.
 PRODUCT_BY_VENDOR = {
@@ -66,10 +71,10 @@ LINK = Constant(0.5, 0.7, 0.85, "DeepEP README: 153 of 160 GB/s reachable NVLink
 # One collective with little data, seconds.
 COLLECTIVE = {
     "nvlink": Constant(
-        25e-6, 13e-6, 7e-6, "one-shot all-reduce over NVLink as in TensorRT-LLM and vLLM custom kernels"
+        25e-6, 13e-6, 7e-6, "assumed: one-shot kernels need a few us, waiting for the slowest of 8 ranks the rest"
     ),
-    "fabric": Constant(40e-6, 22e-6, 12e-6, "RCCL and HCCL over a full mesh, without one-shot kernels"),
-    "pcie": Constant(90e-6, 45e-6, 25e-6, "NCCL over PCIe through host memory"),
+    "fabric": Constant(40e-6, 22e-6, 12e-6, "assumed: twice NVLink's, no switch and no one-shot kernels"),
+    "pcie": Constant(90e-6, 45e-6, 25e-6, "assumed: NCCL through host memory"),
     "network": Constant(
         220e-6,
         110e-6,
@@ -79,7 +84,14 @@ COLLECTIVE = {
 }
 # The most loaded rank against the mean when whole experts sit on ranks.
 IMBALANCE = Constant(
-    1.8, 1.4, 1.1, "SGLang blog 2025-05-05: balancing experts gains 1.49x in prefill, 2.54x in decode at EP 72"
+    1.6, 1.35, 1.1, "SGLang blog 2025-05-05: balancing experts gains 1.49x in prefill, 2.54x in decode at EP 72"
+)
+# Share of an exchange that stays visible when two half batches take turns.
+NOT_HIDDEN = Constant(
+    0.4,
+    0.2,
+    0.1,
+    "assumed: SGLang blog 2025-05-05 reports 27 to 35 % more prefill throughput, not how much stays visible",
 )
 # Share of drafted tokens that are kept.
 MTP_ACCEPTANCE = Constant(

@@ -1,10 +1,13 @@
 """From passes to what users see: steps, first tokens, totals."""
 
+from dataclasses import replace
+
+from dsdeploy.core.sizing.speed.clock import LEVELS, Clock, Levels
 from dsdeploy.core.sizing.speed.constants import MTP_ACCEPTANCE
 from dsdeploy.core.sizing.speed.engines import default_batched_tokens, engine_profile
 from dsdeploy.core.sizing.speed.hybrid import predict_hybrid
 from dsdeploy.core.sizing.speed.refusals import refuse_unusable
-from dsdeploy.core.sizing.speed.roofline import LEVELS, Pass, Timing, time_pass
+from dsdeploy.core.sizing.speed.roofline import Pass, time_pass
 from dsdeploy.core.sizing.speed.shape import shape_of
 from dsdeploy.core.sizing.speed.values import Band, SpeedEstimate, SpeedRequest, bound_of
 
@@ -19,7 +22,7 @@ def predict_speed(request: SpeedRequest) -> SpeedEstimate:
     # So many users finish, and so many prompts arrive, between two steps.
     arriving = max(1, round(users / out))
     waiting_s, all_s = read_prompts(request, arriving), read_prompts(request, users)
-    own_s = waiting_s if arriving == 1 else read_prompts(request, 1)
+    own_s = read_prompts(replace(request, concurrency=1), 1)
     per_user, total, served, rate, first, burst = [], [], [], [], [], []
     for level in range(len(LEVELS)):
         step_s = step.total(level) / kept[level]
@@ -31,7 +34,7 @@ def predict_speed(request: SpeedRequest) -> SpeedEstimate:
         served.append(users * out / cycle_s)
         rate.append(users * request.prompt_tokens / all_s[level])
         first.append(own_s[level] + step_s / 2 + _queue_s(prompt_s, users, cycle_s))
-        burst.append(all_s[level])
+        burst.append(max(own_s[level], all_s[level]))
     return SpeedEstimate(
         _band(per_user),
         _band(total),
@@ -44,7 +47,7 @@ def predict_speed(request: SpeedRequest) -> SpeedEstimate:
     )
 
 
-def decode_step(request: SpeedRequest) -> tuple[Timing, tuple[float, float, float]]:
+def decode_step(request: SpeedRequest) -> tuple[Clock, Levels]:
     """One step at full concurrency, halfway through the answers, and the tokens it yields per user (MTP: over 1)."""
     drafts = request.mtp_draft_tokens
     # Stages work on different groups of users at the same moment, so one step carries a share of them.
@@ -64,7 +67,7 @@ def decode_step(request: SpeedRequest) -> tuple[Timing, tuple[float, float, floa
     return step, (kept[0], kept[1], kept[2])
 
 
-def read_prompts(request: SpeedRequest, prompts: int) -> tuple[float, float, float]:
+def read_prompts(request: SpeedRequest, prompts: int) -> Levels:
     """Seconds, per level, in which the devices read so many prompts that wait at the same moment.
 
     A pass takes `max_num_batched_tokens` per attention replica. Where prompts share passes with answers under way, each
@@ -93,7 +96,7 @@ def _queue_s(prompt_s: float, users: int, cycle_s: float) -> float:
     return load * prompt_s / (2 * (1 - load))
 
 
-def _scaled(values: tuple[float, float, float], by: float) -> tuple[float, float, float]:
+def _scaled(values: Levels, by: float) -> Levels:
     return values[0] * by, values[1] * by, values[2] * by
 
 

@@ -36,7 +36,7 @@ def refuse_unusable(request: SpeedRequest) -> None:
         raise SpeedUnknown(text("speed-bandwidth-unknown", name=spec.name), hint=text("speed-figure-unknown-hint"))
     if not (spec.dense_tflops.get("bf16") or spec.dense_tflops.get("fp16")):
         raise SpeedUnknown(text("speed-throughput-unknown", name=spec.name), hint=text("speed-figure-unknown-hint"))
-    if request.tp * request.dp > 1 and not (spec.link_bytes_per_s or spec.pcie_bytes_per_s):
+    if request.tp * request.dp * request.pp > 1 and not (spec.link_bytes_per_s or spec.pcie_bytes_per_s):
         raise SpeedUnknown(text("speed-link-unknown", name=spec.name), hint=text("speed-figure-unknown-hint"))
     if request.nodes > 1 and not request.internode_bytes_per_s:
         raise SpeedUnknown(text("speed-network-unknown", nodes=request.nodes), hint=text("speed-network-unknown-hint"))
