@@ -76,8 +76,12 @@ def architecture(model: dict[str, Any] | str) -> Architecture:
 
 def variants(model_id: str) -> tuple[Variant, ...]:
     """The native weights of a catalogue model and its known quantisations, the native first."""
-    native = _native(_by_name()[model_id])
-    return (*native, *_variants_by_model().get(model_id, ()))
+    return (*_native(_by_name()[model_id]), *_variants_by_model().get(model_id, ()))
+
+
+def losses() -> tuple[dict[str, Any], ...]:
+    """Quality lost by quantisations whose repository is not known: measured on weights made for the measurement."""
+    return tuple(_load("variants.json")["losses"])
 
 
 @cache
@@ -141,16 +145,16 @@ def _variants_by_model() -> dict[str, tuple[Variant, ...]]:
 
 def _native(model: dict[str, Any]) -> Iterator[Variant]:
     """The weights as their maker published them."""
-    if not model["hf_repo"]:
+    if not model.get("hf_repo"):
         return
-    weights = model["weights"] or {}
+    weights = model.get("weights") or {}
     yield Variant(
         model_id=model["id"],
-        format=_native_format(model["architecture"] or {}),
+        format=_native_format(model.get("architecture") or {}),
         repository=model["hf_repo"],
         source=model["sources"][0],
         confidence=weights.get("confidence") or model["confidence"],
-        revision=model["revision"],
+        revision=model.get("revision"),
         tensor_bytes=weights.get("tensor_bytes"),
         basis="derived" if weights.get("tensor_bytes") else None,
         native=True,
