@@ -78,6 +78,26 @@ def judged() -> list[Compared]:
     return [compare(row) for row in rows() if row["id"] not in aside()]
 
 
+def published() -> list[Compared]:
+    """Public figures outside the judged rows; what their sources leave open is in `assumed`."""
+    content = json.loads((HERE / "throughput_published.json").read_text(encoding="utf-8"))
+    return [_compare_published(row | row["assumed"]) for row in content]
+
+
+def _compare_published(row: dict[str, Any]) -> Compared:
+    request = replace(
+        request_of(row),
+        concurrency=row["concurrency"],
+        internode_bytes_per_s=row.get("internode_gb_per_s", 0) * 1e9 or None,
+        max_num_batched_tokens=row.get("max_num_batched_tokens"),
+        two_batch_overlap=row.get("two_batch_overlap", False),
+    )
+    (name, logged), speed = next(iter(row["observed"].items())), predict_speed(request)
+    band = speed.prefill_tokens_per_s if name.startswith("prefill") else speed.decode_tokens_per_s_total
+    assert band is not None
+    return Compared(row["id"], name.split("_")[0], logged, band.low, band.expected, band.high)
+
+
 def compare(row: dict[str, Any]) -> Compared:
     seen, request = row["observed"], request_of(row)
     if request.concurrency == 1 and (per_user := seen.get("per_user_tok_s") or _per_second(seen.get("mean_tpot_ms"))):
@@ -210,7 +230,36 @@ def _lengths(row: dict[str, Any]) -> list[int]:
 
 
 def main() -> None:
-    found = judged()
+    print("Judged rows\n")
+    _print(judged())
+    print("\nPublished figures outside the judged rows\n")
+    _print(published())
+    print("\nMean time to first token, ms: steady (low, expected) to everyone at once (high); shown, not judged\n")
+    _print(first_tokens())
+    print(f"\n{len(aside())} rows aside:")
+    for id, reason in aside().items():
+        print(f"  {id:24} {reason}")
+
+
+def first_tokens() -> list[Compared]:
+    """Rows with a stated concurrency: users who start together and answer equal lengths stay partly together, so the
+    logged mean lies between steady traffic and a burst.
+    """
+    found = []
+    for row in rows():
+        logged = row["observed"].get("mean_ttft_ms")
+        if row["id"] in aside() or not row.get("concurrency") or not logged:
+            continue
+        speed = predict_speed(request_of(row))
+        steady, burst = speed.ttft_s, speed.burst_ttft_s
+        assert steady is not None and burst is not None
+        found.append(
+            Compared(row["id"], "first token", logged, steady.high * 1e3, steady.expected * 1e3, burst.low * 1e3)
+        )
+    return found
+
+
+def _print(found: list[Compared]) -> None:
     print(f"{'row':24} {'metric':16} {'logged':>9} {'low':>9} {'expected':>9} {'high':>9} {'error':>7}  within")
     for one in found:
         numbers = f"{one.logged:9.1f} {one.low:9.1f} {one.expected:9.1f} {one.high:9.1f} {one.error:+7.0%}"
@@ -220,9 +269,6 @@ def main() -> None:
         f"\n{len(found)} rows: {inside:.0%} within the band, median error {errors:.0%},"
         f" median high / low {median(one.high / one.low for one in found):.1f}"
     )
-    print(f"\n{len(aside())} rows aside:")
-    for id, reason in aside().items():
-        print(f"  {id:24} {reason}")
 
 
 def share_within(found: list[Compared]) -> float:

@@ -5,7 +5,6 @@ from dsdeploy.core.sizing.speed.constants import (
     ATTENTION,
     CACHE_STREAM,
     COLLECTIVE,
-    EAGER_KERNEL,
     GROUPED,
     IMBALANCE,
     KERNEL,
@@ -79,19 +78,15 @@ class Clock:
             name, (times * constant.low, times * constant.expected, times * constant.high), "overhead", constant.source
         )
 
-    def launches(self, kernels: float, eager: bool) -> None:
-        """Without a graph the host launches ahead of the device: it shows where the device is done sooner."""
+    def launches(self, kernels: float, launch: Constant | None) -> None:
+        """Without a graph the host launches each kernel in `launch`, ahead of the device: shown where it is slower."""
         floor = KERNEL.get(self.spec.vendor, KERNEL["other"])
-        if not eager:
+        if launch is None:
             self.fixed("kernel launches", kernels, floor)
             return
-        pairs = (
-            (floor.low, EAGER_KERNEL.low),
-            (floor.expected, EAGER_KERNEL.expected),
-            (floor.high, EAGER_KERNEL.high),
-        )
-        shown = [max(kernels * gap, kernels * launch - self.total(level)) for level, (gap, launch) in enumerate(pairs)]
-        self._keep("kernel launches", (shown[0], shown[1], shown[2]), "overhead", EAGER_KERNEL.source)
+        pairs = ((floor.low, launch.low), (floor.expected, launch.expected), (floor.high, launch.high))
+        shown = [max(kernels * gap, kernels * each - self.total(level)) for level, (gap, each) in enumerate(pairs)]
+        self._keep("kernel launches", (shown[0], shown[1], shown[2]), "overhead", launch.source)
 
     def overlap(self, name: str) -> None:
         """Two half batches take turns: this term shows as far as it outlasts the device's other work."""

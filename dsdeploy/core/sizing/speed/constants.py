@@ -59,13 +59,6 @@ KERNEL = {
     ),
     "other": Constant(12e-6, 8e-6, 5e-6, "taken as AMD's and wider: no published figure"),
 }
-# Without graphs each kernel waits for the host to launch it.
-EAGER_KERNEL = Constant(
-    20e-6,
-    12e-6,
-    8e-6,
-    "NVIDIA developer blog, 'Getting started with CUDA graphs': 9.6 us per kernel launched and awaited",
-)
 # Share of a link's bandwidth in large collectives.
 LINK = Constant(0.5, 0.7, 0.85, "DeepEP README: 153 of 160 GB/s reachable NVLink on H800; nccl-tests all-reduce")
 # One collective with little data, seconds.

@@ -10,7 +10,8 @@ from dsdeploy.core.sizing.speed.constants import Constant
 @dataclass(frozen=True, slots=True)
 class EngineProfile:
     """`kernels` multiplies the kernels per layer of a fully fused forward pass. `host_step_s` and `host_sequence_s` are
-    seconds in which the GPU waits for scheduling, sampling and streaming, per step and per sequence in it. `attention`
+    seconds in which the GPU waits for scheduling, sampling and streaming, per step and per sequence in it. `launch_s`
+    is the host's time per kernel where there is no CUDA graph, as in reading prompts. `attention`
     and `experts` scale kernel efficiency of MLA decode and of grouped expert products. `absorbed` is False before MLA's
     latent cache. `mixed` is True where prompts share a pass with the answers under way, so that reading the weights is
     paid once.
@@ -19,6 +20,7 @@ class EngineProfile:
     kernels: float
     host_step_s: Constant
     host_sequence_s: Constant
+    launch_s: Constant
     attention: float = 1.0
     experts: float = 1.0
     weight_only_experts: float = 1.0
@@ -31,6 +33,14 @@ class EngineProfile:
 # Kernels of early 2025 against those of today. Attention: SGLang pull request 3550, DeepSeek-V3 with long prompts
 # gained 3.9 times when Triton's MLA decode gave way. Experts: vLLM pull request 14447, AWQ and GPTQ experts before
 # Marlin.
+# Reading 128 tokens with one user, V3's 61 layers: 27 to 56 ms in vLLM, which compiles and graphs pieces of the model;
+# 157 to 184 ms in SGLang, which launches kernel by kernel, on 16 H100, 8 B200 and 8 MI300X alike.
+_PIECEWISE = Constant(
+    20e-6, 12e-6, 8e-6, "tt-inference-server issue 356; 'Getting started with CUDA graphs': 9.6 us per launch awaited"
+)
+_EAGER = Constant(
+    100e-6, 70e-6, 35e-6, "tt-inference-server issue 356 and SGLang cookbook: first token of short prompts"
+)
 _V0_HOST = "vLLM blog 2024-09-05 'v0.6.0': API server and scheduling take 62 % of the time of an 8B step on H100"
 _V1_HOST = "GPUStack performance lab: with 1000 streams vLLM 0.11 peaks at 7451 to 8890 tok/s, steps of 110 to 135 ms"
 _SGLANG_HOST = (
@@ -45,14 +55,17 @@ _VLLM_V0 = EngineProfile(
     2.0,
     Constant(8e-3, 5e-3, 3e-3, _V0_HOST),
     Constant(150e-6, 90e-6, 50e-6, _V0_HOST),
+    _EAGER,
     attention=0.4,
     experts=0.7,
     weight_only_experts=0.25,
 )
 _VLLM_BEFORE_MLA = replace(_VLLM_V0, absorbed=False)
-_VLLM_V1 = EngineProfile(1.5, Constant(3e-3, 1.5e-3, 0.7e-3, _V1_HOST), Constant(60e-6, 35e-6, 15e-6, _V1_HOST))
+_VLLM_V1 = EngineProfile(
+    1.5, Constant(3e-3, 1.5e-3, 0.7e-3, _V1_HOST), Constant(60e-6, 35e-6, 15e-6, _V1_HOST), _PIECEWISE
+)
 _SGLANG = EngineProfile(
-    1.0, Constant(1.5e-3, 0.7e-3, 0.3e-3, _SGLANG_HOST), Constant(35e-6, 18e-6, 8e-6, _SGLANG_HOST), mixed=False
+    1.0, Constant(1.5e-3, 0.7e-3, 0.3e-3, _SGLANG_HOST), Constant(35e-6, 18e-6, 8e-6, _SGLANG_HOST), _EAGER, mixed=False
 )
 
 

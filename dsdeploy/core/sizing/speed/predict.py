@@ -62,7 +62,7 @@ def decode_step(request: SpeedRequest) -> tuple[Clock, Levels]:
         if not level_name.startswith("host"):
             step.seconds[level_name] = _scaled(values, 1 + drafts / shape.layers)
     chance = request.mtp_acceptance
-    spread = (chance,) * 3 if chance else (MTP_ACCEPTANCE.low, MTP_ACCEPTANCE.expected, MTP_ACCEPTANCE.high)
+    spread = (chance,) * 3 if chance is not None else (MTP_ACCEPTANCE.low, MTP_ACCEPTANCE.expected, MTP_ACCEPTANCE.high)
     kept = [sum(chance**drafted for drafted in range(drafts + 1)) for chance in spread]
     return step, (kept[0], kept[1], kept[2])
 

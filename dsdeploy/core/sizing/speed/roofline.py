@@ -71,7 +71,7 @@ def time_pass(request: SpeedRequest, shape: Shape, engine: EngineProfile, work: 
     clock.stream("elementwise", moved)
     _time_links(clock, request, shape, work, every)
     kernels = layers * (_attention_kernels(request)) + moe * _KERNELS_MOE + shape.dense_layers * _KERNELS_MLP
-    clock.launches(kernels * engine.kernels, eager=work.prefill or not request.cuda_graphs)
+    clock.launches(kernels * engine.kernels, engine.launch_s if work.prefill or not request.cuda_graphs else None)
     clock.fixed("host per step", 1, engine.host_step_s)
     drafted = 1.0 if work.prefill else work.tokens / work.sequences
     on_node = work.sequences * max(1.0, request.dp / request.nodes)
