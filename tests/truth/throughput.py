@@ -26,6 +26,7 @@ from dsdeploy.core.sizing.speed.shape import head_dim, shape_of
 
 HERE = Path(__file__).parent
 _FP8, _INT4 = TensorFormat(8 + 32 / 128**2, "fp8"), TensorFormat(4 + 20 / 128, "bf16")
+_INT8, _Q8_0 = TensorFormat(8, "int8"), TensorFormat(8.5, "bf16")
 _NVFP4, _Q4_K_M = TensorFormat(4.5, "fp4"), TensorFormat(4.85, "bf16")
 FORMATS = {
     "bf16": WeightFormats(BF16, BF16, BF16),
@@ -33,6 +34,8 @@ FORMATS = {
     "awq-int4": WeightFormats(_INT4, _INT4, _INT4),
     # nvidia/DeepSeek-R1-0528-FP4: attention stays in bf16.
     "nvfp4": WeightFormats(BF16, _NVFP4, _NVFP4),
+    "w8a8-int8": WeightFormats(_INT8, _INT8, _INT8),
+    "gguf-Q8_0": WeightFormats(_Q8_0, _Q8_0, _Q8_0, _Q8_0),
     "gguf-Q4_K_M": WeightFormats(_Q4_K_M, _Q4_K_M, _Q4_K_M, TensorFormat(6.56, "bf16")),
 }
 # Repositories of quantised weights, and names in older reports, by the model whose shape they have.
@@ -42,6 +45,8 @@ _SAME_SHAPE = {
     "cognitivecomputations/DeepSeek-V3-AWQ": "deepseek-ai/DeepSeek-V3",
     "DeepSeek-V3 Q4_K_M": "deepseek-ai/DeepSeek-V3",
 }
+# Eight DDR5-4800 channels on one socket of a Xeon Gold 6454S (Intel ARK).
+_XEON_6454S_GB_PER_S = 307.2
 _ACCELERATORS = {"H100": "h100-sxm5-80gb", "H100 SXM5": "h100-sxm5-80gb", "H200 NVL": "h200-nvl-141gb"}
 
 
@@ -93,7 +98,12 @@ def _compare_published(row: dict[str, Any]) -> Compared:
         two_batch_overlap=row.get("two_batch_overlap", False),
     )
     (name, logged), speed = next(iter(row["observed"].items())), predict_speed(request)
-    band = speed.prefill_tokens_per_s if name.startswith("prefill") else speed.decode_tokens_per_s_total
+    bands = {
+        "decode_tok_s_total": speed.decode_tokens_per_s_total,
+        "output_tok_s_total": speed.output_tokens_per_s_total,
+        "prefill_tok_s_total": speed.prefill_tokens_per_s,
+    }
+    band = bands[name]
     assert band is not None
     return Compared(row["id"], name.split("_")[0], logged, band.low, band.expected, band.high)
 
@@ -147,9 +157,8 @@ def request_of(row: dict[str, Any]) -> SpeedRequest:
         output_tokens=int(row["osl_mean"] or row["isl_mean"]),
         kv_cache_dtype="fp8" if "fp8_e4m3" in flags else "auto",
         mtp_draft_tokens=1 if re.search("EAGLE|mtp", flags) else 0,
-        # Eight DDR5-4800 channels on one socket of a Xeon Gold 6454S (Intel ARK).
         host_share=1.0 if on_host else 0.0,
-        host_memory_bytes_per_s=307.2e9 if on_host else None,
+        host_memory_bytes_per_s=row.get("host_memory_gb_per_s", _XEON_6454S_GB_PER_S) * 1e9 if on_host else None,
     )
     limit = row.get("concurrency") or row.get("num_prompts") or 1
     return replace(request, concurrency=max(1, min(limit, _seats(request))))

@@ -143,6 +143,16 @@ def test_engines_of_early_2025_are_slower():
     assert expected(older) < expected(old) < expected(new)
 
 
+def test_sglang_before_fused_mla_is_slower():
+    assert expected(replace(ON_H200, engine_version="0.4.2")) < expected(replace(ON_H200, engine_version="0.5.3"))
+
+
+def test_two_batches_in_turn_hide_part_of_the_exchange():
+    wide = replace(ON_H200, tp=1, dp=16, ep=16, nodes=2, internode_bytes_per_s=50e9, concurrency=1024)
+    shown = [predict_speed(replace(wide, two_batch_overlap=on)).terms["expert exchange"] for on in (False, True)]
+    assert shown[1].seconds < shown[0].seconds
+
+
 def test_without_cuda_graphs_one_user_is_slower():
     assert expected(replace(ON_H200, cuda_graphs=False)) < expected(ON_H200) / 2
 

@@ -12,9 +12,9 @@ class EngineProfile:
     """`kernels` multiplies the kernels per layer of a fully fused forward pass. `host_step_s` and `host_sequence_s` are
     seconds in which the GPU waits for scheduling, sampling and streaming, per step and per sequence in it. `launch_s`
     is the host's time per kernel where there is no CUDA graph, as in reading prompts. `attention`
-    and `experts` scale kernel efficiency of MLA decode and of grouped expert products. `absorbed` is False before MLA's
-    latent cache. `mixed` is True where prompts share a pass with the answers under way, so that reading the weights is
-    paid once.
+    and `weight_only_experts` scale kernel efficiency of MLA decode and of AWQ and GPTQ experts. `absorbed` is False
+    before MLA's latent cache. `mixed` is True where prompts share a pass with the answers under way, so that reading
+    the weights is paid once.
     """
 
     kernels: float
@@ -22,7 +22,6 @@ class EngineProfile:
     host_sequence_s: Constant
     launch_s: Constant
     attention: float = 1.0
-    experts: float = 1.0
     weight_only_experts: float = 1.0
     absorbed: bool = True
     mixed: bool = True
@@ -31,8 +30,7 @@ class EngineProfile:
 # Kernels per layer, vLLM against SGLang: 16.1 ms a token on H100 for one user (tt-inference-server issue 356) against
 # 12.8 ms on H200 for eight (InferenceX issue 870); V0: 30 ms (dzhsurf/deepseek-v3-r1-deploy-and-benchmarks).
 # Kernels of early 2025 against those of today. Attention: SGLang pull request 3550, DeepSeek-V3 with long prompts
-# gained 3.9 times when Triton's MLA decode gave way. Experts: vLLM pull request 14447, AWQ and GPTQ experts before
-# Marlin.
+# gained 3.9 times when Triton's MLA decode gave way. Experts: vLLM pull request 14447, AWQ and GPTQ before Marlin.
 # Reading 128 tokens with one user, V3's 61 layers: 27 to 56 ms in vLLM, which compiles and graphs pieces of the model;
 # 157 to 184 ms in SGLang, which launches kernel by kernel, on 16 H100, 8 B200 and 8 MI300X alike.
 _PIECEWISE = Constant(
@@ -57,7 +55,6 @@ _VLLM_V0 = EngineProfile(
     Constant(150e-6, 90e-6, 50e-6, _V0_HOST),
     _EAGER,
     attention=0.4,
-    experts=0.7,
     weight_only_experts=0.25,
 )
 _VLLM_BEFORE_MLA = replace(_VLLM_V0, absorbed=False)
@@ -69,6 +66,9 @@ _SGLANG = EngineProfile(
 )
 
 
+# SGLang issue 3656, February 2025: 19 tokens per second for one user on 16 H100. tt-inference-server issue 356, July:
+# 43.
+_SGLANG_EARLY = replace(_SGLANG, kernels=2.0, attention=0.4)
 _SGLANG_DRAFTING = replace(
     _SGLANG,
     host_step_s=Constant(7e-3, 4e-3, 2e-3, _SGLANG_DRAFTING_HOST),
@@ -81,10 +81,13 @@ def engine_profile(engine: str, version: str | None, drafting: bool = False) -> 
     """The profile of this version; a version that is not stated is taken as recent."""
     number = _number(version)
     if engine == "sglang":
+        # Up to 0.4.3 FlashInfer's MLA was an option (pull request 3550).
+        if number is not None and number < (0, 4, 4):
+            return _SGLANG_EARLY
         return _SGLANG_DRAFTING if drafting else _SGLANG
-    if number is not None and number < (0, 8):
+    if number is not None and number < (0, 8, 0):
         # Release notes of 0.7.1: the latent cache replaces full keys and values.
-        return _VLLM_V0 if number >= (0, 7) else _VLLM_BEFORE_MLA
+        return _VLLM_V0 if number >= (0, 7, 1) else _VLLM_BEFORE_MLA
     return _VLLM_V1
 
 
@@ -105,6 +108,6 @@ def llama_cpp_absorbs(version: str | None) -> bool:
     return month is None or (int(month[1]), int(month[2])) >= (2025, 4)
 
 
-def _number(version: str | None) -> tuple[int, int] | None:
-    found = re.search(r"(\d+)\.(\d+)", version or "")
-    return (int(found[1]), int(found[2])) if found else None
+def _number(version: str | None) -> tuple[int, ...] | None:
+    found = re.search(r"(\d+)\.(\d+)(?:\.(\d+))?", version or "")
+    return tuple(int(part or 0) for part in found.groups()) if found else None

@@ -100,7 +100,7 @@ def _time_experts(clock: Clock, request: SpeedRequest, shape: Shape, engine: Eng
     bytes_ = shape.moe_layers * distinct * shape.expert / ranks * used.bits / 8
     operations = 2 * shape.moe_layers * padded * shape.expert / ranks
     weight_only = used.bits < 8 and used.number_type in ("bf16", "fp16")
-    efficiency = engine.weight_only_experts if weight_only else engine.experts
+    efficiency = engine.weight_only_experts if weight_only else 1.0
     clock.grouped("routed experts", used, bytes_, operations, efficiency, even=request.ep == 1)
 
 
