@@ -170,6 +170,15 @@ def test_llama_cpp_speeds_up_with_what_lies_on_the_device():
     assert expected(ON_HOST) < expected(device) < expected(replace(device, host_share=0.5))
 
 
+def test_batches_beyond_the_captured_graphs_wait_for_launches():
+    """Users per step of one replica: 512 are captured, 576 are not; eight replicas of 72 are again."""
+    captured, beyond = replace(ON_H200, concurrency=512), replace(ON_H200, concurrency=576)
+    launches = [
+        predict_speed(one).terms["kernel launches"].seconds for one in (captured, beyond, replace(beyond, tp=1, dp=8))
+    ]
+    assert launches[1] > 1.5 * launches[0] == 1.5 * launches[2]
+
+
 @pytest.mark.parametrize(
     ("change", "error"),
     [

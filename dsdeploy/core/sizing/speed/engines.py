@@ -4,6 +4,7 @@ import re
 from dataclasses import dataclass, replace
 from functools import cache
 
+from dsdeploy.core.accelerators import AcceleratorSpec
 from dsdeploy.core.sizing.speed.constants import Constant
 
 
@@ -91,15 +92,24 @@ def engine_profile(engine: str, version: str | None, drafting: bool = False) -> 
     return _VLLM_V1
 
 
-def default_batched_tokens(engine: str, memory_bytes: int, dp: int) -> int:
+def default_batched_tokens(engine: str, accelerator: AcceleratorSpec, dp: int) -> int:
     """Prompt tokens that one attention replica takes in a step when the user sets nothing.
 
-    vLLM `EngineArgs`: 8192 from 70 GiB of memory, else 2048. SGLang `ServerArgs`: 8192 from 35 GiB up, else 2048 (4096
-    below that in recent versions), shared by the replicas of data-parallel attention.
+    vLLM `EngineArgs.get_batch_defaults`, API server: 8192 from 70 GiB of memory unless it is an A100, else 2048. SGLang
+    `ServerArgs`: 2048 below 35 GiB, 16384 from 160 GiB, else 8192, shared by the replicas of data-parallel attention.
     """
+    memory = accelerator.memory_nominal_bytes
     if engine == "sglang":
-        return max(1, (8192 if memory_bytes >= 35 << 30 else 2048) // dp)
-    return 8192 if memory_bytes >= 70 << 30 else 2048
+        return max(1, (2048 if memory < 35 << 30 else 16384 if memory >= 160 << 30 else 8192) // dp)
+    return 8192 if memory >= 70 << 30 and "a100" not in accelerator.id else 2048
+
+
+def graph_sequences(engine: str, ranks: int) -> int:
+    """The largest decode batch of one attention replica that CUDA graphs are captured for by default.
+
+    SGLang `cuda_graph_max_bs`: 256 on fewer than 4 devices, else 512. vLLM `cudagraph_capture_sizes`: up to 512.
+    """
+    return 256 if engine == "sglang" and ranks < 4 else 512
 
 
 def llama_cpp_absorbs(version: str | None) -> bool:

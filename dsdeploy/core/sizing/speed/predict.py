@@ -75,9 +75,7 @@ def read_prompts(request: SpeedRequest, prompts: int) -> Levels:
     """
     spec = request.accelerator
     assert spec is not None
-    budget = request.max_num_batched_tokens or default_batched_tokens(
-        request.engine, spec.memory_nominal_bytes, request.dp
-    )
+    budget = request.max_num_batched_tokens or default_batched_tokens(request.engine, spec, request.dp)
     shape, engine = shape_of(request.architecture), engine_profile(request.engine, request.engine_version)
     prompt = request.prompt_tokens
     replicas = min(request.dp, prompts)

@@ -9,7 +9,7 @@ of layers.
 from dataclasses import dataclass
 
 from dsdeploy.core.sizing.speed.clock import Clock
-from dsdeploy.core.sizing.speed.engines import EngineProfile
+from dsdeploy.core.sizing.speed.engines import EngineProfile, graph_sequences
 from dsdeploy.core.sizing.speed.shape import Shape, attention_work
 from dsdeploy.core.sizing.speed.values import SpeedRequest
 
@@ -71,7 +71,8 @@ def time_pass(request: SpeedRequest, shape: Shape, engine: EngineProfile, work: 
     clock.stream("elementwise", moved)
     _time_links(clock, request, shape, work, every)
     kernels = layers * (_attention_kernels(request)) + moe * _KERNELS_MOE + shape.dense_layers * _KERNELS_MLP
-    clock.launches(kernels * engine.kernels, engine.launch_s if work.prefill or not request.cuda_graphs else None)
+    graphed = request.cuda_graphs and not work.prefill and work.sequences <= graph_sequences(request.engine, ranks)
+    clock.launches(kernels * engine.kernels, None if graphed else engine.launch_s)
     clock.fixed("host per step", 1, engine.host_step_s)
     drafted = 1.0 if work.prefill else work.tokens / work.sequences
     on_node = work.sequences * max(1.0, request.dp / request.nodes)
