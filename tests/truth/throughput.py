@@ -119,8 +119,9 @@ def compare(row: dict[str, Any]) -> Compared:
         return Compared(row["id"], "total, replayed", total, low, expected, high)
     speed = predict_speed(request)
     peak = "peak" in (row["notes"] or "")
-    band = speed.decode_tokens_per_s_total if peak else speed.output_tokens_per_s_total
-    return Compared(row["id"], "total, peak" if peak else "total", total, band.low, band.expected, band.high)
+    served = speed.decode_tokens_per_s_total if peak else speed.output_tokens_per_s_total
+    assert served is not None
+    return Compared(row["id"], "total, peak" if peak else "total", total, served.low, served.expected, served.high)
 
 
 def _per_second(milliseconds: float | None) -> float | None:

@@ -9,17 +9,23 @@ from dsdeploy.core.sizing.speed.values import Band, Bound, SpeedEstimate, SpeedR
 
 # Share of the host's memory bandwidth that quantised matrix-vector products reach, unpacking included.
 _HOST_STREAM = Constant(
-    0.3, 0.5, 0.75, "llama.cpp `llama-bench` against STREAM on servers; two sockets share pages badly"
+    0.3,
+    0.5,
+    0.75,
+    "KTransformers 0.2.0 report: llama.cpp at a third of one socket's DDR5; Tencent Xlab, March 2025: over half",
 )
 # Graph nodes of one layer on the host: threads meet at a barrier after each.
-_HOST_NODE = Constant(15e-6, 8e-6, 4e-6, "ggml CPU backend: one barrier of all threads per graph node")
+_HOST_NODE = Constant(15e-6, 8e-6, 4e-6, "assumed: ggml's threads meet at one barrier per graph node")
 _NODES_PER_LAYER = 40
 # Tokens of one ubatch, `--ubatch-size`.
 _UBATCH = 512
 
 
 def predict_hybrid(request: SpeedRequest) -> SpeedEstimate:
-    """A layer split keeps one device busy at a time, so more devices add memory, not speed, to one user's decode."""
+    """A layer split keeps one device busy at a time, so more devices add memory, not speed, to one user's decode.
+
+    The host's arithmetic is not counted in decode: for many users the totals are upper bounds there.
+    """
     shape, users = shape_of(request.architecture), request.concurrency
     context = request.prompt_tokens + request.output_tokens / 2
     device_bytes, host_bytes = _weight_bytes(request, shape, users)
@@ -37,30 +43,31 @@ def predict_hybrid(request: SpeedRequest) -> SpeedEstimate:
             if level == 1:
                 terms[name] = Term(seconds, bound, constant.source)
 
-    spec = request.accelerator
+    spec, host_bytes_per_s = request.accelerator, request.host_memory_bytes_per_s
     on_host = request.host_share * shape.layers
+    # The cache lies with its layer's attention.
+    host_cache = 0.0 if request.host_experts_first else request.host_share * cache
     if spec is not None and spec.memory_bytes_per_s:
         add("device weights", device_bytes, WEIGHT_STREAM, "memory", spec.memory_bytes_per_s)
-        add("attention cache", cache, CACHE_STREAM, "memory", spec.memory_bytes_per_s)
+        add("device cache", cache - host_cache, CACHE_STREAM, "memory", spec.memory_bytes_per_s)
         floor = KERNEL.get(spec.vendor, KERNEL["other"])
         add("kernel launches", (shape.layers - on_host) * _NODES_PER_LAYER, floor, "overhead", share=False)
-    elif request.host_memory_bytes_per_s:
-        add("attention cache", cache, _HOST_STREAM, "memory", request.host_memory_bytes_per_s)
-    if host_bytes and request.host_memory_bytes_per_s:
-        add("host weights", host_bytes, _HOST_STREAM, "memory", request.host_memory_bytes_per_s)
+    if host_bytes and host_bytes_per_s:
+        add("host weights", host_bytes, _HOST_STREAM, "memory", host_bytes_per_s)
+        add("host cache", host_cache, _HOST_STREAM, "memory", host_bytes_per_s)
         add("host barriers", on_host * _NODES_PER_LAYER, _HOST_NODE, "overhead", share=False)
-    prompt = _prompt_seconds(request, shape)
-    out = request.output_tokens
-    served = [
-        users * out / (out * step + users * (prompt[level] if prompt else 0.0)) for level, step in enumerate(steps)
-    ]
+    prompt, out = _prompt_seconds(request, shape), request.output_tokens
+    per_user, total = Band(*(1 / step for step in steps)), Band(*(users / step for step in steps))
+    if prompt is None:
+        return SpeedEstimate(per_user, total, None, None, None, None, terms, bound_of(terms))
+    pairs = list(zip(steps, prompt, strict=True))
     return SpeedEstimate(
-        Band(*(1 / step for step in steps)),
-        Band(*(users / step for step in steps)),
-        Band(*served),
-        Band(*(request.prompt_tokens / seconds for seconds in prompt)) if prompt else None,
-        Band(*(seconds + steps[level] / 2 for level, seconds in enumerate(prompt))) if prompt else None,
-        Band(*(users * seconds for seconds in prompt)) if prompt else None,
+        per_user,
+        total,
+        Band(*(out / (out * step / users + seconds) for step, seconds in pairs)),
+        Band(*(request.prompt_tokens / seconds for seconds in prompt)),
+        Band(*(seconds + step / 2 for step, seconds in pairs)),
+        Band(*(users * seconds for seconds in prompt)),
         terms,
         bound_of(terms),
     )

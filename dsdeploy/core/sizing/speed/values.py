@@ -97,13 +97,13 @@ class Term:
 class SpeedEstimate:
     """`decode_*` is pure generation. `output_tokens_per_s_total` is what a benchmark at this concurrency would report:
     it also pays for the prompts of those who arrive. `ttft_s` is the mean in steady traffic, `burst_ttft_s` the wait of
-    the last user when all ask at the same moment; both None where the prompt's speed is unknown. For seconds, `low` is
-    the slow end.
+    the last user when all ask at the same moment. What depends on reading prompts is None where the speed of that is
+    unknown. For seconds, `low` is the slow end.
     """
 
     decode_tokens_per_s_per_user: Band
     decode_tokens_per_s_total: Band
-    output_tokens_per_s_total: Band
+    output_tokens_per_s_total: Band | None
     prefill_tokens_per_s: Band | None
     ttft_s: Band | None
     burst_ttft_s: Band | None
