@@ -27,12 +27,13 @@ _NOISE = frozenset(_AROUND.split())
 class AcceleratorSpec:
     """One device, as engines count devices: of a card with two chips or dies, one.
 
-    `memory_reported_bytes` is what the vendor's tool reports as total (below the nominal size). `dense_tflops` maps a
-    number type (bf16, fp16, fp8, int8, fp4) to dense TFLOP/s (TOP/s for int8); a type that the chip lacks, or whose
-    figure is unknown, is absent. `link` names what joins the devices of a node ("PCIe" where there is nothing better),
-    `link_bytes_per_s` is one device's total over it to its peers in one direction, `link_devices` how many it joins.
-    `formats` are the weight formats that some engine really runs on it. `sources` says where each figure is from, and
-    `unverified` names the figures whose source was not checked.
+    `memory_reported_bytes` is what the vendor's tool reports as total, `memory_usable_bytes` what the driver tells a
+    program that it has (lower again). `dense_tflops` maps a number type (bf16, fp16, fp8, int8, fp4) to dense TFLOP/s
+    (TOP/s for int8); a type that the chip lacks, or whose figure is unknown, is absent. `link` names what joins the
+    devices of a node ("PCIe" where there is nothing better), `link_bytes_per_s` is one device's total over it to its
+    peers in one direction, `link_devices` how many it joins. `formats` are the weight formats that some engine really
+    runs on it. `sources` says where each figure is from, and `unverified` names the figures whose source was not
+    checked.
     """
 
     id: str
@@ -54,6 +55,7 @@ class AcceleratorSpec:
     export_limited: bool = False
     unverified: tuple[str, ...] = ()
     note: str | None = None
+    memory_usable_bytes: int | None = None
 
     @property
     def verified(self) -> bool:
@@ -142,6 +144,7 @@ def _spec(entry: dict[str, Any], sources: dict[str, str]) -> AcceleratorSpec:
         export_limited=entry["export_limited"],
         unverified=tuple(_about(used, "unverified")),
         note=entry["note"],
+        memory_usable_bytes=_bytes(entry["memory_usable_gib"]),
     )
 
 
@@ -151,6 +154,10 @@ def _about(used: dict[str, str], source: str) -> list[str]:
 
 def _times(number: Any, unit: Any) -> Any:
     return None if number is None else number * unit
+
+
+def _bytes(gib: float | None) -> int | None:
+    return None if gib is None else round(gib * _GIB)
 
 
 def _pcie_bytes_per_s(slot: dict[str, int] | None) -> float | None:

@@ -88,8 +88,8 @@ def test_no_two_accelerators_share_a_name():
 def test_every_figure_has_a_source():
     content = json.loads(files("dsdeploy.core.data").joinpath("accelerators.json").read_text(encoding="utf-8"))
     figures = {
-        "memory": "memory_gib", "reported memory": "memory_reported_mib", "bandwidth": "memory_gb_per_s",
-        "throughput": "dense_tflops", "pcie": "pcie", "power": "power_w",
+        "memory": "memory_gib", "reported memory": "memory_reported_mib", "usable memory": "memory_usable_gib",
+        "bandwidth": "memory_gb_per_s", "throughput": "dense_tflops", "pcie": "pcie", "power": "power_w",
     }  # fmt: skip
     for entry in content["accelerators"]:
         known = {figure for figure, field in figures.items() if entry[field]}
@@ -103,6 +103,7 @@ def test_figures_are_consistent():
     for spec in accelerators():
         reported = spec.memory_reported_bytes or spec.memory_nominal_bytes
         assert 0.93 < reported / spec.memory_nominal_bytes < 1.02, spec.id
+        assert 0.95 * reported < (spec.memory_usable_bytes or reported - 1) < reported, spec.id
         rates = spec.dense_tflops
         if "bf16" in rates and "fp8" in rates and spec.vendor != "intel":
             assert rates["fp8"] == pytest.approx(2 * rates["bf16"], rel=0.02), spec.id
