@@ -1,4 +1,4 @@
-"""What an engine takes beside weights and cache: contexts, communication buffers, activations, graphs. Bytes a device."""
+"""What an engine takes beside weights and cache, in bytes a device: contexts, buffers, activations, graphs."""
 
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing.values import MemoryRequest, Term
@@ -23,8 +23,11 @@ _CAPTURED_SIZES = 35  # 1, 2, 4 and every 8 up to 256 (vLLM's default `cudagraph
 _STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
 _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 _CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
-_LOGIT_BYTES = 12  # float32 logits, their probabilities and log-probabilities of one sampled row
-_SAMPLED_ROWS = 256
+_CHUNKED_SINCE = (0, 5, 5)
+# The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Before V1 float32
+# logits, probabilities and log-probabilities are held; V1 also sorts them, with 64-bit indices (vllm/v1/sample).
+_SAMPLED_ROWS, _LARGE_SAMPLED_ROWS, _LARGE_ROWS_SINCE = 256, 1024, (0, 9)
+_LOGIT_BYTES, _SORTED_LOGIT_BYTES = 12, 24
 
 
 def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
@@ -44,31 +47,35 @@ def step_tokens(request: MemoryRequest, version: tuple[int, ...]) -> int:
         return request.max_num_batched_tokens
     longest = request.max_model_len or request.architecture.max_position_embeddings or 4096
     if version < _V1_SINCE:
-        return _STEP_TOKENS if longest > _CHUNKED_BEYOND_TOKENS else max(longest, _STEP_TOKENS)
+        chunked = longest > _CHUNKED_BEYOND_TOKENS and version >= _CHUNKED_SINCE
+        return _STEP_TOKENS if chunked else max(longest, _STEP_TOKENS)
     large = version >= _LARGE_STEP_SINCE and request.device_bytes >= _LARGE_CARD_BYTES
     return _LARGE_STEP_TOKENS if large else _STEP_TOKENS
 
 
-def activation_bytes(a: Architecture, tokens: int, request: MemoryRequest) -> float:
-    """The peak of one profiled step: the widest layer's intermediates in 16 bits beside the residual stream, or the
+def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ...]) -> float:
+    """The peak of one profiled step: the widest layer's intermediates in 16 bits beside the residual streams, or the
     sampler's rows.
 
     Dense: gate and up projections and their product, 3 x intermediate / TP (vLLM `SiluAndMul`). Experts: the fused
     kernel's buffer of tokens x chosen experts x hidden (vLLM `fused_moe`, intermediate_cache1 and 3 share it).
     """
-    split = request.tensor_parallel
-    residual = 4 * a.hidden_size
+    a, split = request.architecture, request.tensor_parallel
+    residual = 4 * a.hidden_size * (a.hc_mult or 1)
     dense = 3 * (a.intermediate_size or 0) / split + residual
     moe = 0.0
     if a.n_routed_experts:
         inner = 2 * (a.moe_intermediate_size or 0) / split
         moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
-    sampler = min(request.max_num_seqs or _SAMPLED_ROWS, _SAMPLED_ROWS) * a.vocab_size * _LOGIT_BYTES
+    large = request.device_bytes >= _LARGE_CARD_BYTES and version >= _LARGE_ROWS_SINCE
+    rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
+    sampler = rows * a.vocab_size * (_LOGIT_BYTES if version < _V1_SINCE else _SORTED_LOGIT_BYTES)
     return max(2.0 * tokens * max(dense, moe), sampler)
 
 
 def graph_bytes(a: Architecture, request: MemoryRequest) -> float:
-    return 0.0 if request.eager else GRAPH_LAYER_BYTES * a.num_hidden_layers * _CAPTURED_SIZES
+    """Hyper-connections carry `hc_mult` residual streams through every captured layer."""
+    return 0.0 if request.eager else GRAPH_LAYER_BYTES * a.num_hidden_layers * _CAPTURED_SIZES * (a.hc_mult or 1)
 
 
 def sglang_fraction(request: MemoryRequest, version: tuple[int, ...]) -> float:
