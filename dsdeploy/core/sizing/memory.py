@@ -14,7 +14,7 @@ _BLOCK_TOKENS = 16
 _VLLM_UTILIZATION = 0.9
 _VLLM_UTILIZATION_SINCE_21 = 0.92  # vllm/config/cache.py raised the default when graphs came into the budget
 # vLLM pads the pages of V4's different caches to one size. Two published runs on 8 x B200 (vLLM 0.25, TP 8 and DP 8,
-# a million tokens) held 1.85 times less than the rows themselves take; other versions differ, so it is said as a warning.
+# a million tokens) held 1.85 times less than the rows themselves take; other versions differ, so a warning says it.
 _V4_PAGE_PADDING = 1.85
 _ABSORBS_REQUANTISED = ((0, 7, 1), (0, 8))
 
