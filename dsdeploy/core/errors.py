@@ -134,6 +134,20 @@ class ReleaseUnreadable(InstallError):
     pass
 
 
+class NoAnswer(DsdeployError):
+    """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
+
+    exit_code = 3
+
+
+class UnknownCheck(UsageError):
+    pass
+
+
+class ReportNotWritable(UsageError):
+    pass
+
+
 class NotConfirmed(UsageError):
     pass
 
