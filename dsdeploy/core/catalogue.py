@@ -3,17 +3,19 @@
 import json
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from dsdeploy.core.errors import UnknownModel
 from dsdeploy.core.texts import text
 
+_DATA = Path(__file__).parent / "data"
+
 
 @cache
 def models() -> tuple[dict[str, Any], ...]:
     """Every model of the catalogue, in its own order. Sizes are bytes; null is unknown."""
-    return tuple(json.loads(files("dsdeploy.core.data").joinpath("models.json").read_text(encoding="utf-8")))
+    return tuple(json.loads((_DATA / "models.json").read_text(encoding="utf-8")))
 
 
 def find_model(name: str) -> dict[str, Any]:
@@ -37,11 +39,11 @@ def find_model(name: str) -> dict[str, Any]:
 @cache
 def gguf_variants() -> tuple[dict[str, Any], ...]:
     """The GGUF variants that a plan chooses among, best first."""
-    return tuple(json.loads(files("dsdeploy.core.data").joinpath("gguf.json").read_text(encoding="utf-8"))["variants"])
+    return tuple(json.loads((_DATA / "gguf.json").read_text(encoding="utf-8"))["variants"])
 
 
 @cache
 def smoke() -> dict[str, Any]:
     """The small model that proves a machine where no hub can be reached: chosen by its name only, never as the best."""
-    content: dict[str, Any] = json.loads(files("dsdeploy.core.data").joinpath("smoke.json").read_text(encoding="utf-8"))
+    content: dict[str, Any] = json.loads((_DATA / "smoke.json").read_text(encoding="utf-8"))
     return content
