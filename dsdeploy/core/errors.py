@@ -18,6 +18,10 @@ class DsdeployError(Exception):
         return type(self).__name__
 
 
+class Bug(DsdeployError):
+    """Something that dsdeploy did not foresee."""
+
+
 class UsageError(DsdeployError):
     exit_code = 2
 
@@ -151,6 +155,24 @@ class NothingInstalled(InstallError):
 
 
 class ReleaseUnreadable(InstallError):
+    pass
+
+
+class NoAnswer(DsdeployError):
+    """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
+
+    exit_code = 3
+
+
+class UnknownCheck(UsageError):
+    pass
+
+
+class UnknownReport(UsageError):
+    pass
+
+
+class ReportNotWritable(UsageError):
     pass
 
 

@@ -22,7 +22,7 @@ class Text:
         return catalogue()[self.id][language].format(**values)
 
 
-def text(id: str, **values: Any) -> Text:
+def text(id: str, /, **values: Any) -> Text:
     return Text(id, values)
 
 

@@ -240,3 +240,50 @@ class Fetched:
 
     weights: Weights | None
     operations: tuple[Operation, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Sample:
+    """One streamed answer: seconds from the request to its first and last token."""
+
+    first_s: float
+    last_s: float
+    output_tokens: int
+
+    @property
+    def tokens_per_s(self) -> float | None:
+        """The rate after the first token; None for an answer too short to have one."""
+        took_s = self.last_s - self.first_s
+        return (self.output_tokens - 1) / took_s if self.output_tokens > 1 and took_s > 0 else None
+
+
+@dataclass(frozen=True, slots=True)
+class Load:
+    """What `at_once` users together measured; `client_cpu_s` is what measuring itself took of a processor."""
+
+    at_once: int
+    samples: tuple[Sample, ...]
+    took_s: float
+    client_cpu_s: float
+
+    @property
+    def tokens_per_s(self) -> float:
+        """All users' tokens over the whole time, prompts included."""
+        return sum(one.output_tokens for one in self.samples) / self.took_s if self.took_s else 0.0
+
+    @property
+    def client_cpu_s_per_token(self) -> float:
+        return self.client_cpu_s / max(1, sum(one.output_tokens for one in self.samples))
+
+
+@dataclass(frozen=True, slots=True)
+class Checked:
+    """What a check came to: `verdict` is pass, warn or fail; `loads` is what the speed checks measured."""
+
+    release: Release
+    verdict: str
+    findings: tuple[Finding, ...]
+    loads: tuple[Load, ...]
+    checked_at: str
+    took_s: float
+    tool_version: str

@@ -1,0 +1,197 @@
+"""Asks a service over HTTP and trusts nothing it says: every wait has an end, every answer a largest size."""
+
+import http.client
+import io
+import json
+import socket
+import ssl
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from typing import Any
+
+from dsdeploy.core.errors import NoAnswer
+from dsdeploy.core.texts import Text, text
+
+_MAX_BYTES = 8 * 2**20
+_STEP_BYTES = 65536
+_QUOTED_BYTES = 200
+
+
+@dataclass(frozen=True, slots=True)
+class Waits:
+    """How long to wait, in seconds: for the connection, for the next byte, for the whole answer."""
+
+    connect_s: float = 3
+    byte_s: float = 60
+    total_s: float = 120
+
+
+QUICK = Waits(byte_s=5, total_s=10)
+PATIENT = Waits()
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    body: bytes
+
+    def document(self) -> dict[str, Any]:
+        """The body of a 200, which must be a JSON object without an error. Raises NoAnswer."""
+        if self.status != 200:
+            raise no_answer("answer-status", status=self.status, start=quoted(self.body))
+        return read_document(self.body)
+
+
+@dataclass(frozen=True, slots=True)
+class Endpoint:
+    """Where a service listens. `tls` is the context to speak TLS with; None is plain HTTP."""
+
+    host: str
+    port: int
+    tls: ssl.SSLContext | None = None
+
+    @property
+    def address(self) -> tuple[str, int]:
+        """What to connect to: this machine for an address that means "every interface"."""
+        return {"0.0.0.0": "127.0.0.1", "::": "::1"}.get(self.host, self.host), self.port
+
+    def ask(self, path: str, key: str | None = None, body: object = None, waits: Waits = PATIENT) -> Answer:
+        """One whole answer, whatever its status; GET without a body, else POST of it as JSON. Raises NoAnswer."""
+        with self._response(path, key, body, waits) as response:
+            content = bytearray()
+            while piece := response.read(_STEP_BYTES):
+                content += piece
+                _judge_size(len(content))
+            if response.length:
+                raise no_answer("answer-cut")
+            return Answer(response.status, bytes(content))
+
+    def events(self, path: str, key: str | None, body: object, waits: Waits = PATIENT) -> Iterator[str]:
+        """The data of each server-sent event, as it comes. Raises NoAnswer, also for anything but 200 and a stream."""
+        with self._response(path, key, body, waits) as response:
+            kind = response.headers.get_content_type()
+            if response.status != 200 or kind != "text/event-stream":
+                start = response.read(_QUOTED_BYTES)
+                if response.status != 200:
+                    raise no_answer("answer-status", status=response.status, start=quoted(start))
+                raise no_answer("answer-no-stream", kind=kind, start=quoted(start))
+            rest, size = b"", 0
+            while piece := response.read1(_STEP_BYTES):
+                size += len(piece)
+                _judge_size(size)
+                *lines, rest = (rest + piece).split(b"\n")
+                for line in lines:
+                    if line.startswith(b"data:"):
+                        yield line[5:].strip().decode(errors="replace")
+
+    @contextmanager
+    def _response(self, path: str, key: str | None, body: object, waits: Waits) -> Iterator[http.client.HTTPResponse]:
+        headers = {} if key is None else {"Authorization": f"Bearer {key}"}
+        content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
+        if content is not None:
+            headers["Content-Type"] = "application/json"
+        deadline = time.monotonic() + waits.total_s
+        connection = http.client.HTTPConnection(*self.address)
+        try:
+            with self._connect(waits) as opened:
+                connection.sock = _Bounded(opened, waits.byte_s, deadline)
+                connection.request("GET" if content is None else "POST", path, content, headers)
+                yield connection.getresponse()
+        except TimeoutError as error:
+            raise _too_slow(waits, deadline) from error
+        except OSError as error:
+            where = "{}:{}".format(*self.address)
+            raise no_answer("answer-refused", where=where, reason=error.strerror or str(error)) from error
+        except http.client.IncompleteRead as error:
+            raise no_answer("answer-cut") from error
+        except (http.client.HTTPException, ValueError) as error:
+            reason = f"{type(error).__name__}: {error}"[:_QUOTED_BYTES]
+            raise no_answer("answer-garbage", reason=reason) from error
+
+    def _connect(self, waits: Waits) -> socket.socket:
+        plain = socket.create_connection(self.address, timeout=min(waits.connect_s, waits.total_s))
+        plain.setsockopt(socket.IPPROTO_TCP, socket.TCP_NODELAY, 1)
+        if self.tls is None:
+            return plain
+        try:
+            return self.tls.wrap_socket(plain, server_hostname=self.host)
+        except BaseException:
+            plain.close()
+            raise
+
+
+class _Bounded:
+    """What `http.client` needs of a socket, each wait ending after `byte_s` and all of them together at `deadline`."""
+
+    def __init__(self, inner: socket.socket, byte_s: float, deadline: float) -> None:
+        self._inner = inner
+        self._byte_s = byte_s
+        self._deadline = deadline
+
+    def sendall(self, content: bytes) -> None:
+        self._inner.settimeout(self._left())
+        self._inner.sendall(content)
+
+    def makefile(self, mode: str) -> io.BufferedReader:
+        return io.BufferedReader(_BoundedReader(self))
+
+    def receive(self, buffer: Any) -> int:
+        self._inner.settimeout(min(self._byte_s, self._left()))
+        return self._inner.recv_into(buffer)
+
+    def close(self) -> None:
+        """The socket is closed by whoever opened it."""
+
+    def _left(self) -> float:
+        left = self._deadline - time.monotonic()
+        if left <= 0:
+            raise TimeoutError
+        return left
+
+
+class _BoundedReader(io.RawIOBase):
+    def __init__(self, source: _Bounded) -> None:
+        self._source = source
+
+    def readable(self) -> bool:
+        return True
+
+    def readinto(self, buffer: Any) -> int:
+        return self._source.receive(buffer)
+
+
+def read_document(body: bytes | str) -> dict[str, Any]:
+    """A JSON object that holds no error: some services say 200 and put an error inside. Raises NoAnswer."""
+    try:
+        content = json.loads(body)
+    except (ValueError, RecursionError) as error:
+        raise no_answer("answer-not-json", start=quoted(body)) from error
+    if not isinstance(content, dict):
+        raise no_answer("answer-not-json", start=quoted(body))
+    if content.get("error"):
+        raise no_answer("answer-error", error=quoted(str(content["error"])))
+    return content
+
+
+def no_answer(id: str, **values: Any) -> NoAnswer:
+    return NoAnswer(Text(id, values), hint=text("no-answer-hint"))
+
+
+def quoted(words: bytes | str) -> str:
+    """The beginning of what a service said, safe to print on one line."""
+    plain = words.decode(errors="replace") if isinstance(words, bytes) else words
+    start = "".join(one if one.isprintable() else " " for one in plain[:_QUOTED_BYTES])
+    return start + ("…" if len(plain) > _QUOTED_BYTES else "")
+
+
+def _judge_size(size_bytes: int) -> None:
+    if size_bytes > _MAX_BYTES:
+        raise no_answer("answer-too-long", limit=f"{_MAX_BYTES:,}")
+
+
+def _too_slow(waits: Waits, deadline: float) -> NoAnswer:
+    if time.monotonic() >= deadline:
+        return no_answer("answer-too-slow", seconds=waits.total_s)
+    return no_answer("answer-silent", seconds=waits.byte_s)
