@@ -15,9 +15,11 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dsdeploy.adapters.hubs import Source
     from dsdeploy.core.layout import Layout
     from dsdeploy.core.progress import Progress
     from dsdeploy.core.values import (
+        Fetched,
         Installed,
         Operation,
         Plan,
@@ -76,6 +78,25 @@ def _profile(hardware: Path | None) -> Profile:
     return detect_profile() if hardware is None else load_profile(hardware)
 
 
+def fetch(
+    path: Path, layout: Layout, source: Source, agree: Agree, progress: Progress, *, dry_run: bool
+) -> Result[Fetched]:
+    from dsdeploy.adapters.releases import hold_lock
+    from dsdeploy.core.values import Fetched
+    from dsdeploy.stages.fetch import fetch_operations
+
+    found, _ = _plan(path)
+    with hold_lock(layout):
+        held = _held_weights(found, layout)
+        operations = fetch_operations(found, held)
+        if dry_run and held is None:
+            return Result("fetch", Fetched(None, operations))
+        if held is None:
+            _consent(agree, operations)
+            held = _fetch(found, layout, source, progress)
+        return Result("fetch", Fetched(held, operations))
+
+
 def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedFiles]:
     from dsdeploy.stages.install import awaited_weights, desired_release
     from dsdeploy.stages.render import write_rendered
@@ -94,6 +115,7 @@ def install(
     from dsdeploy.adapters.targets import find_target
     from dsdeploy.core.values import Installed
     from dsdeploy.stages import install as stage
+    from dsdeploy.stages.fetch import fetch_operations
 
     found, words = _plan(path)
     target = find_target(found.target)
@@ -102,13 +124,12 @@ def install(
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         findings = stage.preflight(found, release, target)
         rendered = _rendered(found, words, release)
-        operations = (*stage.fetch_operations(found, held), *target.pending(release, rendered))
+        operations = (*fetch_operations(found, held), *target.pending(release, rendered))
         if not operations and release.state == "installed":
             return Result("install", Installed(release, False, findings, ()))
         if dry_run:
             return Result("install", Installed(release, False, findings, operations))
-        if not agree(operations):
-            raise NotConfirmed(text("declined"), hint=text("declined-hint"))
+        _consent(agree, operations)
         if held is None:
             held = _fetch(found, layout, source, progress)
             release = stage.desired_release(found, words, held, layout, name)
@@ -142,8 +163,7 @@ def uninstall(
         operations = target.removal(release)
         if dry_run:
             return Result("uninstall", Installed(release, False, (), operations))
-        if not agree(operations):
-            raise NotConfirmed(text("declined"), hint=text("declined-hint"))
+        _consent(agree, operations)
         remove(release, operations, target, progress)
         return Result("uninstall", Installed(release, True, (), operations))
 
@@ -152,6 +172,18 @@ def _plan(path: Path) -> tuple[Plan, str]:
     from dsdeploy.stages.plan import load_plan
 
     return load_plan(path), path.read_text(encoding="utf-8")
+
+
+def _consent(agree: Agree, operations: tuple[Operation, ...]) -> None:
+    if not agree(operations):
+        raise NotConfirmed(text("declined"), hint=text("declined-hint"))
+
+
+def _fetch(plan: Plan, layout: Layout, source: Source, progress: Progress) -> Weights:
+    from dsdeploy.adapters.hubs import find_hub
+    from dsdeploy.stages.fetch import fetch_weights
+
+    return fetch_weights(plan, layout, find_hub(plan.weights_origin, source), progress)
 
 
 def _held_weights(plan: Plan, layout: Layout) -> Weights | None:

@@ -93,7 +93,8 @@ class Rejected:
 class Plan:
     """The contract between commands: the choice, its memory, and every candidate that lost.
 
-    `weights_origin` is hub, package or directory; `weights_pattern` is the shell pattern that its files' names match.
+    `weights_origin` is hub, package or directory; `weights_pattern` is the shell pattern that its files' names match;
+    `weights_sha256` pins a single file whose digest is known beforehand.
     """
 
     model_id: str
@@ -102,6 +103,7 @@ class Plan:
     weights_repo: str
     weights_revision: str | None
     weights_pattern: str
+    weights_sha256: str | None
     weights_bytes: int
     target: str
     host: str
@@ -230,3 +232,11 @@ class Installed:
 class Status:
     release: Release
     service: Service
+
+
+@dataclass(frozen=True, slots=True)
+class Fetched:
+    """What a fetch came to: `weights` is None when it was only shown."""
+
+    weights: Weights | None
+    operations: tuple[Operation, ...]

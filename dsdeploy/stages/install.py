@@ -47,15 +47,6 @@ def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout
     return previous if same == previous else wanted
 
 
-def fetch_operations(plan: Plan, held: Weights | None) -> tuple[Operation, ...]:
-    """What has to be fetched before anything else; nothing when the weights are here."""
-    if held is not None:
-        return ()
-    size = f"{plan.weights_bytes:,}"
-    repo, pattern, origin = plan.weights_repo, plan.weights_pattern, plan.weights_origin
-    return (Operation("fetch-weights", {"repo": repo, "pattern": pattern, "size": size, "origin": origin}),)
-
-
 def preflight(plan: Plan, release: Release, target: Target) -> tuple[Finding, ...]:
     """What would stop this release here. Raises PreflightFailed when something would; changes nothing."""
     findings = (*target.preflight(release), _memory_enough(plan, release, target), _door(release))

@@ -51,6 +51,7 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
         weights_repo=variant["repo"],
         weights_revision=variant.get("revision"),
         weights_pattern=variant.get("pattern") or f"*{variant['format'].removeprefix('gguf-').upper()}*.gguf",
+        weights_sha256=variant.get("sha256"),
         weights_bytes=weights_bytes,
         target=request.target,
         host=request.host,
@@ -142,7 +143,14 @@ def verify_plan(plan: Plan, profile: Profile) -> None:
     fresh = fit_variant(variant, request, profile)
     for field in ("weights_bytes", "kv_cache_bytes", "compute_bytes", "reserve_bytes"):
         _hold(f"memory.{field}", getattr(plan.memory, field), getattr(fresh.memory, field))
-    weights = ("weights_origin", "weights_repo", "weights_revision", "weights_pattern", "weights_bytes")
+    weights = (
+        "weights_origin",
+        "weights_repo",
+        "weights_revision",
+        "weights_pattern",
+        "weights_sha256",
+        "weights_bytes",
+    )
     for field in (*weights, "engine", "device", "engine_arguments"):
         _hold(field, getattr(plan, field), getattr(fresh, field))
     broken = _broken_rule(fresh, profile)

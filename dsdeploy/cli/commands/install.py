@@ -51,16 +51,27 @@ def add(app: typer.Typer, house: House) -> None:
         plan: Annotated[Path, plan_file],
         name: Annotated[str, name_flag] = "default",
         home: Annotated[Path | None, home_flag] = None,
+        source: Annotated[str | None, house.flag("--source", "help-source")] = None,
+        folder: Annotated[Path | None, house.flag("--from", "help-from")] = None,
+        endpoint: Annotated[str | None, house.flag("--endpoint", "help-endpoint")] = None,
+        token_file: Annotated[Path | None, house.flag("--token-file", "help-token-file")] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
+        from dsdeploy.adapters.hubs import Source
         from dsdeploy.cli.views.install import installed_rows
 
         house.finish(
             "install",
             lambda: workflows.install(
-                plan, layout(home), release_name(name), house.consent(yes), house.progress(), dry_run=dry_run
+                plan,
+                layout(home),
+                release_name(name),
+                Source(source, folder, endpoint, token_file),
+                house.consent(yes),
+                house.progress(),
+                dry_run=dry_run,
             ),
             installed_rows,
             as_json,

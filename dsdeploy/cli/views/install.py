@@ -73,7 +73,7 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
 
 def _rows(language: str, *ids: tuple[str, str], steps: tuple[Operation, ...] = ()) -> Table:
     head = (text("field").render(language), text("value").render(language))
-    rows = [(text(key).render(language), text(value).render(language)) for key, value in ids]
+    rows: list[tuple[str, ...]] = [(text(key).render(language), text(value).render(language)) for key, value in ids]
     for number, step in enumerate(steps, 1):
         rows.append((text("step", number=number).render(language), step.text.render(language)))
     return head, rows

@@ -45,9 +45,11 @@ class ProcessTarget:
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
         files = file_operations(release, rendered)
         state = self._state(release)
-        stale = state.get("engine_pid") is not None and state["service_sha256"] != _service_sha256(rendered)
-        if not files and not stale and health.answers(release):
+        other = bool(state) and state["service_sha256"] != _service_sha256(rendered)
+        healthy = health.answers(release)
+        if not files and state and not other and healthy:
             return ()
+        stale = other or (bool(state) and not healthy and (state["state"] != "running" or state["restarts"] > 0))
         stop = (Operation("stop-process", {"name": release.name}),) if stale else ()
         start = (Operation("start-process", {"name": release.name}),) if stale or not state else ()
         return (*files, *stop, *start, Operation("wait-healthy", {"url": release.url}))
