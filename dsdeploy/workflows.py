@@ -43,10 +43,10 @@ def profile(save: Path | None) -> Result[Profile]:
     return Result("profile", found)
 
 
-def models_list() -> Result[tuple[dict[str, Any], ...]]:
+def models_list(family: str | None, licence: str | None, format: str | None) -> Result[tuple[dict[str, Any], ...]]:
     from dsdeploy.stages.models import list_models
 
-    return Result("models list", list_models())
+    return Result("models list", list_models(family, licence, format))
 
 
 def models_show(name: str) -> Result[dict[str, Any]]:

@@ -26,6 +26,26 @@ class UnknownModel(UsageError):
     pass
 
 
+class UnknownAccelerator(UsageError):
+    pass
+
+
+class UnknownEngine(UsageError):
+    pass
+
+
+class ArchitectureUnknown(UsageError):
+    pass
+
+
+class ConfigUnreadable(UsageError):
+    pass
+
+
+class ConfigMalformed(UsageError):
+    pass
+
+
 class ProfileError(DsdeployError):
     exit_code = 10
 

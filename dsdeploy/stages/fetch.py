@@ -5,7 +5,6 @@ import os
 import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import suppress
 from dataclasses import replace
 from pathlib import Path
 
@@ -86,8 +85,6 @@ def fetch_weights(plan: Plan, layout: Layout, hub: Hub, progress: Progress) -> W
         weights = Weights(plan.model_id, plan.format, hub.name, listing.revision, str(folder), listing.files)
         write_whole(folder / WEIGHTS_FILE, json.dumps(to_document(weights), indent=1))
         _save_stamps(folder, listing.files)
-        with suppress(OSError):
-            shutil.rmtree(folder / ".cache")
     except OSError as error:
         place = error.filename or folder
         raise FetchError(
@@ -122,8 +119,7 @@ def _is_whole(path: Path, file: WeightFile, progress: Progress) -> bool:
 
 
 def _judge_disk(folder: Path, missing: tuple[WeightFile, ...]) -> None:
-    there = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.is_file() and "partial" in path.name)
-    there += sum(path.stat().st_blocks * 512 for path in folder.rglob("*.incomplete"))
+    there = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.name.endswith(".partial"))
     needed = sum(one.size_bytes for one in missing) - there + (_SPARE_BYTES if missing else 0)
     free = shutil.disk_usage(folder).free
     if needed > free:

@@ -16,8 +16,8 @@ GOLDEN = Path(__file__).parents[1] / "golden" / "compose.yaml"
 IMAGE = "sha256:" + "5" * 64
 PLAN = Plan(
     model_id="deepseek-r1-distill-qwen-1.5b", format="gguf-q8_0", weights_origin="hub", weights_repo="r",
-    weights_revision=None, weights_pattern="*Q8_0*.gguf", weights_bytes=2_000_000_000, target="compose",
-    host="127.0.0.1", port=8080, engine="llama.cpp", device="cpu", users=2, context_tokens=4096,
+    weights_revision=None, weights_pattern="*Q8_0*.gguf", weights_sha256=None, weights_bytes=2_000_000_000,
+    target="compose", host="127.0.0.1", port=8080, engine="llama.cpp", device="cpu", users=2, context_tokens=4096,
     engine_arguments=("--ctx-size", "8192"), memory=MemoryBudget(2_000_000_000, 1000, 2000, 3000, 9_000_000_000),
     disk_path="/", warnings=(), rejected=(),
 )  # fmt: skip

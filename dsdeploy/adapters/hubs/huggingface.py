@@ -8,7 +8,7 @@ from pathlib import Path, PurePosixPath
 from typing import Any
 
 from dsdeploy.adapters.hubs.base import Listing
-from dsdeploy.core.errors import HubRefused, HubUnreachable, WeightsNotFound, WeightsUnsafe
+from dsdeploy.core.errors import DsdeployError, HubRefused, HubUnreachable, WeightsNotFound, WeightsUnsafe
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import WeightFile
@@ -22,10 +22,9 @@ class HuggingFace:
     name = "hub"
 
     def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
-        # huggingface_hub reads these when it is first imported; its xet transfer would go to other hosts
+        # read when huggingface_hub is first imported; a xet transfer would go to other hosts
         os.environ["HF_HUB_DISABLE_XET"] = "1"
         os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-        os.environ["HF_HUB_DISABLE_PROGRESS_BARS"] = "0"
         self.endpoint = endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
         self.token = token or os.environ.get("HF_TOKEN")
 
@@ -48,41 +47,41 @@ class HuggingFace:
         return Listing(model.sha, files)
 
     def fetch_file(self, repo: str, listing: Listing, file: WeightFile, destination: Path, progress: Progress) -> None:
-        """Goes on from what an earlier run left in `.cache` beside the destination."""
-        from huggingface_hub import hf_hub_download
+        """Appends to `destination`. `hf_hub_download` is not used: it starts anew after a kill (huggingface_hub 2)."""
+        from huggingface_hub import hf_hub_url
+        from huggingface_hub.file_download import http_get
+        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-        with _named_errors(self.endpoint, repo):
-            got = hf_hub_download(
-                repo,
-                file.name,
-                revision=listing.revision,
-                local_dir=destination.parent,
-                endpoint=self.endpoint,
-                token=self.token or False,
+        url = hf_hub_url(repo, file.name, revision=listing.revision, endpoint=self.endpoint)
+        with destination.open("ab+") as partial, _named_errors(self.endpoint, repo):
+            http_get(
+                url,
+                partial,
+                resume_size=partial.tell(),
+                headers=build_hf_headers(token=self.token or False),
+                expected_size=file.size_bytes,
                 tqdm_class=_reporting_to(progress),
             )
-        os.replace(got, destination)
 
 
 @contextmanager
 def _named_errors(endpoint: str, repo: str) -> Iterator[None]:
     """Raises HubUnreachable, HubRefused or WeightsNotFound for whatever the library and its transport raise."""
     from huggingface_hub import errors
-    from huggingface_hub.utils import HfHubHTTPError
 
-    transport = HfHubHTTPError.__mro__[1]  # the HTTP library's own base; which library that is differs by version
     try:
         yield
-    except (errors.RepositoryNotFoundError, errors.RevisionNotFoundError, errors.RemoteEntryNotFoundError) as error:
-        status = error.response.status_code if error.response is not None else 404
-        if status in (401, 403) or isinstance(error, errors.GatedRepoError):
-            raise _refused(endpoint, repo, status) from error
-        raise WeightsNotFound(text("not-at-hub", repo=repo, endpoint=endpoint), hint=text("not-at-hub-hint")) from error
     except errors.HfHubHTTPError as error:
-        raise _refused(endpoint, repo, error.response.status_code if error.response is not None else 0) from error
-    except (
-        errors.LocalEntryNotFoundError, errors.OfflineModeIsEnabled, transport, ConnectionError, OSError, EOFError
-    ) as error:  # fmt: skip
+        status = error.response.status_code if error.response is not None else 0
+        missing = status == 404 or isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError)
+        if missing and status not in (401, 403):
+            raise WeightsNotFound(
+                text("not-at-hub", repo=repo, endpoint=endpoint), hint=text("not-at-hub-hint")
+            ) from error
+        raise _refused(endpoint, repo, status) from error
+    except DsdeployError:
+        raise
+    except Exception as error:  # only the library runs in here, and which HTTP library it stands on differs by version
         if isinstance(error, OSError) and error.errno in (28, 13, 30, 122):  # the disk's own fault, not the hub's
             raise
         reason = str(error.__cause__ or error).splitlines()[0][:200] if str(error) else type(error).__name__
