@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsdeploy.core.errors import NotConfirmed
+from dsdeploy.core.errors import NoModelFits, NotConfirmed
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 
@@ -30,6 +30,7 @@ if TYPE_CHECKING:
         Status,
         Weights,
     )
+    from dsdeploy.stages.estimate import Estimate
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -76,6 +77,13 @@ def _profile(hardware: Path | None) -> Profile:
     from dsdeploy.stages.profile import detect_profile, load_profile
 
     return detect_profile() if hardware is None else load_profile(hardware)
+
+
+def estimate(asked: dict[str, Any]) -> Result[Estimate]:
+    from dsdeploy.stages.estimate import Question, estimate
+
+    found = estimate(Question(**asked))
+    return Result("estimate", found, 0 if found.fits else NoModelFits.exit_code)
 
 
 def fetch(
