@@ -86,7 +86,8 @@ class ComposeTarget:
         build = () if docker.has_image(self._client, image) else (self._build(),)
         grant = () if access.granted(release, user) else (_grant(release, user),)
         weights = release.weights.directory
-        share = (Operation("share-weights", {"path": weights}),) if access.unshared(release, user) else ()
+        unshared = access.unshared(release, user)
+        share = (Operation("share-weights", {"path": weights, "user": user}),) if unshared else ()
         start = () if self._as_rendered(release, content) else (_up(release),)
         return (*build, *files, *grant, *share, *start)
 
@@ -97,7 +98,7 @@ class ComposeTarget:
             case "grant-keys":
                 access.grant_keys(operation.arguments["path"], operation.arguments["user"])
             case "share-weights":
-                access.share_weights(release)
+                access.share_weights(release, operation.arguments["user"])
             case "compose-up":
                 self._up(release)
             case "compose-down":

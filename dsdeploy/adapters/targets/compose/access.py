@@ -31,9 +31,9 @@ def unshared(release: Release, user: str) -> tuple[Path, ...]:
     return tuple(one for one in paths if one.exists() and not _readable(one.stat(), _uid(user)))
 
 
-def share_weights(release: Release) -> None:
+def share_weights(release: Release, user: str) -> None:
     """Raises InstallError."""
-    for path in (Path(release.weights.directory), *Path(release.weights.directory).rglob("*")):
+    for path in unshared(release, user):
         try:
             path.chmod(path.stat().st_mode | _bits(path.stat()))
         except OSError as error:
