@@ -114,12 +114,13 @@ def _own_sockets(subject: Subject) -> set[tuple[str, int]]:
     pid = subject.observe().engine_pid
     if pid is None:
         return set()
-    return {tuple(one.laddr) for one in psutil.Process(pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    sockets = psutil.Process(pid).net_connections("tcp")
+    return {(one.laddr.ip, one.laddr.port) for one in sockets if one.status == psutil.CONN_LISTEN and one.laddr}
 
 
 def _holders(port: int) -> set[tuple[str, int]]:
     listening = (one.laddr for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
-    return {tuple(address) for address in listening if address and address.port == port}
+    return {(one.ip, one.port) for one in listening if one and one.port == port}
 
 
 def _statuses(statuses: Iterable[int]) -> str:
