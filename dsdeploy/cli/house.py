@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -73,6 +74,8 @@ class House:
     def progress(self) -> Progress:
         """Bars on a terminal's stderr, one line a task elsewhere."""
         from dsdeploy.cli.progress import Bars, Lines
+
+        gc.enable()
 
         return Bars(self.language) if sys.stderr.isatty() else Lines(self.language)
 
