@@ -60,7 +60,7 @@ def find_model(name: str) -> dict[str, Any]:
     Case does not matter, and the owner of a repository may be left out. Raises UnknownModel, which offers the nearest.
     """
     wanted = name.lower()
-    if found := _by_name().get(wanted):
+    if found := _by_name().get(wanted) or _by_name().get(f"deepseek-{wanted}"):
         return found
     by_repository = _by_repository()
     if wanted in by_repository:

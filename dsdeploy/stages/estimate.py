@@ -1,15 +1,15 @@
 """Judges one exact configuration: its memory and its speed. Nothing is searched."""
 
-import json
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dsdeploy.adapters.model_config import load_config
 from dsdeploy.core import catalogue
 from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, formats_run
-from dsdeploy.core.architecture import Architecture, from_config
+from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.engines import find_engine
-from dsdeploy.core.errors import ConfigMalformed, DsdeployError, InvalidRequest
+from dsdeploy.core.errors import DsdeployError, InvalidRequest
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
 from dsdeploy.core.sizing.kv_cache import cache_types
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, parallelism_fault
@@ -134,14 +134,7 @@ def _model(question: Question) -> tuple[Architecture, str, float | None, str]:
 
 
 def _from_file(path: Path) -> tuple[Architecture, str, float | None, str]:
-    try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or str(error)
-        raise ConfigMalformed(
-            text("unreadable", path=path, reason=reason), hint=text("estimate-config-hint")
-        ) from error
-    a = from_config(content, str(path))
+    a = load_config(path)
     quantisation = (a.quantization_config or {}).get("quant_method")
     return a, str(path), None, "fp8-block" if quantisation == "fp8" else "bf16"
 

@@ -73,22 +73,26 @@ def _count(a: Architecture) -> Parameters:
     embedding = Part("embedding", a.vocab_size, a.hidden_size, VOCABULARY, quantised=False)
     head = None if a.tie_word_embeddings else Part("head", a.vocab_size, a.hidden_size, VOCABULARY, quantised=False)
     norm = _norm("final norm", a.hidden_size)
-    layers = tuple(_layer(a, index) for index in range(a.num_hidden_layers))
+    dense, sparse = _layer(a, moe=False), _layer(a, moe=True)
+    layers = tuple(sparse if _is_moe(a, index) else dense for index in range(a.num_hidden_layers))
     extra = (
         _norm("enorm", a.hidden_size), _norm("hnorm", a.hidden_size), _norm("shared head norm", a.hidden_size),
         Part("eh_proj", a.hidden_size, 2 * a.hidden_size, COPIED, quantised=False),
         embedding, Part("head", a.vocab_size, a.hidden_size, VOCABULARY, quantised=False),
     )  # fmt: skip
     drafts = a.num_nextn_predict_layers
-    draft = tuple((*_layer(a, a.num_hidden_layers + index), *extra) for index in range(drafts))
+    draft = tuple((*(sparse if a.n_routed_experts else dense), *extra) for _ in range(drafts))
     return Parameters(embedding, head, norm, layers, draft)
 
 
-def _layer(a: Architecture, index: int) -> tuple[Part, ...]:
+def _is_moe(a: Architecture, index: int) -> bool:
+    return a.n_routed_experts > 0 and index >= a.first_k_dense_replace
+
+
+def _layer(a: Architecture, *, moe: bool) -> tuple[Part, ...]:
     norms = (_norm("input norm", a.hidden_size), _norm("post norm", a.hidden_size))
     mixing = _latent_attention(a) if a.kv_lora_rank else _grouped_attention(a)
-    is_moe = a.n_routed_experts > 0 and index >= a.first_k_dense_replace
-    return (*norms, *mixing, *(_moe(a) if is_moe else _mlp("mlp", a.hidden_size, a.intermediate_size or 0, SPLIT)))
+    return (*norms, *mixing, *(_moe(a) if moe else _mlp("mlp", a.hidden_size, a.intermediate_size or 0, SPLIT)))
 
 
 def _grouped_attention(a: Architecture) -> tuple[Part, ...]:

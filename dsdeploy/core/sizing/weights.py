@@ -1,8 +1,7 @@
 """Weights on each pipeline stage's ranks: what is split, what every rank keeps whole, what an engine adds."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
-from math import ceil
 
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, part_bytes
@@ -48,16 +47,18 @@ def stages(
     parameters = count_parameters(a)
     scale = _published_scale(a, format, published_bytes)
     vision = _beside_language(a, format, published_bytes) / shares.pipeline
+    distinct = {id(layer): layer for layer in (*parameters.layers, *parameters.draft)}
+    sizes = {key: _layer_bytes(layer, format, shares, scale) for key, layer in distinct.items()}
     found, begin = [], 0
     for index, count in enumerate(counts):
         layers = parameters.layers[begin : begin + count]
-        size = vision + count * absorbed_bytes + sum(_layer_bytes(layer, format, shares, scale) for layer in layers)
+        size = vision + count * absorbed_bytes + sum(sizes[id(layer)] for layer in layers)
         if index == 0:
             size += part_bytes(parameters.embedding, format) / shares.tensor
         if index == len(counts) - 1:
             head = parameters.head or (parameters.embedding if shares.pipeline > 1 else None)
             size += part_bytes(head, format) / shares.tensor if head else 0
-            size += sum(_layer_bytes(layer, format, shares, scale) for layer in parameters.draft[:draft_layers])
+            size += sum(sizes[id(layer)] for layer in parameters.draft[:draft_layers])
         found.append(Stage(size, count + (min(draft_layers, 1) if index == len(counts) - 1 else 0)))
         begin += count
     return tuple(found)
@@ -122,10 +123,5 @@ def _uncounted(a: Architecture, format: WeightFormat, shares: Shares, published_
 
 
 def _key(a: Architecture) -> Architecture:
-    from dataclasses import replace
-
+    """What can be hashed: counting does not depend on how the model is quantised."""
     return a if a.quantization_config is None else replace(a, quantization_config=None)
-
-
-def experts_per_rank(a: Architecture, ranks: int) -> int:
-    return ceil(a.n_routed_experts / ranks)
