@@ -90,7 +90,7 @@ def request(row: dict[str, Any]) -> MemoryRequest:
     tp = row["tp"] or (row["n_gpus"] // (row["pp"] or 1) // (row["dp"] or 1))
     return MemoryRequest(
         architecture=a,
-        format=re.sub(r" \(.*", "", row["weight_format"]),
+        format="fp8-block" if row["model"].endswith("V4-Pro-FP8") else re.sub(r" \(.*", "", row["weight_format"]),
         engine=row["engine"],
         device_bytes=device_bytes(row),
         count=(row["n_gpus"] or tp) // row["nodes"],
@@ -137,9 +137,10 @@ def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
     logged_tokens, logged_gib = seen.get("kv_cache_tokens"), seen.get("kv_cache_gib_per_gpu")
     exact = isinstance(logged_tokens, int) and isinstance(logged_gib, float) and not request(row).pipeline_parallel > 1
     per_token = answer.kv_cache_bytes_per_device / max(1, answer.kv_cache_tokens)
+    first_stage = (answer.stage_weights_bytes or (answer.weights_bytes_per_device,))[0]
     pairs = {
         "bytes a token": (logged_gib * GIB / logged_tokens if exact else None, per_token),
-        "weights": (seen.get("weights_gib_per_gpu"), answer.weights_bytes_per_device / GIB),
+        "weights": (seen.get("weights_gib_per_gpu"), first_stage / GIB),  # what rank 0 logs
         "cache bytes": (seen.get("kv_cache_gib_per_gpu"), answer.kv_cache_bytes_per_device / GIB),
         "cache tokens": (seen.get("kv_cache_tokens"), float(answer.kv_cache_tokens)),
         "concurrency": (seen["max_concurrency"] / dp if seen.get("max_concurrency") else None, answer.max_concurrency),

@@ -8,7 +8,14 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsdeploy.core import catalogue
-from dsdeploy.core.errors import ConfigMalformed, InvalidRequest, UnknownAccelerator, UnknownEngine, UnknownModel
+from dsdeploy.core.errors import (
+    ConfigMalformed,
+    ConfigUnreadable,
+    InvalidRequest,
+    UnknownAccelerator,
+    UnknownEngine,
+    UnknownModel,
+)
 from dsdeploy.core.sizing.kv_cache import layer_token_bytes
 from dsdeploy.stages.estimate import Question, estimate
 from tests.program import run_json
@@ -82,7 +89,7 @@ def test_a_model_outside_the_catalogue_is_read_from_its_config(tmp_path):
     assert estimate(Question(None, config=config, accelerator="RTX 4090")).fits
     for broken in ("{", "[]", json.dumps({**shape, "hidden_size": "wide"})):
         config.write_text(broken)
-        with pytest.raises(ConfigMalformed):
+        with pytest.raises((ConfigMalformed, ConfigUnreadable)):
             estimate(Question(None, config=config, accelerator="RTX 4090"))
 
 

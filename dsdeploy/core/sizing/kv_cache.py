@@ -6,7 +6,7 @@ from dsdeploy.core.sizing.parameters import head_dim
 # vLLM began to cache MLA's latent in 0.7.1; before it stored every head's key and value, padded to 256
 # (vllm/attention/backends and DeepseekV2Attention of v0.6: `torch.nn.functional.pad(v, [0, 256 - v_head_dim])`).
 VLLM_LATENT_SINCE = (0, 7, 1)
-_VLLM_PADDED_HEAD = 256
+VLLM_PADDED_HEAD = 256
 # llama.cpp caches the latent since pull request 12801 (April 2025, build 5153).
 _INDEX_ROW_BYTES = 132  # 128 FP8 values and a float32 scale: DeepGEMM fp8_mqa_logits
 _V4_ROW_BYTES = 584  # fp8_ds_mla of V4: 448 FP8, 64 bf16, 7 scale bytes and one of padding
@@ -43,7 +43,7 @@ def layer_token_bytes(a: Architecture, cache_type: str, tensor_parallel: int, *,
     if a.kv_lora_rank:
         rope = a.qk_rope_head_dim or 0
         if not latent:
-            return 2 * max(1, a.num_attention_heads // tensor_parallel) * _VLLM_PADDED_HEAD * width
+            return 2 * max(1, a.num_attention_heads // tensor_parallel) * VLLM_PADDED_HEAD * width
         row = (a.kv_lora_rank + rope) * width
         if a.index_head_dim:
             return (_V3_SPARSE_FP8_ROW_BYTES if width == 1 else row) + _INDEX_ROW_BYTES

@@ -7,7 +7,7 @@ from dsdeploy.core.sizing import runtime
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
-from dsdeploy.core.sizing.weights import Shares, Stage, stages
+from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
 
 NEWEST = {"vllm": (0, 32), "sglang": (0, 5, 23), "llama.cpp": (11434,), "vllm-ascend": (0, 13)}
 _BLOCK_TOKENS = 16
@@ -16,6 +16,9 @@ _VLLM_UTILIZATION_SINCE_21 = 0.92  # vllm/config/cache.py raised the default whe
 # vLLM pads the pages of V4's different caches to one size. Two published runs on 8 x B200 (vLLM 0.25, TP 8 and DP 8,
 # a million tokens) held 1.85 times less than the rows themselves take; other versions differ, so a warning says it.
 _V4_PAGE_PADDING = 1.85
+# Before that a request of 30,000 tokens took 6.66 GiB (vLLM 0.22, TP 2: vllm-project/vllm issue 44376).
+_V4_EARLY_TOKEN_BYTES, _V4_PACKED_SINCE = 6.66 * (1 << 30) / 30_000, (0, 25)
+_EVEN_STAGES_SINCE = (0, 8)
 _ABSORBS_REQUANTISED = ((0, 7, 1), (0, 8))
 
 
@@ -52,9 +55,13 @@ def version_of(engine: str, version: str | None) -> tuple[int, ...]:
     return tuple(map(int, found[0].split("."))) if found else NEWEST[engine]
 
 
+def _version(request: MemoryRequest) -> tuple[int, ...]:
+    return version_of(request.engine, request.engine_version)
+
+
 def weight_format(request: MemoryRequest) -> WeightFormat | None:
     a = request.architecture
-    if a.expert_dtype == "fp4" and request.format.startswith("fp8"):
+    if a.expert_dtype == "fp4" and request.format == "fp8":
         return FORMATS["fp4-experts+fp8"]  # what DeepSeek-V4's own "fp8" release is
     return find_format(request.format, native_block="weight_block_size" in (a.quantization_config or {}))
 
@@ -121,28 +128,25 @@ def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
 
 
 def _shares(request: MemoryRequest, attention: int, experts: int) -> Shares:
-    return Shares(request.tensor_parallel, attention, experts, request.pipeline_parallel)
+    return Shares(request.tensor_parallel, attention, experts)
+
+
+def _stage_counts(request: MemoryRequest) -> tuple[int, ...]:
+    old = request.engine == "vllm" and _version(request) < _EVEN_STAGES_SINCE
+    return stage_layers(request.architecture.num_hidden_layers, request.pipeline_parallel, rest_last=old)
 
 
 def _stages(request: MemoryRequest, shares: Shares, absorbed: float) -> tuple[Stage, ...]:
-    format = weight_format(request)
-    if format is None:
-        format, scaled = FORMATS["bf16"], True
-    else:
-        scaled = False
-    found = stages(
-        request.architecture,
-        format,
-        shares,
-        request.draft_layers,
-        None if scaled else request.published_bytes,
-        absorbed,
-    )
-    if not scaled:
+    """A format without a formula (GGUF in vLLM, say) is the bf16 layout scaled to its published size."""
+    known, counts = weight_format(request), _stage_counts(request)
+    format, published = (known, request.published_bytes) if known else (FORMATS["bf16"], None)
+    found = stages(request.architecture, format, shares, counts, request.draft_layers, published, absorbed)
+    if known:
         return found
     if not request.published_bytes:
         raise ValueError(request.format)
-    total = sum(stage.weights_bytes for stage in stages(request.architecture, format, Shares(1, 1, 1, 1), 0, None))
+    whole = stages(request.architecture, format, Shares(1, 1, 1), (sum(counts),), 0, None)
+    total = sum(stage.weights_bytes for stage in whole)
     return tuple(Stage(stage.weights_bytes * request.published_bytes / total, stage.layers) for stage in found)
 
 
@@ -173,7 +177,10 @@ def _answer(
     attention = request.tensor_parallel if request.engine != "sglang" else max(
         1, request.tensor_parallel // request.data_parallel
     )  # fmt: skip
+    early = a.compress_ratios and request.engine == "vllm" and _version(request) < _V4_PACKED_SINCE
     per_layer = padding * layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
+    if early:
+        per_layer = _V4_EARLY_TOKEN_BYTES / a.num_hidden_layers
     longest = request.max_model_len or a.max_position_embeddings or 4096
     heaviest = max(found, key=lambda stage: stage.weights_bytes)
     weights = heaviest.weights_bytes - min(offloaded, heaviest.weights_bytes)
@@ -189,7 +196,8 @@ def _answer(
     if fixed:
         warnings = [*warnings, "v4-cache-unsettled"]
     verdict = "fits" if tokens >= longest else "kv_cache_too_small" if room > 0 else "weights_too_large"
-    return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings))
+    return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings),
+                          tuple(stage.weights_bytes for stage in found))  # fmt: skip
 
 
 def _refused(verdict: str, reason: str) -> MemoryEstimate:

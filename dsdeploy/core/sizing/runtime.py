@@ -1,6 +1,7 @@
 """What an engine takes beside weights and cache, in bytes a device: contexts, buffers, activations, graphs."""
 
 from dsdeploy.core.architecture import Architecture
+from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, VLLM_PADDED_HEAD
 from dsdeploy.core.sizing.values import MemoryRequest, Term
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -24,10 +25,10 @@ _STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
 _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 _CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
 _CHUNKED_SINCE = (0, 5, 5)
-# The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Before V1 float32
-# logits, probabilities and log-probabilities are held; V1 also sorts them, with 64-bit indices (vllm/v1/sample).
+# The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Float32 logits,
+# probabilities and log-probabilities are held; since 0.8.3 it also sorts them, with 64-bit indices (vllm/v1/sample).
 _SAMPLED_ROWS, _LARGE_SAMPLED_ROWS, _LARGE_ROWS_SINCE = 256, 1024, (0, 9)
-_LOGIT_BYTES, _SORTED_LOGIT_BYTES = 12, 24
+_LOGIT_BYTES, _SORTED_LOGIT_BYTES, _SORTED_SINCE = 12, 24, (0, 8, 3)
 
 
 def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
@@ -61,7 +62,9 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     kernel's buffer of tokens x chosen experts x hidden (vLLM `fused_moe`, intermediate_cache1 and 3 share it).
     """
     a, split = request.architecture, request.tensor_parallel
-    residual = 4 * a.hidden_size * (a.hc_mult or 1)
+    residual = 4.0 * a.hidden_size * (a.hc_mult or 1)
+    if a.kv_lora_rank and version < VLLM_LATENT_SINCE and request.engine == "vllm":
+        residual += 3 * a.num_attention_heads / split * VLLM_PADDED_HEAD  # queries, keys and values, padded to 256
     dense = 3 * (a.intermediate_size or 0) / split + residual
     moe = 0.0
     if a.n_routed_experts:
@@ -69,7 +72,7 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
         moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
     large = request.device_bytes >= _LARGE_CARD_BYTES and version >= _LARGE_ROWS_SINCE
     rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
-    sampler = rows * a.vocab_size * (_LOGIT_BYTES if version < _V1_SINCE else _SORTED_LOGIT_BYTES)
+    sampler = rows * a.vocab_size * (_LOGIT_BYTES if version < _SORTED_SINCE else _SORTED_LOGIT_BYTES)
     return max(2.0 * tokens * max(dense, moe), sampler)
 
 

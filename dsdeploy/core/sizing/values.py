@@ -48,7 +48,7 @@ class MemoryEstimate:
     """`verdict` is fits, weights_too_large, kv_cache_too_small, format_unsupported or parallelism_invalid.
 
     `kv_cache_tokens` is what the engine reports for one data-parallel rank, `max_concurrency` how many sequences of
-    `max_model_len` that is.
+    `max_model_len` that is. `stage_weights_bytes` is each pipeline stage's weights on one rank, in order.
     """
 
     verdict: str
@@ -59,6 +59,7 @@ class MemoryEstimate:
     max_concurrency: float
     terms: tuple[Term, ...]
     warnings: tuple[str, ...]
+    stage_weights_bytes: tuple[float, ...] = ()
 
     @property
     def fits(self) -> bool:

@@ -16,7 +16,6 @@ class Shares:
     tensor: int
     attention: int
     experts: int
-    pipeline: int
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,26 +26,28 @@ class Stage:
     layers: int
 
 
-def stage_layers(layers: int, stages: int) -> tuple[int, ...]:
-    """vLLM's `get_pp_indices`: what is left over goes one each to the stages before the last."""
+def stage_layers(layers: int, stages: int, *, rest_last: bool = False) -> tuple[int, ...]:
+    """vLLM's `get_pp_indices`: what is left over goes one each to the stages before the last; once, all to the last."""
     counts = [layers // stages] * stages
+    if rest_last:
+        return (*counts[:-1], counts[-1] + layers % stages)
     for index in range(2, layers % stages + 2):
         counts[-index] += 1
     return tuple(counts)
 
 
 def stages(
-    a: Architecture, format: WeightFormat, shares: Shares, draft_layers: int, published_bytes: float | None,
-    absorbed_bytes: float = 0.0,
+    a: Architecture, format: WeightFormat, shares: Shares, counts: tuple[int, ...], draft_layers: int,
+    published_bytes: float | None, absorbed_bytes: float = 0.0,
 ) -> tuple[Stage, ...]:  # fmt: skip
-    """`absorbed_bytes` is per layer and rank: the copies that an engine makes of MLA's up-projection."""
-    counts = stage_layers(a.num_hidden_layers, shares.pipeline)
+    """`counts` is how many layers each stage has. `absorbed_bytes` is per layer and rank: the copies that an engine
+    makes of MLA's up-projection."""
     if not countable(a):
         whole = _uncounted(a, format, shares, published_bytes or 0.0)
         return tuple(Stage(whole * count / a.num_hidden_layers, count) for count in counts)
     parameters = count_parameters(a)
     scale = _published_scale(a, format, published_bytes)
-    vision = _beside_language(a, format, published_bytes) / shares.pipeline
+    vision = _beside_language(a, format, published_bytes) / len(counts)
     distinct = {id(layer): layer for layer in (*parameters.layers, *parameters.draft)}
     sizes = {key: _layer_bytes(layer, format, shares, scale) for key, layer in distinct.items()}
     found, begin = [], 0
@@ -56,7 +57,7 @@ def stages(
         if index == 0:
             size += part_bytes(parameters.embedding, format) / shares.tensor
         if index == len(counts) - 1:
-            head = parameters.head or (parameters.embedding if shares.pipeline > 1 else None)
+            head = parameters.head or (parameters.embedding if len(counts) > 1 else None)
             size += part_bytes(head, format) / shares.tensor if head else 0
             size += sum(sizes[id(layer)] for layer in parameters.draft[:draft_layers])
         found.append(Stage(size, count + (min(draft_layers, 1) if index == len(counts) - 1 else 0)))
