@@ -1,7 +1,10 @@
 """This machine's own facts: processor, memory, disks, container runtimes."""
 
+import json
+import os
 import platform
 import shutil
+import socket
 import subprocess
 from pathlib import Path
 
@@ -10,6 +13,7 @@ import psutil
 from dsdeploy.core.values import ContainerRuntime, Disk
 
 _DOCKER_TIMEOUT_S = 5
+_DOCKER_SOCKET = Path("/var/run/docker.sock")
 
 
 def detect_cpu_model() -> str | None:
@@ -63,6 +67,8 @@ def detect_container_runtimes() -> tuple[ContainerRuntime, ...]:
 
 
 def _server_version(name: str) -> str | None:
+    if name == "docker" and _DOCKER_SOCKET.exists() and "DOCKER_HOST" not in os.environ:
+        return _docker_version(_DOCKER_SOCKET)
     template = "{{.ServerVersion}}" if name == "docker" else "{{.Version.Version}}"
     try:
         run = subprocess.run(
@@ -71,3 +77,16 @@ def _server_version(name: str) -> str | None:
     except (OSError, subprocess.TimeoutExpired):
         return None
     return run.stdout.strip() or None if run.returncode == 0 else None
+
+
+def _docker_version(path: Path) -> str | None:
+    """Asks the engine itself: ten times faster than starting its client, which `plan` would wait for."""
+    with socket.socket(socket.AF_UNIX) as engine:
+        engine.settimeout(_DOCKER_TIMEOUT_S)
+        try:
+            engine.connect(str(path))
+            engine.sendall(b"GET /version HTTP/1.0\r\nHost: docker\r\n\r\n")
+            answer = b"".join(iter(lambda: engine.recv(65536), b""))
+            return str(json.loads(answer.partition(b"\r\n\r\n")[2])["Version"])
+        except (OSError, ValueError, KeyError):
+            return None

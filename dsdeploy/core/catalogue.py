@@ -5,12 +5,14 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from dsdeploy.core.architecture import Architecture, from_config
 from dsdeploy.core.errors import ArchitectureUnknown, UnknownModel
 from dsdeploy.core.texts import text
+
+_DATA = Path(__file__).parent / "data"
 
 
 @dataclass(frozen=True, slots=True)
@@ -110,7 +112,7 @@ def smoke() -> dict[str, Any]:
 
 @cache
 def _load(name: str) -> Any:
-    return json.loads(files("dsdeploy.core.data").joinpath(name).read_text(encoding="utf-8"))
+    return json.loads((_DATA / name).read_text(encoding="utf-8"))
 
 
 @cache

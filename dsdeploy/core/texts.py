@@ -3,7 +3,7 @@
 import tomllib
 from dataclasses import dataclass, field
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 LANGUAGES = ("en", "zh")
@@ -37,7 +37,7 @@ WARNINGS = {
 def catalogue() -> dict[str, dict[str, str]]:
     """Every message: id → language → template."""
     content: dict[str, dict[str, str]] = {}
-    for area in files("dsdeploy.core.data").joinpath("messages").iterdir():
+    for area in (Path(__file__).parent / "data" / "messages").iterdir():
         content |= tomllib.loads(area.read_text(encoding="utf-8"))
     return content
 

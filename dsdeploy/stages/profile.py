@@ -2,7 +2,6 @@
 
 import json
 import platform
-from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import psutil
@@ -16,11 +15,7 @@ from dsdeploy.core.values import Profile
 
 
 def detect_profile() -> Profile:
-    """This machine now. Container runtimes answer from processes of their own, so they are asked beside the rest."""
     memory_bytes, memory_available_bytes = host.detect_memory()
-    with ThreadPoolExecutor(1) as beside:
-        runtimes = beside.submit(host.detect_container_runtimes)
-        devices = accelerators.detect_accelerators()
     return Profile(
         hostname=platform.node(),
         kernel=f"{platform.system()} {platform.release()}",
@@ -31,8 +26,8 @@ def detect_profile() -> Profile:
         memory_bytes=memory_bytes,
         memory_available_bytes=memory_available_bytes,
         disks=host.detect_disks(),
-        container_runtimes=runtimes.result(),
-        accelerators=devices,
+        container_runtimes=host.detect_container_runtimes(),
+        accelerators=accelerators.detect_accelerators(),
     )
 
 
