@@ -5,7 +5,7 @@ import re
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 from typing import Any
 
 from dsdeploy.core.engines import engines, find_engine
@@ -65,7 +65,7 @@ class AcceleratorSpec:
 @cache
 def accelerators() -> tuple[AcceleratorSpec, ...]:
     """Every accelerator of the catalogue, in its own order."""
-    content = json.loads(files("dsdeploy.core.data").joinpath("accelerators.json").read_text(encoding="utf-8"))
+    content = json.loads((Path(__file__).parent / "data" / "accelerators.json").read_text(encoding="utf-8"))
     return tuple(_spec(entry, content["sources"]) for entry in content["accelerators"])
 
 

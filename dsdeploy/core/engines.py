@@ -4,7 +4,7 @@ import json
 from dataclasses import dataclass
 from difflib import get_close_matches
 from functools import cache
-from importlib.resources import files
+from pathlib import Path
 
 from dsdeploy.core.errors import UnknownEngine
 from dsdeploy.core.texts import text
@@ -23,7 +23,7 @@ class EngineSpec:
 
 @cache
 def engines() -> tuple[EngineSpec, ...]:
-    content = json.loads(files("dsdeploy.core.data").joinpath("engines.json").read_text(encoding="utf-8"))
+    content = json.loads((Path(__file__).parent / "data" / "engines.json").read_text(encoding="utf-8"))
     return tuple(
         EngineSpec(
             one["name"],
