@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsdeploy.core.errors import NoModelFits, NotConfirmed
+from dsdeploy.core.errors import InstallError, NoModelFits, NotConfirmed
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 
@@ -151,12 +151,16 @@ def install(
 def status(layout: Layout) -> Result[tuple[Status, ...]]:
     from dsdeploy.adapters.releases import list_releases
     from dsdeploy.adapters.targets import find_target
-    from dsdeploy.core.values import Status
+    from dsdeploy.core.values import Service, Status
 
-    return Result(
-        "status",
-        tuple(Status(one, find_target(one.target).observe(one)) for one in list_releases(layout)),
-    )
+    def seen(release: Release) -> Status:
+        """A target that cannot be asked hides its own releases only."""
+        try:
+            return Status(release, find_target(release.target).observe(release))
+        except InstallError as error:
+            return Status(release, Service("unknown", None, 0, ()), error.message)
+
+    return Result("status", tuple(map(seen, list_releases(layout))))
 
 
 def uninstall(
