@@ -51,7 +51,7 @@ def parallelism_fault(request: MemoryRequest) -> str | None:
 
 def version_of(engine: str, version: str | None) -> tuple[int, ...]:
     """The leading numbers of a version; the newest known where none is given."""
-    found = re.search(r"\d+(?:\.\d+)*", version or "")
+    found = re.search(r"\d+(?:\.\d+)+", version or "") or re.search(r"\d+", version or "")
     return tuple(map(int, found[0].split("."))) if found else NEWEST[engine]
 
 
