@@ -19,6 +19,9 @@ _V4_PAGE_PADDING = 1.85
 # Before that a request of 30,000 tokens took 6.66 GiB (vLLM 0.22, TP 2: vllm-project/vllm issue 44376).
 _V4_EARLY_TOKEN_BYTES, _V4_PACKED_SINCE = 6.66 * (1 << 30) / 30_000, (0, 25)
 _EVEN_STAGES_SINCE = (0, 8)
+# SGLang then appended as many copies of V3's shared expert to the routed ones as there are ranks, so each rank held a
+# whole one (sglang/srt/models/deepseek_v2.py, `n_share_experts_fusion = tp_size`); since 0.4.7 it appends one.
+_SHARED_EXPERT_COPIES = ((0, 4, 5), (0, 4, 7))
 _ABSORBS_REQUANTISED = ((0, 7, 1), (0, 8))
 
 
@@ -51,7 +54,7 @@ def parallelism_fault(request: MemoryRequest) -> str | None:
 
 def version_of(engine: str, version: str | None) -> tuple[int, ...]:
     """The leading numbers of a version; the newest known where none is given."""
-    found = re.search(r"\d+(?:\.\d+)*", version or "")
+    found = re.search(r"\d+(?:\.\d+)+", version or "") or re.search(r"\d+", version or "")
     return tuple(map(int, found[0].split("."))) if found else NEWEST[engine]
 
 
@@ -102,7 +105,8 @@ def _sglang(request: MemoryRequest) -> MemoryEstimate:
     attention = max(1, request.tensor_parallel // request.data_parallel) if request.data_parallel > 1 else (
         request.tensor_parallel
     )  # fmt: skip
-    found = _stages(request, _shares(request, attention, request.tensor_parallel), _absorbed_bytes(request, (0, 8)))
+    copies = _absorbed_bytes(request, (0, 8)) + _fused_shared_bytes(request, version)
+    found = _stages(request, _shares(request, attention, request.tensor_parallel), copies)
     return _answer(request, found, (*contexts, dynamic), request.device_bytes, True, [])
 
 
@@ -163,6 +167,17 @@ def _absorbed_bytes(request: MemoryRequest, version: tuple[int, ...]) -> float:
     if version < _ABSORBS_REQUANTISED[0]:
         return 0.0
     return 2 * heads * a.kv_lora_rank * ((a.qk_nope_head_dim or 0) + (a.v_head_dim or 0))
+
+
+def _fused_shared_bytes(request: MemoryRequest, version: tuple[int, ...]) -> float:
+    """What a rank holds of the shared expert beyond its slice, as a mean over all layers."""
+    a, since = request.architecture, _SHARED_EXPERT_COPIES
+    if not (since[0] <= version < since[1] and a.name == "DeepseekV3ForCausalLM" and a.n_routed_experts == 256):
+        return 0.0
+    shared = 3 * a.hidden_size * (a.moe_intermediate_size or 0) * a.n_shared_experts
+    layers = (a.num_hidden_layers - a.first_k_dense_replace) / a.num_hidden_layers
+    width = (weight_format(request) or FORMATS["bf16"]).expert_bytes
+    return shared * width * layers * (1 - 1 / request.tensor_parallel)
 
 
 def _answer(

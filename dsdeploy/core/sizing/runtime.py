@@ -25,10 +25,13 @@ _STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
 _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 _CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
 _CHUNKED_SINCE = (0, 5, 5)
-# The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Float32 logits,
-# probabilities and log-probabilities are held; since 0.8.3 it also sorts them, with 64-bit indices (vllm/v1/sample).
+# The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Bytes a logit in
+# V0 (vllm/model_executor/layers/sampler.py, profiled with top-k and top-p): 16-bit and float32 logits (6), sorted with
+# 64-bit indices (12), their probabilities, sums and mask (9), scattered back (4), probabilities and logarithms (8).
+# Two rows show it: ranks that do not sample had 1.2 GiB more (vllm issue 13061), and 1.26 GiB is the whole peak of two
+# models at TP 1 and TP 2. V1 until 0.8.3 only took the largest; since then it sorts too (vllm/v1/sample).
 _SAMPLED_ROWS, _LARGE_SAMPLED_ROWS, _LARGE_ROWS_SINCE = 256, 1024, (0, 9)
-_LOGIT_BYTES, _SORTED_LOGIT_BYTES, _SORTED_SINCE = 12, 24, (0, 8, 3)
+_V0_LOGIT_BYTES, _LOGIT_BYTES, _SORTED_LOGIT_BYTES, _SORTED_SINCE = 39, 12, 24, (0, 8, 3)
 
 
 def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
@@ -58,11 +61,12 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     """The peak of one profiled step: the widest layer's intermediates in 16 bits beside the residual streams, or the
     sampler's rows.
 
-    Dense: gate and up projections and their product, 3 x intermediate / TP (vLLM `SiluAndMul`). Experts: the fused
+    Dense: gate and up projections and their product, 3 x intermediate / TP (vLLM `SiluAndMul`), beside input, output
+    and residual: 108 KiB a token of Llama-3-8B, as 20,000 and 29,000 tokens show (vllm pull 10517). Experts: the fused
     kernel's buffer of tokens x chosen experts x hidden (vLLM `fused_moe`, intermediate_cache1 and 3 share it).
     """
     a, split = request.architecture, request.tensor_parallel
-    residual = 4.0 * a.hidden_size * (a.hc_mult or 1)
+    residual = 3.0 * a.hidden_size * (a.hc_mult or 1)
     if a.kv_lora_rank and version < VLLM_LATENT_SINCE and request.engine == "vllm":
         residual += 3 * a.num_attention_heads / split * VLLM_PADDED_HEAD  # queries, keys and values, padded to 256
     dense = 3 * (a.intermediate_size or 0) / split + residual
@@ -72,8 +76,14 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
         moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
     large = request.device_bytes >= _LARGE_CARD_BYTES and version >= _LARGE_ROWS_SINCE
     rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
-    sampler = rows * a.vocab_size * (_LOGIT_BYTES if version < _SORTED_SINCE else _SORTED_LOGIT_BYTES)
+    sampler = rows * a.vocab_size * _logit_bytes(version)
     return max(2.0 * tokens * max(dense, moe), sampler)
+
+
+def _logit_bytes(version: tuple[int, ...]) -> int:
+    if version < _V1_SINCE:
+        return _V0_LOGIT_BYTES
+    return _LOGIT_BYTES if version < _SORTED_SINCE else _SORTED_LOGIT_BYTES
 
 
 def graph_bytes(a: Architecture, request: MemoryRequest) -> float:
