@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dsdeploy.core.layout import Layout
     from dsdeploy.core.progress import Progress
     from dsdeploy.core.values import (
+        Checked,
         Fetched,
         Installed,
         Operation,
@@ -30,6 +31,7 @@ if TYPE_CHECKING:
         Status,
         Weights,
     )
+    from dsdeploy.stages.check import Selection
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -166,6 +168,45 @@ def uninstall(
         _consent(agree, operations)
         remove(release, operations, target, progress)
         return Result("uninstall", Installed(release, True, (), operations))
+
+
+def check(
+    layout: Layout,
+    name: str | None,
+    selection: Selection,
+    report: Path | None,
+    language: str,
+    progress: Progress,
+    *,
+    strict: bool,
+) -> Result[Checked]:
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.reports import find_report, write_report
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.stages.check import check_release
+
+    render_report = find_report(report) if report else None
+    release = load_release(layout, name)
+    checked = check_release(release, _installed_plan(release), find_target(release.target), selection, progress)
+    exit_code = {"fail": 3, "warn": 4 if strict else 0}.get(checked.verdict, 0)
+    result = Result("check", checked, exit_code)
+    if report and render_report:
+        write_report(report, render_report(result, language))
+    return result
+
+
+def _installed_plan(release: Release) -> Plan | None:
+    """The plan beside the release; None where it was broken since, which a check of its own finds."""
+    from pathlib import Path
+
+    from dsdeploy.core.errors import PlanUnreadable
+    from dsdeploy.core.layout import PLAN_FILE
+    from dsdeploy.stages.plan import load_plan
+
+    try:
+        return load_plan(Path(release.folder) / PLAN_FILE)
+    except PlanUnreadable:
+        return None
 
 
 def _plan(path: Path) -> tuple[Plan, str]:

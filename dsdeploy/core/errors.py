@@ -144,6 +144,10 @@ class UnknownCheck(UsageError):
     pass
 
 
+class UnknownReport(UsageError):
+    pass
+
+
 class ReportNotWritable(UsageError):
     pass
 

@@ -271,6 +271,10 @@ class Load:
         """All users' tokens over the whole time, prompts included."""
         return sum(one.output_tokens for one in self.samples) / self.took_s if self.took_s else 0.0
 
+    @property
+    def client_cpu_s_per_token(self) -> float:
+        return self.client_cpu_s / max(1, sum(one.output_tokens for one in self.samples))
+
 
 @dataclass(frozen=True, slots=True)
 class Checked:

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import psutil
 
@@ -56,7 +57,7 @@ def closed_paths(subject: Subject) -> Outcome:
 
 
 def listens_as_planned(subject: Subject) -> Outcome:
-    """A process is asked for its own sockets; for a container, whoever listens on the published port of this machine."""
+    """A process is asked for its own sockets; for a container, whoever listens on its published port here."""
     release = subject.release
     try:
         found = _own_sockets(subject) if release.target == "process" else _holders(release.port)
@@ -114,12 +115,15 @@ def _own_sockets(subject: Subject) -> set[tuple[str, int]]:
     pid = subject.observe().engine_pid
     if pid is None:
         return set()
-    return {tuple(one.laddr) for one in psutil.Process(pid).net_connections("tcp") if one.status == psutil.CONN_LISTEN}
+    return _listening(psutil.Process(pid).net_connections("tcp"))
 
 
 def _holders(port: int) -> set[tuple[str, int]]:
-    listening = (one.laddr for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
-    return {tuple(address) for address in listening if address and address.port == port}
+    return {one for one in _listening(psutil.net_connections("tcp")) if one[1] == port}
+
+
+def _listening(connections: Iterable[Any]) -> set[tuple[str, int]]:
+    return {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
 
 
 def _statuses(statuses: Iterable[int]) -> str:

@@ -1,0 +1,41 @@
+"""`dsdeploy check`."""
+
+from pathlib import Path
+from typing import Annotated
+
+import typer
+
+from dsdeploy import workflows
+from dsdeploy.cli.commands.install import layout
+from dsdeploy.cli.house import House
+
+
+def add(app: typer.Typer, house: House) -> None:
+    @app.command(help=house.say("help-check"))
+    def check(
+        name: Annotated[str | None, typer.Argument(help=house.say("help-name"))] = None,
+        home: Annotated[Path | None, house.flag("--home", "help-home")] = None,
+        only: Annotated[list[str] | None, house.flag("--only", "help-check-only")] = None,
+        skip: Annotated[list[str] | None, house.flag("--skip", "help-check-skip")] = None,
+        demote: Annotated[list[str] | None, house.flag("--demote", "help-check-demote")] = None,
+        strict: Annotated[bool, house.flag("--strict", "help-check-strict")] = False,
+        report: Annotated[Path | None, house.flag("--report", "help-check-report")] = None,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.check import checked_rows
+        from dsdeploy.stages.check import Selection
+
+        house.finish(
+            "check",
+            lambda: workflows.check(
+                layout(home),
+                name,
+                Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ())),
+                report,
+                house.language,
+                house.progress(),
+                strict=strict,
+            ),
+            checked_rows,
+            as_json,
+        )

@@ -1,0 +1,27 @@
+"""How the outcome of checks is named and counted, for tables and reports alike."""
+
+from collections import Counter
+
+from dsdeploy.core.texts import Text, text
+from dsdeploy.core.values import Checked
+
+STATUSES = {
+    "pass": text("check-status-pass"),
+    "warn": text("check-status-warn"),
+    "fail": text("check-status-fail"),
+    "skip": text("check-status-skip"),
+}
+SIGNS = {"pass": "✔", "warn": "!", "fail": "✘", "skip": "–"}
+VERDICTS = {
+    "pass": text("check-verdict-pass"),
+    "warn": text("check-verdict-warn"),
+    "fail": text("check-verdict-fail"),
+}
+
+
+def summary(checked: Checked) -> Text:
+    count = Counter(one.status for one in checked.findings)
+    return text(
+        "check-summary", passed=count["pass"], warned=count["warn"], failed=count["fail"], skipped=count["skip"],
+        seconds=f"{checked.took_s:.1f}",
+    )  # fmt: skip
