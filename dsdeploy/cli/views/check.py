@@ -3,7 +3,7 @@
 from dsdeploy.cli.views.table import Table
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding
-from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, summary
+from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, shorten, summary
 
 
 def checked_rows(checked: Checked, language: str) -> Table:
@@ -18,8 +18,8 @@ def checked_rows(checked: Checked, language: str) -> Table:
         (
             f"{SIGNS[one.status]} {STATUSES[one.status].render(language)}",
             one.id,
-            one.measured or "",
-            one.limit or "",
+            shorten(one.measured),
+            shorten(one.limit),
             _words(one, language),
         )
         for one in checked.findings
