@@ -7,7 +7,7 @@ import socket
 import ssl
 import time
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from typing import Any
 
@@ -97,15 +97,16 @@ class Endpoint:
         try:
             with self._connect(waits) as opened:
                 connection.sock = _Bounded(opened, waits.byte_s, deadline)
-                connection.request("GET" if content is None else "POST", path, content, headers)
+                with suppress(BrokenPipeError, ConnectionResetError):  # it may answer before it has heard all
+                    connection.request("GET" if content is None else "POST", path, content, headers)
                 yield connection.getresponse()
         except TimeoutError as error:
             raise _too_slow(waits, deadline) from error
+        except (http.client.IncompleteRead, BrokenPipeError, ConnectionResetError) as error:
+            raise no_answer("answer-cut") from error
         except OSError as error:
             where = "{}:{}".format(*self.address)
             raise no_answer("answer-refused", where=where, reason=error.strerror or str(error)) from error
-        except http.client.IncompleteRead as error:
-            raise no_answer("answer-cut") from error
         except (http.client.HTTPException, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"[:_QUOTED_BYTES]
             raise no_answer("answer-garbage", reason=reason) from error

@@ -1,5 +1,6 @@
 """How the outcome of checks is named and counted, for tables and reports alike."""
 
+import re
 from collections import Counter
 
 from dsdeploy.core.texts import Text, text
@@ -17,6 +18,11 @@ VERDICTS = {
     "warn": text("check-verdict-warn"),
     "fail": text("check-verdict-fail"),
 }
+
+
+def shorten(value: str | None) -> str:
+    """A measured value or limit for a table's cell: a digest by its beginning, as people compare it; else as it is."""
+    return f"{value[:12]}…" if value and re.fullmatch("[0-9a-f]{64}", value) else value or "–"
 
 
 def summary(checked: Checked) -> Text:

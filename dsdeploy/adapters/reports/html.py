@@ -9,7 +9,7 @@ from dsdeploy.adapters.templates import template
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import Text, text
 from dsdeploy.core.values import Checked, Load, Sample
-from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, summary
+from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, shorten, summary
 
 _WORDS = {
     "verdict": text("check-verdict"),
@@ -21,7 +21,6 @@ _WORDS = {
     "measured": text("check-column-measured"),
     "limit": text("check-column-limit"),
     "message": text("check-column-message"),
-    "hint": text("report-hint"),
     "weights": text("report-weights-digests"),
     "file": text("report-file"),
     "size": text("report-size"),
@@ -43,6 +42,8 @@ def render_html(result: Result[Checked], language: str) -> str:
     return environment.from_string(template("report.html.j2")).render(
         language="zh-CN" if language == "zh" else "en",
         words=_WORDS,
+        hint=lambda hint: text("report-hint", hint=hint),
+        shorten=shorten,
         title=text("report-title", name=checked.release.name),
         checked=checked,
         facts=_facts(checked),

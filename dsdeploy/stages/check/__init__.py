@@ -120,13 +120,13 @@ def verdict(findings: tuple[Finding, ...]) -> str:
 
 
 def _run(check: Check, subject: Subject) -> Finding:
-    subject.progress.begin(text("checking", id=check.id))
+    subject.progress.begin(text("checking", check=check.id))
     try:
         outcome = check.run(subject)
     except DsdeployError as error:
         outcome = failed(error.message, error.hint)
     except Exception as error:
-        message = text("check-broke", id=check.id, error=f"{type(error).__name__}: {error}")
+        message = text("check-broke", check=check.id, error=f"{type(error).__name__}: {error}")
         return Finding(BROKE, "fail", message, text("check-broke-hint"))
     finally:
         subject.progress.end()
@@ -134,7 +134,7 @@ def _run(check: Check, subject: Subject) -> Finding:
 
 
 def _blocked(check: Check, blocking: str) -> Finding:
-    return Finding(check.id, "skip", text("check-blocked", id=blocking))
+    return Finding(check.id, "skip", text("check-blocked", check=blocking))
 
 
 def _demoted(finding: Finding) -> Finding:

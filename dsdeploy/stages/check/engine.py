@@ -7,8 +7,8 @@ from dsdeploy.core.texts import text
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
 
 # What engines print when something is lost for good, not when one request is refused. llama.cpp: ggml/src/ggml.c
-# (GGML_ASSERT, GGML_ABORT), ggml/src/ggml-cuda/ggml-cuda.cu ("CUDA error"), src/llama-vocab.cpp (the lost quality of
-# a missing pre-tokenizer), src/llama-model-loader.cpp (the unmapped weights); Python engines: an uncaught exception.
+# (GGML_ASSERT, ggml_abort), ggml/src/ggml-cuda/ggml-cuda.cu ("CUDA error"), src/llama-vocab.cpp (quality degraded for
+# want of a pre-tokenizer); Python engines: an uncaught exception.
 _BAD_WORDS = (
     "GGML_ASSERT",
     "ggml_abort",

@@ -2,6 +2,7 @@
 
 import os
 from collections.abc import Iterable
+from typing import Any
 
 import psutil
 
@@ -114,13 +115,15 @@ def _own_sockets(subject: Subject) -> set[tuple[str, int]]:
     pid = subject.observe().engine_pid
     if pid is None:
         return set()
-    sockets = psutil.Process(pid).net_connections("tcp")
-    return {(one.laddr.ip, one.laddr.port) for one in sockets if one.status == psutil.CONN_LISTEN and one.laddr}
+    return _listening(psutil.Process(pid).net_connections("tcp"))
 
 
 def _holders(port: int) -> set[tuple[str, int]]:
-    listening = (one.laddr for one in psutil.net_connections("tcp") if one.status == psutil.CONN_LISTEN)
-    return {(one.ip, one.port) for one in listening if one and one.port == port}
+    return {one for one in _listening(psutil.net_connections("tcp")) if one[1] == port}
+
+
+def _listening(connections: Iterable[Any]) -> set[tuple[str, int]]:
+    return {(one.laddr.ip, one.laddr.port) for one in connections if one.status == psutil.CONN_LISTEN}
 
 
 def _statuses(statuses: Iterable[int]) -> str:
