@@ -31,7 +31,8 @@ def published():
 
 @pytest.mark.parametrize(("a", "size"), list(published()))
 def test_every_tensor_is_counted(a, size):
-    format = FORMATS["fp8-block" if a.quantization_config else "bf16"]
+    native = "fp4-experts+fp8" if a.expert_dtype == "fp4" else "fp8-block" if a.quantization_config else "bf16"
+    format = FORMATS[native]
     counted = sum(part_bytes(part, format) for part in count_parameters(a).all(with_draft=True))
     assert abs(counted / size - 1) < 0.001
 

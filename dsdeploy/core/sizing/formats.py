@@ -4,7 +4,6 @@ from dataclasses import dataclass
 
 from dsdeploy.core.sizing.parameters import EXPERT, Part
 
-_BIAS_BYTES = 4  # DeepSeek-V3's router bias is float32 in the checkpoint
 _GROUP = 128
 _GROUPED_INT4 = 0.5 + (2 + 0.5) / _GROUP  # AWQ and GPTQ: a 16-bit scale and a 4-bit zero point for 128 weights
 
@@ -65,9 +64,10 @@ def find_format(name: str, *, native_block: bool) -> WeightFormat | None:
 def part_bytes(part: Part, format: WeightFormat) -> float:
     """Bytes of one part in `format`."""
     if not part.quantised:
-        return part.elements * (_BIAS_BYTES if part.name == "router bias" else 2)
+        return part.elements * part.wide_bytes
     per_element = format.expert_bytes if part.share == EXPERT else format.linear_bytes
     scales = 0.0
     if per_element < 2:
-        scales = part.blocks * format.block_scale_bytes + part.rows * part.count * format.row_scale_bytes
+        blocks = 0 if format.name == "fp4-experts+fp8" and part.share == EXPERT else part.blocks
+        scales = blocks * format.block_scale_bytes + part.rows * part.count * format.row_scale_bytes
     return part.elements * per_element + scales

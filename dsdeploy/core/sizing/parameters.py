@@ -17,7 +17,8 @@ _BLOCK = 128
 @dataclass(frozen=True, slots=True)
 class Part:
     """`count` matrices of rows × columns. `share` says what ranks do with it: split over tensor parallelism, copied to
-    each, split by experts, or split by vocabulary. `quantised` is whether a weight-only or FP8 quantiser covers it."""
+    each, split by experts, or split by vocabulary. `quantised` is whether a weight-only or FP8 quantiser covers it;
+    what it leaves takes `wide_bytes` an element."""
 
     name: str
     rows: int
@@ -25,6 +26,7 @@ class Part:
     share: str
     quantised: bool = True
     count: int = 1
+    wide_bytes: int = 2
 
     @property
     def elements(self) -> int:
@@ -57,8 +59,8 @@ def head_dim(a: Architecture) -> int:
 
 
 def countable(a: Architecture) -> bool:
-    """Whether the tensors are known one by one: V4's compressors, hyper-connections and Engram tables are not."""
-    return not a.compress_ratios and not a.engram_layer_ids
+    """Whether the tensors are known one by one: V4.1's Engram tables and the DSpark draft blocks are not."""
+    return not a.engram_layer_ids and not a.dspark_markov_rank and not a.dspark_n_routed_experts
 
 
 def count_parameters(a: Architecture) -> Parameters:
@@ -73,6 +75,8 @@ def _count(a: Architecture) -> Parameters:
     embedding = Part("embedding", a.vocab_size, a.hidden_size, VOCABULARY, quantised=False)
     head = None if a.tie_word_embeddings else Part("head", a.vocab_size, a.hidden_size, VOCABULARY, quantised=False)
     norm = _norm("final norm", a.hidden_size)
+    if a.compress_ratios:
+        return _count_hybrid(a, embedding, head, norm)
     dense, sparse = _layer(a, moe=False), _layer(a, moe=True)
     layers = tuple(sparse if _is_moe(a, index) else dense for index in range(a.num_hidden_layers))
     extra = (
@@ -152,8 +156,83 @@ def _moe(a: Architecture) -> tuple[Part, ...]:
     )
     shared = _mlp("shared experts", a.hidden_size, width * a.n_shared_experts, SPLIT) if a.n_shared_experts else ()
     has_bias = a.name.startswith(("DeepseekV3", "DeepseekV32"))
-    bias = (Part("router bias", 1, a.n_routed_experts, COPIED, quantised=False),) if has_bias else ()
+    bias = (Part("router bias", 1, a.n_routed_experts, COPIED, quantised=False, wide_bytes=4),) if has_bias else ()
     return (*routed, *shared, Part("router", a.n_routed_experts, a.hidden_size, COPIED, quantised=False), *bias)
+
+
+def _count_hybrid(a: Architecture, embedding: Part, head: Part | None, norm: Part) -> Parameters:
+    """DeepSeek-V4: an attention of one shared head of keys and values, compressed by each layer's own ratio."""
+    kinds = {
+        (ratio, hashed): _hybrid_layer(a, ratio, hashed=hashed)
+        for ratio in {0, *a.compress_ratios}
+        for hashed in (True, False)
+    }
+    ratios = a.compress_ratios[: a.num_hidden_layers]
+    layers = [kinds[ratio, index < (a.num_hash_layers or 0)] for index, ratio in enumerate(ratios)]
+    ends = _hyper_connection_head(a)
+    extra = (
+        Part("draft projections", a.hidden_size, a.hidden_size, COPIED, count=2),
+        *(_norm("draft norm", a.hidden_size) for _ in range(3)), *ends,
+    )  # fmt: skip
+    draft = tuple((*kinds[0, False], *extra) for _ in range(a.num_nextn_predict_layers))
+    return Parameters(embedding, head, norm, (*layers[:-1], (*layers[-1], *ends)), draft)
+
+
+def _hybrid_layer(a: Architecture, ratio: int, *, hashed: bool) -> tuple[Part, ...]:
+    width, heads, hidden = head_dim(a), a.num_attention_heads, a.hidden_size
+    queries, groups, outputs = a.q_lora_rank or 0, a.o_groups or 1, a.o_lora_rank or 0
+    routed = tuple(part for part in _moe(a) if not part.name.startswith("router bias"))
+    router = (
+        Part("router table", a.vocab_size, a.num_experts_per_tok, COPIED, quantised=False, wide_bytes=8)
+        if hashed
+        else Part("router bias", 1, a.n_routed_experts, COPIED, quantised=False, wide_bytes=4)
+    )
+    return (
+        _norm("input norm", hidden), _norm("post norm", hidden), _norm("q_a norm", queries), _norm("kv norm", width),
+        Part("wq_a", queries, hidden, COPIED), Part("wq_b", heads * width, queries, SPLIT),
+        Part("wkv", width, hidden, COPIED),
+        Part("wo_a", groups * outputs, heads * width // groups, SPLIT),
+        Part("wo_b", hidden, groups * outputs, SPLIT),
+        Part("attention sink", 1, heads, SPLIT, quantised=False, wide_bytes=4),
+        *(_compressor("compressor", a, ratio, width) if ratio else ()),
+        *(_hybrid_indexer(a, ratio) if ratio == 4 else ()),
+        *routed, router, *_hyper_connections(a, 2),
+    )  # fmt: skip
+
+
+def _compressor(name: str, a: Architecture, ratio: int, width: int) -> tuple[Part, ...]:
+    rows = (2 if ratio == 4 else 1) * width
+    return (
+        Part(f"{name} projections", rows, a.hidden_size, COPIED, quantised=False, count=2),
+        Part(f"{name} positions", ratio, rows, COPIED, quantised=False, wide_bytes=4),
+        _norm(f"{name} norm", width),
+    )
+
+
+def _hybrid_indexer(a: Architecture, ratio: int) -> tuple[Part, ...]:
+    heads, width = a.index_n_heads or 0, a.index_head_dim or 0
+    return (
+        Part("indexer wq_b", heads * width, a.q_lora_rank or 0, COPIED),
+        Part("indexer weights", heads, a.hidden_size, COPIED, quantised=False),
+        *_compressor("indexer compressor", a, ratio, width),
+    )
+
+
+def _hyper_connections(a: Architecture, count: int) -> tuple[Part, ...]:
+    streams = a.hc_mult or 0
+    mixed = (2 + streams) * streams
+    return (
+        Part("hyper-connection", mixed, streams * a.hidden_size, COPIED, quantised=False, count=count, wide_bytes=4),
+        Part("hyper-connection scales", 1, mixed + 3, COPIED, quantised=False, count=count, wide_bytes=4),
+    )
+
+
+def _hyper_connection_head(a: Architecture) -> tuple[Part, ...]:
+    streams = a.hc_mult or 0
+    return (
+        Part("hyper-connection head", streams, streams * a.hidden_size, COPIED, quantised=False, wide_bytes=4),
+        Part("hyper-connection head scales", 1, streams + 1, COPIED, quantised=False, wide_bytes=4),
+    )
 
 
 def _mlp(name: str, hidden: int, width: int, share: str) -> tuple[Part, ...]:

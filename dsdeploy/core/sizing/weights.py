@@ -5,8 +5,21 @@ from functools import cache
 
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, part_bytes
-from dsdeploy.core.sizing.parameters import COPIED, EXPERT, SPLIT, VOCABULARY, Part, count_parameters, countable
+from dsdeploy.core.sizing.parameters import COPIED, EXPERT, VOCABULARY, Part, count_parameters, countable
 from dsdeploy.core.sizing.speed.shape import shape_of
+
+_ATTENTION = {
+    "q_proj",
+    "kv_proj",
+    "o_proj",
+    "q_b_proj",
+    "kv_b_proj",
+    "qkv bias",
+    "wq_b",
+    "wo_a",
+    "wo_b",
+    "attention sink",
+}
 
 
 @dataclass(frozen=True, slots=True)
@@ -84,8 +97,7 @@ def _rank_bytes(part: Part, format: WeightFormat, shares: Shares) -> float:
         return size / shares.experts
     if part.share == VOCABULARY:
         return size / shares.tensor
-    is_attention = part.name in ("q_proj", "kv_proj", "o_proj", "q_b_proj", "kv_b_proj", "qkv bias")
-    return size / (shares.attention if is_attention and part.share == SPLIT else shares.tensor)
+    return size / (shares.attention if part.name in _ATTENTION else shares.tensor)
 
 
 @cache
@@ -98,7 +110,7 @@ def _covered(name: str, a_key: Architecture) -> tuple[float, float]:
 def _published_scale(a: Architecture, format: WeightFormat, published_bytes: float | None) -> float:
     """What a quantised repository's covered tensors really take, against the format's formula: group sizes and parts
     that its maker left wide differ. Only within a tenth, beyond that the repository is not what the formula means."""
-    if not published_bytes or format.name in ("bf16", "fp8-block"):
+    if not published_bytes or format.name in ("bf16", "fp8-block", "fp4-experts+fp8"):
         return 1.0
     covered, rest = _covered(format.name, _key(a))
     scale = (published_bytes - rest) / covered
@@ -113,7 +125,7 @@ def _beside_language(a: Architecture, format: WeightFormat, published_bytes: flo
 
 
 def _uncounted(a: Architecture, format: WeightFormat, shares: Shares, published_bytes: float) -> float:
-    """V4 and later: the published total; experts are known exactly, the rest is split as its attention is."""
+    """V4.1 and the DSpark releases: of the published total the experts are known, the rest is split as attention is."""
     shape = shape_of(a)
     experts = shape.moe_layers * shape.experts * shape.expert * format.expert_bytes
     ends = 2 * 2 * a.vocab_size * a.hidden_size
