@@ -86,6 +86,5 @@ class Engine(BaseHTTPRequestHandler):
 
 ThreadingHTTPServer.request_queue_size = 64
 host = "0.0.0.0" if FAULT == "everywhere" else "127.0.0.1"
-if FAULT == "asserts":
-    print("GGML_ASSERT(n > 0) failed", flush=True)
+print("GGML_ASSERT(n > 0) failed" if FAULT == "asserts" else "listening", flush=True)
 ThreadingHTTPServer((host, PORT), Engine).serve_forever()

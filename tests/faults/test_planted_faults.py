@@ -51,7 +51,7 @@ class Site:
             Release(
                 "default", "process", MODEL, "gguf", 256, 3, "127.0.0.1", port,
                 hashlib.sha256(self.plan.read_bytes()).hexdigest(), str(folder),
-                Weights(MODEL, "gguf", "directory", None, str(home), files), 1, "installed", "2026-01-01T00:00:00+00:00",
+                Weights(MODEL, "gguf", "directory", None, str(home), files), 1, "installed", "2026-01-01",
             )
         )  # fmt: skip
         argv = [sys.executable, str(LIAR), str(port), str(self.keys), MODEL, fault]
