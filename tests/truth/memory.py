@@ -21,6 +21,7 @@ from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
 
 HERE = Path(__file__).parent
 GIB = 1 << 30
+_ANY_BYTES = 80.0 * GIB  # for rows whose memory is not stated: nothing that depends on it is judged
 # Names in reports, by the model whose shape they have.
 _SAME_SHAPE = {
     "meta-llama/Meta-Llama-3-8B": "deepseek-r1-distill-llama-8b",
@@ -62,6 +63,13 @@ def aside() -> dict[str, str]:
 
 
 @cache
+def partly() -> dict[str, tuple[str, ...]]:
+    """The terms by which a row with gaps is judged, by its id."""
+    groups = tomllib.loads((HERE / "memory_aside.toml").read_text(encoding="utf-8"))["partly"]
+    return {id: tuple(group["terms"]) for group in groups for id in group["ids"]}
+
+
+@cache
 def _others() -> dict[str, Any]:
     found = json.loads((HERE / "qwen3.json").read_text(encoding="utf-8"))
     return {**found, **json.loads((HERE / "other_models.json").read_text(encoding="utf-8"))}
@@ -75,6 +83,8 @@ def shape(name: str) -> Architecture:
 def device_bytes(row: dict[str, Any]) -> float:
     """What the driver offers: the logged total where it is not a round nominal size, else the catalogue's."""
     stated = row.get("gpu_mem_gib")
+    if not stated and not row.get("gpu"):
+        return _ANY_BYTES
     if stated and stated != int(stated):
         return float(stated) * GIB
     try:
@@ -87,10 +97,10 @@ def device_bytes(row: dict[str, Any]) -> float:
 def request(row: dict[str, Any]) -> MemoryRequest:
     flags = row.get("flags") or ""
     a = shape(row["model"])
-    tp = row["tp"] or (row["n_gpus"] // (row["pp"] or 1) // (row["dp"] or 1))
+    tp = row["tp"] or ((row["n_gpus"] or 1) // (row["pp"] or 1) // (row["dp"] or 1))
     return MemoryRequest(
         architecture=a,
-        format="fp8-block" if row["model"].endswith("V4-Pro-FP8") else re.sub(r" \(.*", "", row["weight_format"]),
+        format="fp8-block" if row["model"].endswith("V4-Pro-FP8") else _format(row),
         engine=row["engine"],
         device_bytes=device_bytes(row),
         count=(row["n_gpus"] or tp) // row["nodes"],
@@ -112,6 +122,11 @@ def request(row: dict[str, Any]) -> MemoryRequest:
         decode_context_parallel=_flag(flags, "decode-context-parallel-size") or 1,
         linked=not re.search("3090|4090|L40|A10|T4|3080", row["gpu"] or ""),
     )
+
+
+def _format(row: dict[str, Any]) -> str:
+    stated = re.sub(r" \(.*", "", row["weight_format"])
+    return "bf16" if stated == "not stated" else stated
 
 
 def _flag(flags: str, name: str) -> int | None:
@@ -148,7 +163,9 @@ def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
     return tuple(
         Compared(row["id"], row["engine"], family, term, logged, ours)
         for term, (logged, ours) in pairs.items()
-        if isinstance(logged, int | float) and (term != "concurrency" or row["max_model_len"])
+        if term in partly().get(row["id"], tuple(pairs))
+        and isinstance(logged, int | float)
+        and (term != "concurrency" or row["max_model_len"])
     )
 
 

@@ -6,8 +6,10 @@ from statistics import median, quantiles
 import pytest
 
 from dsdeploy.core import catalogue
+from dsdeploy.core.architecture import from_config
 from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.sizing.formats import FORMATS, part_bytes
+from dsdeploy.core.sizing.kv_cache import layer_token_bytes
 from dsdeploy.core.sizing.parameters import count_parameters, countable
 from dsdeploy.stages.estimate import Question, estimate
 from tests.truth import memory
@@ -58,14 +60,26 @@ def test_nothing_that_ran_out_of_memory_is_said_to_fit_but_what_is_known():
     said = {
         row["id"]: memory.predicted(row).verdict
         for row in memory.judged()
-        if row["observed"].get("outcome") in ("oom", "kv_too_small")
+        if row["observed"].get("outcome") in ("oom", "kv_too_small") and row["id"] not in memory.partly()
     }
     assert {id for id, verdict in said.items() if verdict == "fits"} == KNOWN_MISSES
 
 
 def test_what_ran_is_said_to_fit():
     ran = [row for row in memory.judged() if row["observed"].get("outcome") == "fits" and row["max_model_len"]]
+    ran = [row for row in ran if row["id"] not in memory.partly()]
     assert len(ran) >= 6 and all(memory.predicted(row).verdict == "fits" for row in ran)
+
+
+RECORDED = json.loads((memory.HERE / "vllm_cpu.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("row", RECORDED["rows"], ids=lambda row: row["config"]["architectures"][0])
+def test_the_real_vllm_on_a_cpu_logs_the_same_tokens(row):
+    """Recorded by scripts/record_vllm_cpu.py; vLLM rounds down to whole blocks of 16 tokens, and there is one rank."""
+    a = from_config(row["config"])
+    bytes_a_token = a.num_hidden_layers * layer_token_bytes(a, "auto", 1)
+    assert row["kv_cache_tokens"] == int(row["cache_bytes"] / bytes_a_token) // 16 * 16
 
 
 QUESTIONS = json.loads((memory.HERE / "questions.json").read_text(encoding="utf-8"))
