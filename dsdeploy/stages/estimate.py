@@ -10,15 +10,17 @@ from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, format
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.engines import find_engine
 from dsdeploy.core.errors import DsdeployError, InvalidRequest
-from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
+from dsdeploy.core.sizing.formats import FORMATS, find_format
 from dsdeploy.core.sizing.kv_cache import cache_types
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, parallelism_fault
+from dsdeploy.core.sizing.parameters import count_parameters, countable
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, TensorFormat, WeightFormats, predict_speed
 from dsdeploy.core.sizing.speed.values import Band
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
 from dsdeploy.core.texts import Text, text
 
-_USABLE = 0.985  # of the nominal size, where no tool's figure is known: what A100, H100 and L40S report is 0.98 to 0.99
+_REPORTED = 0.985  # of the nominal size, where no tool's figure is known: A100, H100 and L40S report 0.94 to 1.0
+_OFFERED = 0.99  # of what tools report, where it is not known what a program gets: 0.983 to 0.996 on five cards
 _INFINIBAND_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node; said as a warning
 # Formats that one chip cannot multiply but can unpack: said as a warning, not refused.
 _UNPACKED = {"fp8": "fp8-weight-only", "fp8-block": "fp8-weight-only", "nvfp4": "fp4-weight-only"}
@@ -173,7 +175,9 @@ def _device_bytes(question: Question, spec: AcceleratorSpec | None) -> float:
     if question.device_memory_bytes is not None:
         return float(question.device_memory_bytes)
     assert spec is not None
-    return float(spec.memory_usable_bytes or spec.memory_reported_bytes or spec.memory_nominal_bytes * _USABLE)
+    if spec.memory_usable_bytes:
+        return float(spec.memory_usable_bytes)
+    return (spec.memory_reported_bytes or spec.memory_nominal_bytes * _REPORTED) * _OFFERED
 
 
 def _memory_request(
@@ -227,8 +231,7 @@ def _speed(
     question: Question, a: Architecture, spec: AcceleratorSpec | None, engine: str, format: str,
     memory: MemoryRequest, warnings: list[Text],
 ) -> SpeedEstimate | None:  # fmt: skip
-    known = find_format(format, native_block="weight_block_size" in (a.quantization_config or {}))
-    if spec is None or known is None:
+    if spec is None:
         warnings.append(text("warning-speed-unknown"))
         return None
     if question.nodes > 1:
@@ -236,12 +239,13 @@ def _speed(
     try:
         return predict_speed(
             SpeedRequest(
-                architecture=a, weights=_speed_formats(known), accelerator=spec, engine=memory.engine,
-                engine_version=question.engine_version, tp=memory.tensor_parallel, pp=memory.pipeline_parallel,
+                architecture=a, weights=_speed_formats(a, format, memory.published_bytes), accelerator=spec,
+                engine=memory.engine, engine_version=question.engine_version, tp=memory.tensor_parallel, pp=memory.pipeline_parallel,
                 dp=memory.data_parallel, nodes=question.nodes, concurrency=question.users,
                 ep=memory.tensor_parallel * memory.data_parallel if question.expert_parallel else 1,
                 prompt_tokens=question.prompt_tokens, output_tokens=question.output_tokens,
                 kv_cache_dtype=question.kv_cache_dtype,
+                host_share=_host_share(question, a, memory),
                 internode_bytes_per_s=_INFINIBAND_BYTES_PER_S if question.nodes > 1 else None,
             )
         )  # fmt: skip
@@ -250,7 +254,20 @@ def _speed(
         return None
 
 
-def _speed_formats(format: WeightFormat) -> WeightFormats:
+def _host_share(question: Question, a: Architecture, memory: MemoryRequest) -> float:
+    """The share of llama.cpp's layers that stay in host memory; how fast that is is not known from here."""
+    if memory.engine != "llama.cpp" or question.gpu_layers is None:
+        return 0.0
+    return max(0.0, 1 - question.gpu_layers / a.num_hidden_layers)
+
+
+def _speed_formats(a: Architecture, name: str, published_bytes: float | None) -> WeightFormats:
+    """A GGUF mixes types by tensor: its mean bits stand for all, unpacked to 16 bits where they are multiplied."""
+    format = find_format(name, native_block="weight_block_size" in (a.quantization_config or {}))
+    if format is None:
+        elements = sum(part.elements for part in count_parameters(a).all(with_draft=False)) if countable(a) else 0
+        mean = TensorFormat(8 * (published_bytes or 0) / elements if elements else 16, "bf16")
+        return WeightFormats(mean, mean, mean, mean)
     type_ = _NUMBER_TYPES.get(format.name, "bf16")
     dense = TensorFormat(8 * format.linear_bytes, type_ if format.linear_bytes < 2 else "bf16")
     return WeightFormats(dense, dense, TensorFormat(8 * format.expert_bytes, type_))

@@ -32,6 +32,7 @@ _SAME_SHAPE = {
     "nvidia/DeepSeek-R1-FP4": "deepseek-r1",
     "deepseek-ai/DeepSeek-R1 (DeepseekV3ForCausalLM)": "deepseek-r1",
     "DeepSeek V3/R1": "deepseek-r1",
+    "DeepSeek-R1-Distill-Qwen-7B (28 layers)": "deepseek-r1-distill-qwen-7b",
     "Qwen/Qwen3-30B-A3B (inferred from size)": "Qwen/Qwen3-30B-A3B",
     "deepseek-ai/DeepSeek-V4-Flash (0731/DSpark)": "deepseek-v4-flash-0731",
 }
@@ -115,7 +116,7 @@ def request(row: dict[str, Any]) -> MemoryRequest:
         kv_cache_dtype=row["kv_cache_dtype"] or "auto",
         max_num_seqs=_flag(flags, "max[-_]num[-_]seqs"),
         max_num_batched_tokens=_flag(flags, "max[-_]num[-_]batched[-_]tokens"),
-        published_bytes=_published(row["model"]),
+        published_bytes=_published(row["model"], _format(row)),
         draft_layers=1 if "MTP" in row["weight_format"] + flags else 0,
         eager="enforce-eager" in flags,
         cpu_offload_bytes=(_flag(flags, "cpu-offload-gb") or 0) * GIB,
@@ -126,7 +127,7 @@ def request(row: dict[str, Any]) -> MemoryRequest:
 
 def _format(row: dict[str, Any]) -> str:
     stated = re.sub(r" \(.*", "", row["weight_format"])
-    return "bf16" if stated == "not stated" else stated
+    return "bf16" if stated == "not stated" else stated.lower()
 
 
 def _flag(flags: str, name: str) -> int | None:
@@ -134,10 +135,13 @@ def _flag(flags: str, name: str) -> int | None:
     return int(found[1]) if found else None
 
 
-def _published(name: str) -> float | None:
+def _published(name: str, format: str) -> float | None:
     known = _SAME_SHAPE.get(name, name)
     if known in _others():
         return None
+    if format.startswith("gguf-"):
+        variants = catalogue.variants(catalogue.find_model(known)["id"])
+        return next((one.size_bytes for one in variants if one.format == format), None)
     return (catalogue.find_model(known).get("weights") or {}).get("tensor_bytes")
 
 
@@ -156,6 +160,7 @@ def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
     pairs = {
         "bytes a token": (logged_gib * GIB / logged_tokens if exact else None, per_token),
         "weights": (seen.get("weights_gib_per_gpu"), first_stage / GIB),  # what rank 0 logs
+        "compute buffer": (seen.get("compute_buffer_mib"), _term(answer, "compute") / (1 << 20)),
         "cache bytes": (seen.get("kv_cache_gib_per_gpu"), answer.kv_cache_bytes_per_device / GIB),
         "cache tokens": (seen.get("kv_cache_tokens"), float(answer.kv_cache_tokens)),
         "concurrency": (seen["max_concurrency"] / dp if seen.get("max_concurrency") else None, answer.max_concurrency),
@@ -167,6 +172,10 @@ def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
         and isinstance(logged, int | float)
         and (term != "concurrency" or row["max_model_len"])
     )
+
+
+def _term(answer: MemoryEstimate, name: str) -> float:
+    return sum(term.size_bytes for term in answer.terms if term.name == name)
 
 
 def judged() -> tuple[dict[str, Any], ...]:

@@ -3,9 +3,11 @@
 import re
 from collections.abc import Callable
 
+from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing import runtime
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
+from dsdeploy.core.sizing.parameters import count_parameters, countable
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
 from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
 
@@ -112,12 +114,13 @@ def _sglang(request: MemoryRequest) -> MemoryEstimate:
 
 def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
     """llama.cpp: layers are shared out over devices whole; the cache is allocated for all of `max_model_len`, and the
-    compute buffer holds a micro-batch's logits, residual stream and mask (src/llama-graph.cpp)."""
+    compute buffer holds a micro-batch's logits, residual stream and mask (src/llama-graph.cpp). The input embedding
+    stays in host memory (src/llama-model.cpp)."""
     a = request.architecture
     context = request.max_model_len or a.max_position_embeddings or 4096
     devices = request.count * request.nodes
     layers = a.num_hidden_layers if request.gpu_layers is None else min(request.gpu_layers, a.num_hidden_layers)
-    whole = (request.published_bytes or 0.0) - request.cpu_offload_bytes
+    whole = (request.published_bytes or 0.0) * (1 - _embedding_share(a)) - request.cpu_offload_bytes
     weights = whole * layers / a.num_hidden_layers / devices
     cells = -(-context // 256) * 256 * max(1, request.max_num_seqs or 1)
     per_token = layer_token_bytes(a, request.kv_cache_dtype, 1) * layers
@@ -129,6 +132,13 @@ def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
     verdict = "weights_too_large" if free < 0 else "fits" if cache <= free else "kv_cache_too_small"
     return MemoryEstimate(verdict, weights, beside, cache, cells if free >= cache else int(free * devices / per_token),
                           min(cells, max(0.0, free * devices / per_token)) / context, terms, ())  # fmt: skip
+
+
+def _embedding_share(a: Architecture) -> float:
+    if not countable(a):
+        return 0.0
+    parameters = count_parameters(a)
+    return parameters.embedding.elements / sum(part.elements for part in parameters.all(with_draft=False))
 
 
 def _shares(request: MemoryRequest, attention: int, experts: int) -> Shares:
