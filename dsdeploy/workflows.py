@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING, Any
 
-from dsdeploy.core.errors import NotConfirmed
+from dsdeploy.core.errors import InstallError, NoModelFits, NotConfirmed
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 
@@ -32,6 +32,7 @@ if TYPE_CHECKING:
         Weights,
     )
     from dsdeploy.stages.check import Selection
+    from dsdeploy.stages.estimate import Estimate
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -45,10 +46,10 @@ def profile(save: Path | None) -> Result[Profile]:
     return Result("profile", found)
 
 
-def models_list() -> Result[tuple[dict[str, Any], ...]]:
+def models_list(family: str | None, licence: str | None, format: str | None) -> Result[tuple[dict[str, Any], ...]]:
     from dsdeploy.stages.models import list_models
 
-    return Result("models list", list_models())
+    return Result("models list", list_models(family, licence, format))
 
 
 def models_show(name: str) -> Result[dict[str, Any]]:
@@ -78,6 +79,13 @@ def _profile(hardware: Path | None) -> Profile:
     from dsdeploy.stages.profile import detect_profile, load_profile
 
     return detect_profile() if hardware is None else load_profile(hardware)
+
+
+def estimate(asked: dict[str, Any]) -> Result[Estimate]:
+    from dsdeploy.stages.estimate import Question, estimate
+
+    found = estimate(Question(**asked))
+    return Result("estimate", found, 0 if found.fits else NoModelFits.exit_code)
 
 
 def fetch(
@@ -143,12 +151,16 @@ def install(
 def status(layout: Layout) -> Result[tuple[Status, ...]]:
     from dsdeploy.adapters.releases import list_releases
     from dsdeploy.adapters.targets import find_target
-    from dsdeploy.core.values import Status
+    from dsdeploy.core.values import Service, Status
 
-    return Result(
-        "status",
-        tuple(Status(one, find_target(one.target).observe(one)) for one in list_releases(layout)),
-    )
+    def seen(release: Release) -> Status:
+        """A target that cannot be asked hides its own releases only."""
+        try:
+            return Status(release, find_target(release.target).observe(release))
+        except InstallError as error:
+            return Status(release, Service("unknown", None, 0, ()), error.message)
+
+    return Result("status", tuple(map(seen, list_releases(layout))))
 
 
 def uninstall(
@@ -234,6 +246,12 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
 
 
 def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
+    if plan.target == "compose":
+        from dsdeploy.adapters.targets.compose import ComposeTarget
+        from dsdeploy.stages.render_compose import render_compose
+
+        place = ComposeTarget()
+        return render_compose(plan, words, release, place.image, place.user)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import sys
 from collections.abc import Callable
@@ -11,7 +12,7 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dsdeploy.cli.views.table import Table, print_table
-from dsdeploy.core.errors import DsdeployError, Interrupted, NotConfirmed
+from dsdeploy.core.errors import Bug, DsdeployError, Interrupted, NotConfirmed
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.results import Result, failure_document, success_document
 from dsdeploy.core.texts import text
@@ -50,6 +51,11 @@ class House:
             if self.debug:
                 raise
             self.fail(command, error, as_json)
+        except Exception as error:
+            if self.debug:
+                raise
+            reason = f"{type(error).__name__}: {error}"
+            self.fail(command, Bug(text("bug", reason=reason), hint=text("bug-hint")), as_json)
         else:
             if as_json:
                 typer.echo(json.dumps(success_document(result, self.language), ensure_ascii=False))
@@ -68,6 +74,8 @@ class House:
     def progress(self) -> Progress:
         """Bars on a terminal's stderr, one line a task elsewhere."""
         from dsdeploy.cli.progress import Bars, Lines
+
+        gc.enable()
 
         return Bars(self.language) if sys.stderr.isatty() else Lines(self.language)
 

@@ -18,11 +18,35 @@ class DsdeployError(Exception):
         return type(self).__name__
 
 
+class Bug(DsdeployError):
+    """Something that dsdeploy did not foresee."""
+
+
 class UsageError(DsdeployError):
     exit_code = 2
 
 
 class UnknownModel(UsageError):
+    pass
+
+
+class UnknownAccelerator(UsageError):
+    pass
+
+
+class UnknownEngine(UsageError):
+    pass
+
+
+class ArchitectureUnknown(UsageError):
+    pass
+
+
+class ConfigUnreadable(UsageError):
+    pass
+
+
+class ConfigMalformed(UsageError):
     pass
 
 

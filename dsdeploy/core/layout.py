@@ -31,6 +31,12 @@ PLAN_FILE = "plan.yaml"
 WEIGHTS_FILE = "weights.json"
 KEYS_FILE = "secrets/api-keys"
 RUN_FOLDER = "run"
+COMPOSE_FILE = "compose.yaml"
+
+
+def compose_project(name: str) -> str:
+    """What Docker calls a release: the beginning of its containers' and networks' names."""
+    return f"dsdeploy-{name}"
 
 
 def default_home(environment: dict[str, str]) -> Path:

@@ -1,6 +1,6 @@
 """What a person reads, as data: a message id with its values, rendered late in the reader's language."""
 
-import tomllib
+import json
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -22,7 +22,7 @@ class Text:
         return catalogue()[self.id][language].format(**values)
 
 
-def text(id: str, **values: Any) -> Text:
+def text(id: str, /, **values: Any) -> Text:
     return Text(id, values)
 
 
@@ -38,7 +38,7 @@ def catalogue() -> dict[str, dict[str, str]]:
     """Every message: id → language → template."""
     content: dict[str, dict[str, str]] = {}
     for area in (Path(__file__).parent / "data" / "messages").iterdir():
-        content |= tomllib.loads(area.read_text(encoding="utf-8"))
+        content |= json.loads(area.read_text(encoding="utf-8"))
     return content
 
 

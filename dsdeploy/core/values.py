@@ -198,7 +198,7 @@ class Release:
 
 @dataclass(frozen=True, slots=True)
 class Service:
-    """What a target sees of a release now: `state` is running, starting, stopped or failed."""
+    """What a target sees of a release now: `state` is running, starting, restarting, stopped, failed or unknown."""
 
     state: str
     engine_pid: int | None
@@ -230,8 +230,11 @@ class Installed:
 
 @dataclass(frozen=True, slots=True)
 class Status:
+    """`fault` says why its target could not be asked; the service's state is then unknown."""
+
     release: Release
     service: Service
+    fault: Text | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -9,4 +9,8 @@ def find_target(name: str) -> Target:
         from dsdeploy.adapters.targets.process import ProcessTarget
 
         return ProcessTarget()
+    if name == "compose":
+        from dsdeploy.adapters.targets.compose import ComposeTarget
+
+        return ComposeTarget()
     raise KeyError(name)

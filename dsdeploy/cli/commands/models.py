@@ -13,13 +13,21 @@ def add(app: typer.Typer, house: House) -> None:
     app.add_typer(models, name="models")
 
     @models.command("list", help=house.say("help-models-list"))
-    def models_list(as_json: Annotated[bool, house.json_flag] = False) -> None:
+    def models_list(
+        family: Annotated[str | None, house.flag("--family", "help-family")] = None,
+        licence: Annotated[str | None, house.flag("--licence", "help-licence")] = None,
+        format: Annotated[str | None, house.flag("--format", "help-format")] = None,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
         from dsdeploy.cli.views.models import models_rows
 
-        house.finish("models list", workflows.models_list, models_rows, as_json)
+        house.finish("models list", lambda: workflows.models_list(family, licence, format), models_rows, as_json)
 
     @models.command("show", help=house.say("help-models-show"))
-    def models_show(model: str, as_json: Annotated[bool, house.json_flag] = False) -> None:
+    def models_show(
+        model: Annotated[str, typer.Argument(help=house.say("help-model-or-config"))],
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
         from dsdeploy.cli.views.models import model_rows
 
         house.finish("models show", lambda: workflows.models_show(model), model_rows, as_json)

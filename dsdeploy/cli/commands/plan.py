@@ -7,7 +7,9 @@ import typer
 
 from dsdeploy import workflows
 from dsdeploy.cli.house import House
+from dsdeploy.core.errors import UsageError
 from dsdeploy.core.results import Result
+from dsdeploy.core.texts import text
 
 
 def add(app: typer.Typer, house: House) -> None:
@@ -29,6 +31,8 @@ def add(app: typer.Typer, house: House) -> None:
 
         def work() -> Result[Any]:
             if verify is not None:
+                if model or out:
+                    raise UsageError(text("verify-alone"), hint=text("verify-alone-hint"))
                 return workflows.plan_verify(verify, hardware)
             return workflows.plan(Request(model, users, context, target, host, port), hardware, out)
 

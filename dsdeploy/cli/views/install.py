@@ -57,6 +57,7 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
         "restarting": text("state-restarting"),
         "stopped": text("state-stopped"),
         "failed": text("state-failed"),
+        "unknown": text("unknown"),
     }
     return head, [
         (
@@ -64,7 +65,7 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
             f"{one.release.model_id} {one.release.format}",
             one.release.target,
             one.release.url,
-            states[one.service.state].render(language),
+            f"{states[one.service.state].render(language)}{': ' + one.fault.render(language) if one.fault else ''}",
             str(one.service.restarts),
         )
         for one in statuses

@@ -3,6 +3,7 @@
 from dsdeploy.core.texts import text
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
+_UNBROKEN_CELLS = 30  # a column of names stays whole; sentences and paths break
 
 
 def gib(size_bytes: int | None, language: str) -> str:
@@ -11,12 +12,16 @@ def gib(size_bytes: int | None, language: str) -> str:
 
 def print_table(table: Table) -> None:
     from rich import box
+    from rich.cells import cell_len
     from rich.console import Console
     from rich.table import Table as RichTable
     from rich.text import Text as Plain
 
     head, rows = table
-    shown = RichTable(*head, box=box.SIMPLE_HEAD)
+    shown = RichTable(box=box.SIMPLE_HEAD)
+    for place, title in enumerate(head):
+        longest = max((cell_len(one) for row in rows for one in row[place].splitlines()), default=0)
+        shown.add_column(title, no_wrap=longest <= _UNBROKEN_CELLS and place < len(head) - 1)
     for row in rows:
         shown.add_row(*(Plain(cell, overflow="fold") for cell in row))
     Console().print(shown)

@@ -1,0 +1,1 @@
+"""Container images made from what this machine has: nothing is pulled, no builder is needed."""

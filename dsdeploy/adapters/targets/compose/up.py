@@ -1,0 +1,113 @@
+"""Brings a Compose project up and tells apart what can go wrong: port taken, engine dead, engine never healthy."""
+
+import ctypes
+import signal
+import subprocess
+import tempfile
+import time
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+from dsdeploy.adapters.targets.compose.binary import compose_command, environment
+from dsdeploy.adapters.targets.compose.docker_engine import containers_of
+from dsdeploy.core.errors import EngineDied, EngineNotHealthy, InstallError
+from dsdeploy.core.layout import COMPOSE_FILE, compose_project
+from dsdeploy.core.texts import text
+from dsdeploy.core.values import Release
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+ENGINE, GATE = "engine", "gate"
+LOG_LINES = 12
+_LOOK_S = 0.5
+_STOP_S = 10
+_ENDED = ("exited", "dead", "restarting")
+_PORT_WORDS = ("port is already allocated", "address already in use", "failed to bind")
+
+
+class PortRefused(Exception):
+    """Docker could not publish the port; who holds it is looked up by the target."""
+
+
+def compose_up(client: "DockerClient", release: Release, *, recreate: bool) -> None:
+    """Until every container is healthy. Raises PortRefused, EngineDied, EngineNotHealthy, InstallError."""
+    project = compose_project(release.name)
+    words = [
+        *compose_command(), "--ansi", "never", "--project-name", project, "--project-directory", release.folder,
+        "--file", str(Path(release.folder) / COMPOSE_FILE),
+        "up", "--detach", "--wait", "--remove-orphans", "--pull", "never", "--no-build",
+    ]  # fmt: skip
+    before = {one.id: _restarts(one) for one in containers_of(client, project)}
+    with tempfile.TemporaryFile("w+") as said:
+        up = subprocess.Popen(
+            [*words, *(["--force-recreate"] if recreate else [])],
+            stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment(), cwd="/",
+            preexec_fn=_die_with_parent,
+        )  # fmt: skip
+        try:
+            while up.poll() is None:
+                if _fallen(engine_of(client, project), before):
+                    break
+                time.sleep(_LOOK_S)
+        finally:
+            if up.poll() is None:
+                up.terminate()
+                up.wait()
+        said.seek(0)
+        words_said = said.read().strip()
+    if up.returncode != 0:
+        _explain(client, release, words_said, before)
+
+
+def engine_of(client: "DockerClient", project: str) -> Any | None:
+    """The engine's container; the newest while Compose replaces one by another."""
+    found = [one for one in containers_of(client, project) if one.labels.get("com.docker.compose.service") == ENGINE]
+    return max(found, key=lambda one: str(one.attrs["Created"]), default=None)
+
+
+def log_tail(container: Any) -> tuple[str, ...]:
+    return tuple(container.logs(tail=LOG_LINES).decode(errors="replace").splitlines())
+
+
+def health_of(container: Any) -> str | None:
+    """starting, healthy or unhealthy."""
+    state: dict[str, Any] = container.attrs["State"]
+    return str(state["Health"]["Status"]) if state.get("Health") else None
+
+
+def _explain(client: "DockerClient", release: Release, said: str, before: dict[str, int]) -> None:
+    """Stops what would only fail again and again, then says what it was."""
+    if any(words in said for words in _PORT_WORDS):
+        raise PortRefused(said)
+    engine = engine_of(client, compose_project(release.name))
+    if engine is None or health_of(engine) == "healthy":
+        raise InstallError(text("compose-failed", reason=said or "-"), hint=text("compose-failed-hint"))
+    died = _fallen(engine, before) or engine.status in _ENDED
+    log = "\n".join(log_tail(engine)) or "-"
+    for one in containers_of(client, compose_project(release.name)):
+        one.stop(timeout=_STOP_S)
+    if died:
+        raise EngineDied(
+            text("engine-died", name=release.name, log=log), hint=text("container-log-hint", name=engine.name)
+        )
+    raise EngineNotHealthy(
+        text("container-not-healthy", name=engine.name, log=log), hint=text("container-log-hint", name=engine.name)
+    )
+
+
+def _fallen(engine: Any | None, before: dict[str, int]) -> bool:
+    """Whether the engine ended by itself since this start."""
+    if engine is None:
+        return False
+    new = engine.id not in before
+    return _restarts(engine) > before.get(engine.id, 0) or (new and engine.status in _ENDED)
+
+
+def _die_with_parent() -> None:
+    """A killed install must not leave a Compose at work beside the next one (prctl PR_SET_PDEATHSIG, Linux)."""
+    ctypes.CDLL(None).prctl(1, signal.SIGTERM)
+
+
+def _restarts(container: Any) -> int:
+    return int(container.attrs["RestartCount"])

@@ -1,0 +1,44 @@
+"""What each inference engine runs where, as its own documents say."""
+
+import json
+from dataclasses import dataclass
+from difflib import get_close_matches
+from functools import cache
+from pathlib import Path
+
+from dsdeploy.core.errors import UnknownEngine
+from dsdeploy.core.texts import text
+
+
+@dataclass(frozen=True, slots=True)
+class EngineSpec:
+    """`versions` are those whose options and formats were read; `runs` maps an accelerator's target (sm90, gfx942,
+    910b, cpu …) to weight formats. A target that is missing is one that the engine's documents do not name."""
+
+    name: str
+    versions: tuple[str, ...]
+    runs: dict[str, tuple[str, ...]]
+    sources: tuple[str, ...]
+
+
+@cache
+def engines() -> tuple[EngineSpec, ...]:
+    content = json.loads((Path(__file__).parent / "data" / "engines.json").read_text(encoding="utf-8"))
+    return tuple(
+        EngineSpec(
+            one["name"],
+            tuple(one["versions"]),
+            {target: tuple(formats) for target, formats in one["runs"].items()},
+            tuple(one["sources"]),
+        )
+        for one in content["engines"]
+    )
+
+
+def find_engine(name: str) -> EngineSpec:
+    """The engine with this name, in any case. Raises UnknownEngine, which names the nearest."""
+    by_name = {engine.name: engine for engine in engines()}
+    if found := by_name.get(name.lower()):
+        return found
+    near = get_close_matches(name.lower(), by_name, n=2, cutoff=0.5) or by_name
+    raise UnknownEngine(text("unknown-engine", name=name), hint=text("unknown-engine-hint", near=", ".join(near)))

@@ -1,0 +1,219 @@
+"""Whether a configuration fits its devices, and what is left for the KV cache: one budget an engine."""
+
+import re
+from collections.abc import Callable
+
+from dsdeploy.core.sizing import runtime
+from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
+from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
+from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
+from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
+
+NEWEST = {"vllm": (0, 32), "sglang": (0, 5, 23), "llama.cpp": (11434,), "vllm-ascend": (0, 13)}
+_BLOCK_TOKENS = 16
+_VLLM_UTILIZATION = 0.9
+_VLLM_UTILIZATION_SINCE_21 = 0.92  # vllm/config/cache.py raised the default when graphs came into the budget
+# vLLM pads the pages of V4's different caches to one size. Two published runs on 8 x B200 (vLLM 0.25, TP 8 and DP 8,
+# a million tokens) held 1.85 times less than the rows themselves take; other versions differ, so a warning says it.
+_V4_PAGE_PADDING = 1.85
+# Before that a request of 30,000 tokens took 6.66 GiB (vLLM 0.22, TP 2: vllm-project/vllm issue 44376).
+_V4_EARLY_TOKEN_BYTES, _V4_PACKED_SINCE = 6.66 * (1 << 30) / 30_000, (0, 25)
+_EVEN_STAGES_SINCE = (0, 8)
+# SGLang then appended as many copies of V3's shared expert to the routed ones as there are ranks, so each rank held a
+# whole one (sglang/srt/models/deepseek_v2.py, `n_share_experts_fusion = tp_size`); since 0.4.7 it appends one.
+_SHARED_EXPERT_COPIES = ((0, 4, 5), (0, 4, 7))
+_ABSORBS_REQUANTISED = ((0, 7, 1), (0, 8))
+
+
+def estimate_memory(request: MemoryRequest) -> MemoryEstimate:
+    """The answer for one exact configuration. Raises ValueError for a format or an engine that nobody knows."""
+    budgets: dict[str, Callable[[MemoryRequest], MemoryEstimate]] = {
+        "vllm": _vllm, "vllm-ascend": _vllm, "sglang": _sglang, "llama.cpp": _llamacpp
+    }  # fmt: skip
+    if request.engine not in budgets:
+        raise ValueError(request.engine)
+    if reason := parallelism_fault(request):
+        return _refused("parallelism_invalid", reason)
+    return budgets[request.engine](request)
+
+
+def parallelism_fault(request: MemoryRequest) -> str | None:
+    """Why these sizes cannot run, as a code; None when they can."""
+    a, tp = request.architecture, request.tensor_parallel
+    replicas = 1 if request.engine == "sglang" else request.data_parallel  # SGLang's data parallelism is inside TP
+    if tp * request.pipeline_parallel * replicas > request.count * request.nodes:
+        return "more-ranks-than-devices"
+    if a.num_attention_heads % tp:
+        return "heads-not-divisible"
+    if not a.kv_lora_rank and max(a.num_key_value_heads, tp) % min(a.num_key_value_heads, tp):
+        return "kv-heads-not-divisible"
+    if request.pipeline_parallel > a.num_hidden_layers:
+        return "more-stages-than-layers"
+    return None
+
+
+def version_of(engine: str, version: str | None) -> tuple[int, ...]:
+    """The leading numbers of a version; the newest known where none is given."""
+    found = re.search(r"\d+(?:\.\d+)+", version or "") or re.search(r"\d+", version or "")
+    return tuple(map(int, found[0].split("."))) if found else NEWEST[engine]
+
+
+def _version(request: MemoryRequest) -> tuple[int, ...]:
+    return version_of(request.engine, request.engine_version)
+
+
+def weight_format(request: MemoryRequest) -> WeightFormat | None:
+    a = request.architecture
+    if a.expert_dtype == "fp4" and request.format == "fp8":
+        return FORMATS["fp4-experts+fp8"]  # what DeepSeek-V4's own "fp8" release is
+    return find_format(request.format, native_block="weight_block_size" in (a.quantization_config or {}))
+
+
+def _vllm(request: MemoryRequest) -> MemoryEstimate:
+    """vLLM: utilisation x memory, less weights, contexts, the profiled peak and, since 0.21, graphs
+    (vllm/v1/worker/gpu_worker.py, `determine_available_memory`)."""
+    a, version = request.architecture, version_of(request.engine, request.engine_version)
+    latent = request.engine == "vllm-ascend" or version >= VLLM_LATENT_SINCE
+    default = _VLLM_UTILIZATION if version < runtime.GRAPHS_IN_BUDGET_SINCE else _VLLM_UTILIZATION_SINCE_21
+    share = request.memory_utilization or default
+    terms = list(runtime.context_terms(request))
+    tokens = runtime.step_tokens(request, version)
+    terms.append(
+        Term("activations", runtime.activation_bytes(request, tokens, version), f"one step of {tokens} tokens")
+    )
+    graphs = runtime.graph_bytes(a, request)
+    if version >= runtime.GRAPHS_IN_BUDGET_SINCE:
+        terms.append(Term("graphs", graphs, "captured CUDA graphs, in the budget since vLLM 0.21"))
+    shares = _shares(
+        request, attention=request.tensor_parallel, experts=request.tensor_parallel * request.data_parallel
+    )
+    found = _stages(request, shares, _absorbed_bytes(request, version))
+    warnings = ["graphs-outside-budget"] if (
+        version < runtime.GRAPHS_IN_BUDGET_SINCE and graphs > (1 - share) * request.device_bytes
+    ) else []  # fmt: skip
+    return _answer(request, found, tuple(terms), share * request.device_bytes, latent, warnings)
+
+
+def _sglang(request: MemoryRequest) -> MemoryEstimate:
+    """SGLang: what is free after loading, less the part of all memory that is not static
+    (sglang/srt/model_executor/model_runner.py, `profile_max_num_token`)."""
+    version = version_of("sglang", request.engine_version)
+    fraction = request.memory_utilization or runtime.sglang_fraction(request, version)
+    contexts = runtime.context_terms(request)
+    before = request.device_bytes - sum(term.size_bytes for term in contexts)
+    dynamic = Term("dynamic", before * (1 - fraction), f"outside mem_fraction_static {fraction}")
+    attention = max(1, request.tensor_parallel // request.data_parallel) if request.data_parallel > 1 else (
+        request.tensor_parallel
+    )  # fmt: skip
+    copies = _absorbed_bytes(request, (0, 8)) + _fused_shared_bytes(request, version)
+    found = _stages(request, _shares(request, attention, request.tensor_parallel), copies)
+    return _answer(request, found, (*contexts, dynamic), request.device_bytes, True, [])
+
+
+def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
+    """llama.cpp: layers are shared out over devices whole; the cache is allocated for all of `max_model_len`, and the
+    compute buffer holds a micro-batch's logits, residual stream and mask (src/llama-graph.cpp)."""
+    a = request.architecture
+    context = request.max_model_len or a.max_position_embeddings or 4096
+    devices = request.count * request.nodes
+    layers = a.num_hidden_layers if request.gpu_layers is None else min(request.gpu_layers, a.num_hidden_layers)
+    whole = (request.published_bytes or 0.0) - request.cpu_offload_bytes
+    weights = whole * layers / a.num_hidden_layers / devices
+    cells = -(-context // 256) * 256 * max(1, request.max_num_seqs or 1)
+    per_token = layer_token_bytes(a, request.kv_cache_dtype, 1) * layers
+    cache = cells * per_token / devices
+    buffers = Term("compute", 512 * 4 * (a.vocab_size + a.hidden_size + cells), "micro-batch of 512, float32")
+    terms = (Term("context", runtime.CONTEXT_BYTES, "CUDA context"), buffers)
+    beside = sum(term.size_bytes for term in terms)
+    free = request.device_bytes - weights - beside
+    verdict = "weights_too_large" if free < 0 else "fits" if cache <= free else "kv_cache_too_small"
+    return MemoryEstimate(verdict, weights, beside, cache, cells if free >= cache else int(free * devices / per_token),
+                          min(cells, max(0.0, free * devices / per_token)) / context, terms, ())  # fmt: skip
+
+
+def _shares(request: MemoryRequest, attention: int, experts: int) -> Shares:
+    return Shares(request.tensor_parallel, attention, experts)
+
+
+def _stage_counts(request: MemoryRequest) -> tuple[int, ...]:
+    old = request.engine == "vllm" and _version(request) < _EVEN_STAGES_SINCE
+    return stage_layers(request.architecture.num_hidden_layers, request.pipeline_parallel, rest_last=old)
+
+
+def _stages(request: MemoryRequest, shares: Shares, absorbed: float) -> tuple[Stage, ...]:
+    """A format without a formula (GGUF in vLLM, say) is the bf16 layout scaled to its published size."""
+    known, counts = weight_format(request), _stage_counts(request)
+    format, published = (known, request.published_bytes) if known else (FORMATS["bf16"], None)
+    found = stages(request.architecture, format, shares, counts, request.draft_layers, published, absorbed)
+    if known:
+        return found
+    if not request.published_bytes:
+        raise ValueError(request.format)
+    whole = stages(request.architecture, format, Shares(1, 1, 1), (sum(counts),), 0, None)
+    total = sum(stage.weights_bytes for stage in whole)
+    return tuple(Stage(stage.weights_bytes * request.published_bytes / total, stage.layers) for stage in found)
+
+
+def _absorbed_bytes(request: MemoryRequest, version: tuple[int, ...]) -> float:
+    """Copies of MLA's up-projection, per layer and rank. vLLM 0.7.1 to 0.7.3 multiplied it into the query's and the
+    output's projections and kept these as FP8; since then, and in SGLang, key and value halves are kept as bf16."""
+    a, tp = request.architecture, request.tensor_parallel
+    if not a.kv_lora_rank:
+        return 0.0
+    heads = a.num_attention_heads / tp
+    if _ABSORBS_REQUANTISED[0] <= version < _ABSORBS_REQUANTISED[1]:
+        width = 1 if (weight_format(request) or FORMATS["bf16"]).linear_bytes == 1 else 2
+        return heads * a.kv_lora_rank * ((a.q_lora_rank or a.hidden_size) + a.hidden_size) * width
+    if version < _ABSORBS_REQUANTISED[0]:
+        return 0.0
+    return 2 * heads * a.kv_lora_rank * ((a.qk_nope_head_dim or 0) + (a.v_head_dim or 0))
+
+
+def _fused_shared_bytes(request: MemoryRequest, version: tuple[int, ...]) -> float:
+    """What a rank holds of the shared expert beyond its slice, as a mean over all layers."""
+    a, since = request.architecture, _SHARED_EXPERT_COPIES
+    if not (since[0] <= version < since[1] and a.name == "DeepseekV3ForCausalLM" and a.n_routed_experts == 256):
+        return 0.0
+    shared = 3 * a.hidden_size * (a.moe_intermediate_size or 0) * a.n_shared_experts
+    layers = (a.num_hidden_layers - a.first_k_dense_replace) / a.num_hidden_layers
+    width = (weight_format(request) or FORMATS["bf16"]).expert_bytes
+    return shared * width * layers * (1 - 1 / request.tensor_parallel)
+
+
+def _answer(
+    request: MemoryRequest, found: tuple[Stage, ...], terms: tuple[Term, ...], budget: float, latent: bool,
+    warnings: list[str],
+) -> MemoryEstimate:  # fmt: skip
+    """The stage with the least room decides for all."""
+    a = request.architecture
+    padding = _V4_PAGE_PADDING if a.compress_ratios else 1.0
+    beside = sum(term.size_bytes for term in terms)
+    offloaded = request.cpu_offload_bytes
+    attention = request.tensor_parallel if request.engine != "sglang" else max(
+        1, request.tensor_parallel // request.data_parallel
+    )  # fmt: skip
+    early = a.compress_ratios and request.engine == "vllm" and _version(request) < _V4_PACKED_SINCE
+    per_layer = padding * layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
+    if early:
+        per_layer = _V4_EARLY_TOKEN_BYTES / a.num_hidden_layers
+    longest = request.max_model_len or a.max_position_embeddings or 4096
+    heaviest = max(found, key=lambda stage: stage.weights_bytes)
+    weights = heaviest.weights_bytes - min(offloaded, heaviest.weights_bytes)
+    rooms = [
+        (budget - beside - max(0.0, stage.weights_bytes - offloaded), stage.layers * per_layer) for stage in found
+    ]  # fmt: skip
+    room, per_token = min(rooms, key=lambda one: one[0] / one[1])
+    fixed = padding * sequence_bytes(a)
+    per_sequence = fixed + longest * per_token
+    sequences = max(0.0, room) / per_sequence
+    tokens = int(max(0.0, room) / per_token) if not fixed else int(sequences * longest)
+    tokens = tokens // _BLOCK_TOKENS * _BLOCK_TOKENS * request.decode_context_parallel
+    if fixed:
+        warnings = [*warnings, "v4-cache-unsettled"]
+    verdict = "fits" if tokens >= longest else "kv_cache_too_small" if room > 0 else "weights_too_large"
+    return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings),
+                          tuple(stage.weights_bytes for stage in found))  # fmt: skip
+
+
+def _refused(verdict: str, reason: str) -> MemoryEstimate:
+    return MemoryEstimate(verdict, 0.0, 0.0, 0.0, 0, 0.0, (), (reason,))

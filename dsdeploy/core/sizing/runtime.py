@@ -1,0 +1,107 @@
+"""What an engine takes beside weights and cache, in bytes a device: contexts, buffers, activations, graphs."""
+
+from dsdeploy.core.architecture import Architecture
+from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, VLLM_PADDED_HEAD
+from dsdeploy.core.sizing.values import MemoryRequest, Term
+
+GIB, MIB = 1 << 30, 1 << 20
+
+# A CUDA context with its loaded kernels: what vLLM logs as non-torch memory on one card (0.25-0.35 GiB on RTX 3090,
+# 4090, L40S: vllm-project/vllm pull 10517, issue 13061).
+CONTEXT_BYTES = 0.3 * GIB
+# NCCL allocates channel buffers towards each peer it is connected to: with NVLink every pair within a node, across
+# nodes the network's proxies beside. DeepSeek-R1 at TP 16 and at TP 8 x PP 2 logged 2.3 and 2.5 GiB in all
+# (vllm-project/vllm issue 13074).
+NCCL_LINKED_BYTES = 0.9 * GIB
+NCCL_ACROSS_NODES_BYTES = 1.2 * GIB
+# One captured graph keeps its own nodes and kernel arguments: 0.52 GiB for the 35 sizes of a 36-layer model
+# (vllm-project/vllm, memory profiling since 0.21), that is about 0.42 MiB a layer and size.
+GRAPH_LAYER_BYTES = 0.42 * MIB
+GRAPHS_IN_BUDGET_SINCE = (0, 21)
+_CAPTURED_SIZES = 35  # 1, 2, 4 and every 8 up to 256 (vLLM's default `cudagraph_capture_sizes`)
+# vLLM chooses how many tokens a step may hold: 2048 by default; 8192 on cards of 70 GiB and more since 0.8.3
+# (vllm/engine/arg_utils.py, `_set_default_args_v1`).
+_STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
+_V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
+_CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
+_CHUNKED_SINCE = (0, 5, 5)
+# The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Bytes a logit in
+# V0 (vllm/model_executor/layers/sampler.py, profiled with top-k and top-p): 16-bit and float32 logits (6), sorted with
+# 64-bit indices (12), their probabilities, sums and mask (9), scattered back (4), probabilities and logarithms (8).
+# Two rows show it: ranks that do not sample had 1.2 GiB more (vllm issue 13061), and 1.26 GiB is the whole peak of two
+# models at TP 1 and TP 2. V1 until 0.8.3 only took the largest; since then it sorts too (vllm/v1/sample).
+_SAMPLED_ROWS, _LARGE_SAMPLED_ROWS, _LARGE_ROWS_SINCE = 256, 1024, (0, 9)
+_V0_LOGIT_BYTES, _LOGIT_BYTES, _SORTED_LOGIT_BYTES, _SORTED_SINCE = 39, 12, 24, (0, 8, 3)
+
+
+def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
+    """The driver's context, and the buffers through which ranks speak."""
+    ranks = request.tensor_parallel * request.pipeline_parallel * request.data_parallel
+    terms = [Term("context", CONTEXT_BYTES, "CUDA context and kernels, vllm pull 10517")]
+    if ranks > 1 and request.linked:
+        terms.append(Term("communication", NCCL_LINKED_BYTES, "NCCL channel buffers within a node"))
+    if request.nodes > 1:
+        terms.append(Term("communication across nodes", NCCL_ACROSS_NODES_BYTES, "NCCL network proxies, vllm 13074"))
+    return tuple(terms)
+
+
+def step_tokens(request: MemoryRequest, version: tuple[int, ...]) -> int:
+    """How many tokens vLLM's profiling run holds at once."""
+    if request.max_num_batched_tokens:
+        return request.max_num_batched_tokens
+    longest = request.max_model_len or request.architecture.max_position_embeddings or 4096
+    if version < _V1_SINCE:
+        chunked = longest > _CHUNKED_BEYOND_TOKENS and version >= _CHUNKED_SINCE
+        return _STEP_TOKENS if chunked else max(longest, _STEP_TOKENS)
+    large = version >= _LARGE_STEP_SINCE and request.device_bytes >= _LARGE_CARD_BYTES
+    return _LARGE_STEP_TOKENS if large else _STEP_TOKENS
+
+
+def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ...]) -> float:
+    """The peak of one profiled step: the widest layer's intermediates in 16 bits beside the residual streams, or the
+    sampler's rows.
+
+    Dense: gate and up projections and their product, 3 x intermediate / TP (vLLM `SiluAndMul`), beside input, output
+    and residual: 108 KiB a token of Llama-3-8B, as 20,000 and 29,000 tokens show (vllm pull 10517). Experts: the fused
+    kernel's buffer of tokens x chosen experts x hidden (vLLM `fused_moe`, intermediate_cache1 and 3 share it).
+    """
+    a, split = request.architecture, request.tensor_parallel
+    residual = 3.0 * a.hidden_size * (a.hc_mult or 1)
+    if a.kv_lora_rank and version < VLLM_LATENT_SINCE and request.engine == "vllm":
+        residual += 3 * a.num_attention_heads / split * VLLM_PADDED_HEAD  # queries, keys and values, padded to 256
+    dense = 3 * (a.intermediate_size or 0) / split + residual
+    moe = 0.0
+    if a.n_routed_experts:
+        inner = 2 * (a.moe_intermediate_size or 0) / split
+        moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
+    large = request.device_bytes >= _LARGE_CARD_BYTES and version >= _LARGE_ROWS_SINCE
+    rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
+    sampler = rows * a.vocab_size * _logit_bytes(version)
+    return max(2.0 * tokens * max(dense, moe), sampler)
+
+
+def _logit_bytes(version: tuple[int, ...]) -> int:
+    if version < _V1_SINCE:
+        return _V0_LOGIT_BYTES
+    return _LOGIT_BYTES if version < _SORTED_SINCE else _SORTED_LOGIT_BYTES
+
+
+def graph_bytes(a: Architecture, request: MemoryRequest) -> float:
+    """Hyper-connections carry `hc_mult` residual streams through every captured layer."""
+    return 0.0 if request.eager else GRAPH_LAYER_BYTES * a.num_hidden_layers * _CAPTURED_SIZES * (a.hc_mult or 1)
+
+
+def sglang_fraction(request: MemoryRequest, version: tuple[int, ...]) -> float:
+    """SGLang's own choice of mem_fraction_static (sglang/srt/server_args.py)."""
+    if version < (0, 4, 7):
+        ranks = request.tensor_parallel
+        return next((share for most, share in ((1, 0.88), (2, 0.87), (4, 0.85), (8, 0.81)) if ranks <= most), 0.79)
+    memory_mib = request.device_bytes / MIB
+    chunk = 4096 if memory_mib < 60 * 1024 else 8192 if memory_mib < 160 * 1024 else 16384
+    batch = 32 if memory_mib < 60 * 1024 else 256 if memory_mib < 90 * 1024 else 512
+    reserved = 512 + chunk * 1.5 + batch * 2 + request.tensor_parallel * request.pipeline_parallel / 8 * 1024
+    if request.data_parallel > 1:
+        reserved += batch * request.data_parallel * 3
+    if memory_mib > 60 * 1024:
+        reserved = max(reserved, 10 * 1024)
+    return round((memory_mib - reserved) / memory_mib, 3)

