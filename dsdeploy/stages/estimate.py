@@ -241,7 +241,8 @@ def _speed(
             SpeedRequest(
                 architecture=a, weights=_speed_formats(a, format, memory.published_bytes), accelerator=spec,
                 engine=memory.engine, engine_version=question.engine_version,
-                tp=memory.tensor_parallel, pp=memory.pipeline_parallel, dp=memory.data_parallel, nodes=question.nodes, concurrency=question.users,
+                tp=memory.tensor_parallel, pp=memory.pipeline_parallel, dp=memory.data_parallel,
+                nodes=question.nodes, concurrency=question.users,
                 ep=memory.tensor_parallel * memory.data_parallel if question.expert_parallel else 1,
                 prompt_tokens=question.prompt_tokens, output_tokens=question.output_tokens,
                 kv_cache_dtype=question.kv_cache_dtype,
