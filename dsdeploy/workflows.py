@@ -91,19 +91,21 @@ def estimate(asked: dict[str, Any]) -> Result[Estimate]:
 def fetch(
     path: Path, layout: Layout, source: Source, agree: Agree, progress: Progress, *, dry_run: bool
 ) -> Result[Fetched]:
+    from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
     from dsdeploy.core.values import Fetched
-    from dsdeploy.stages.fetch import fetch_operations
+    from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 
     found, _ = _plan(path)
     with hold_lock(layout):
         held = _held_weights(found, layout)
-        operations = fetch_operations(found, held)
+        hub = find_hub(found.weights_origin, source)
+        operations = fetch_operations(found, held, hub.name)
         if dry_run and held is None:
             return Result("fetch", Fetched(None, operations))
         if held is None:
             _consent(agree, operations)
-            held = _fetch(found, layout, source, progress)
+            held = fetch_weights(found, layout, hub, progress)
         return Result("fetch", Fetched(held, operations))
 
 
@@ -121,27 +123,28 @@ def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedF
 def install(
     path: Path, layout: Layout, name: str, source: Source, agree: Agree, progress: Progress, *, dry_run: bool
 ) -> Result[Installed]:
+    from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
     from dsdeploy.adapters.targets import find_target
     from dsdeploy.core.values import Installed
     from dsdeploy.stages import install as stage
-    from dsdeploy.stages.fetch import fetch_operations
+    from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 
     found, words = _plan(path)
-    target = find_target(found.target)
+    target, hub = find_target(found.target), find_hub(found.weights_origin, source)
     with hold_lock(layout):
         held = _held_weights(found, layout)
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         findings = stage.preflight(found, release, target)
         rendered = _rendered(found, words, release)
-        operations = (*fetch_operations(found, held), *target.pending(release, rendered))
+        operations = (*fetch_operations(found, held, hub.name), *target.pending(release, rendered))
         if not operations and release.state == "installed":
             return Result("install", Installed(release, False, findings, ()))
         if dry_run:
             return Result("install", Installed(release, False, findings, operations))
         _consent(agree, operations)
         if held is None:
-            held = _fetch(found, layout, source, progress)
+            held = fetch_weights(found, layout, hub, progress)
             release = stage.desired_release(found, words, held, layout, name)
             rendered = _rendered(found, words, release)
         done = stage.apply(release, rendered, target, progress)
@@ -230,13 +233,6 @@ def _plan(path: Path) -> tuple[Plan, str]:
 def _consent(agree: Agree, operations: tuple[Operation, ...]) -> None:
     if not agree(operations):
         raise NotConfirmed(text("declined"), hint=text("declined-hint"))
-
-
-def _fetch(plan: Plan, layout: Layout, source: Source, progress: Progress) -> Weights:
-    from dsdeploy.adapters.hubs import find_hub
-    from dsdeploy.stages.fetch import fetch_weights
-
-    return fetch_weights(plan, layout, find_hub(plan.weights_origin, source), progress)
 
 
 def _held_weights(plan: Plan, layout: Layout) -> Weights | None:

@@ -110,10 +110,6 @@ class DiskTooSmall(FetchError):
     pass
 
 
-class BundleError(DsdeployError):
-    exit_code = 13
-
-
 class RenderError(DsdeployError):
     exit_code = 14
 

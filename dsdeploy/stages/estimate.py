@@ -8,7 +8,7 @@ from dsdeploy.adapters.model_config import load_config
 from dsdeploy.core import catalogue
 from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, formats_run
 from dsdeploy.core.architecture import Architecture
-from dsdeploy.core.engines import find_engine
+from dsdeploy.core.engines import engines, find_engine
 from dsdeploy.core.errors import DsdeployError, InvalidRequest
 from dsdeploy.core.sizing.formats import FORMATS, find_format
 from dsdeploy.core.sizing.kv_cache import cache_types
@@ -219,6 +219,9 @@ def _unsupported(
         wanted = ("gguf",)
     if a.expert_dtype == "fp4" and format.startswith("fp8"):
         wanted = ("fp4-experts+fp8",)
+    if not runs:
+        able = ", ".join(one.name for one in engines() if formats_run(spec, one.name)) or "-"
+        warnings.append(text("warning-engine-not-named", engine=engine, name=spec.name, engines=able))
     if not runs or any(one in runs for one in wanted):
         return None
     if any(_UNPACKED.get(one) in runs for one in wanted):

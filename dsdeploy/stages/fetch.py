@@ -43,12 +43,12 @@ def held_weights(plan: Plan, layout: Layout) -> Weights | None:
     return weights
 
 
-def fetch_operations(plan: Plan, held: Weights | None) -> tuple[Operation, ...]:
-    """What has to be fetched before anything else; nothing when the weights are here."""
+def fetch_operations(plan: Plan, held: Weights | None, origin: str) -> tuple[Operation, ...]:
+    """What has to be fetched from `origin` before anything else; nothing when the weights are here."""
     if held is not None:
         return ()
     size = f"{plan.weights_bytes:,}"
-    repo, pattern, origin = plan.weights_repo, plan.weights_pattern, plan.weights_origin
+    repo, pattern = plan.weights_repo, plan.weights_pattern
     return (Operation("fetch-weights", {"repo": repo, "pattern": pattern, "size": size, "origin": origin}),)
 
 

@@ -36,7 +36,7 @@ def show_model(name: str) -> dict[str, Any]:
         model = catalogue.find_model(name)
     except UnknownModel:
         path = Path(name)
-        if not path.exists() and path.suffix != ".json":
+        if not name or (not path.exists() and path.suffix != ".json"):
             raise
         return {"id": None, "config": name, "architecture": load_config(path)}
     losses = [loss for loss in catalogue.losses() if loss["model_id"] == model["id"]]

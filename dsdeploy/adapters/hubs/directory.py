@@ -23,6 +23,9 @@ class Directory:
         self.folder = folder
 
     def list_files(self, repo: str, revision: str | None, pattern: str) -> Listing:
+        if not self.folder.is_dir():
+            message = text("unreadable", path=self.folder, reason=text("not-a-folder"))
+            raise WeightsNotFound(message, hint=text("directory-hint"))
         try:
             names = sorted(
                 path.relative_to(self.folder).as_posix()
