@@ -71,6 +71,7 @@ class Estimate:
     max_concurrency: float
     max_model_len: int
     device_memory_bytes: int
+    host_memory_bytes: int
     decode_tokens_per_s_per_user: Band | None
     decode_tokens_per_s_total: Band | None
     ttft_s: Band | None
@@ -289,6 +290,7 @@ def _answer(
         kv_cache_bytes_per_device=round(memory.kv_cache_bytes_per_device),
         kv_cache_tokens=memory.kv_cache_tokens, max_concurrency=round(memory.max_concurrency, 2),
         max_model_len=request.max_model_len or 0, device_memory_bytes=round(request.device_bytes),
+        host_memory_bytes=round(memory.host_bytes),
         decode_tokens_per_s_per_user=speed.decode_tokens_per_s_per_user if speed else None,
         decode_tokens_per_s_total=speed.decode_tokens_per_s_total if speed else None,
         ttft_s=speed.ttft_s if speed else None, terms=terms, warnings=warnings,

@@ -35,6 +35,7 @@ def estimate_rows(found: Estimate, language: str) -> Table:
         (each("weights"), gib(found.weights_bytes_per_device, language)),
         (each("runtime-memory"), gib(found.runtime_bytes_per_device, language)),
         (each("kv-cache"), gib(found.kv_cache_bytes_per_device, language)),
+        (say("host-memory"), gib(found.host_memory_bytes, language)),
         (say("kv-tokens"), f"{found.kv_cache_tokens:,}"),
         (say("full-contexts"), f"{found.max_concurrency:,.2f} × {found.max_model_len:,}"),
         (say("decode-user"), band(found.decode_tokens_per_s_per_user, 1)),

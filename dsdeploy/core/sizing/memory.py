@@ -131,7 +131,8 @@ def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
     free = request.device_bytes - weights - beside
     verdict = "weights_too_large" if free < 0 else "fits" if cache <= free else "kv_cache_too_small"
     return MemoryEstimate(verdict, weights, beside, cache, cells if free >= cache else int(free * devices / per_token),
-                          min(cells, max(0.0, free * devices / per_token)) / context, terms, ())  # fmt: skip
+                          min(cells, max(0.0, free * devices / per_token)) / context, terms, (), (),
+                          (request.published_bytes or 0.0) - weights * devices)  # fmt: skip
 
 
 def _embedding_share(a: Architecture) -> float:
@@ -198,7 +199,7 @@ def _answer(
     a = request.architecture
     padding = _V4_PAGE_PADDING if a.compress_ratios else 1.0
     beside = sum(term.size_bytes for term in terms)
-    offloaded = request.cpu_offload_bytes
+    offloaded, ranks = request.cpu_offload_bytes, request.tensor_parallel * request.pipeline_parallel
     attention = request.tensor_parallel if request.engine != "sglang" else max(
         1, request.tensor_parallel // request.data_parallel
     )  # fmt: skip
@@ -222,7 +223,7 @@ def _answer(
         warnings = [*warnings, "v4-cache-unsettled"]
     verdict = "fits" if tokens >= longest else "kv_cache_too_small" if room > 0 else "weights_too_large"
     return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings),
-                          tuple(stage.weights_bytes for stage in found))  # fmt: skip
+                          tuple(stage.weights_bytes for stage in found), offloaded * ranks)  # fmt: skip
 
 
 def _refused(verdict: str, reason: str) -> MemoryEstimate:

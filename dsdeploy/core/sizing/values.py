@@ -48,7 +48,8 @@ class MemoryEstimate:
     """`verdict` is fits, weights_too_large, kv_cache_too_small, format_unsupported or parallelism_invalid.
 
     `kv_cache_tokens` is what the engine reports for one data-parallel rank, `max_concurrency` how many sequences of
-    `max_model_len` that is. `stage_weights_bytes` is each pipeline stage's weights on one rank, in order.
+    `max_model_len` that is. `stage_weights_bytes` is each pipeline stage's weights on one rank, in order;
+    `host_bytes` is what all devices together leave in host memory.
     """
 
     verdict: str
@@ -60,6 +61,7 @@ class MemoryEstimate:
     terms: tuple[Term, ...]
     warnings: tuple[str, ...]
     stage_weights_bytes: tuple[float, ...] = ()
+    host_bytes: float = 0.0
 
     @property
     def fits(self) -> bool:
