@@ -23,15 +23,13 @@ _BENCHMARKS = {
 
 
 def models_rows(models: tuple[dict[str, Any], ...], language: str) -> Table:
-    head = tuple(text(id).render(language) for id in ("model", "family", "parameters", "weights", "formats", "licence"))
+    head = tuple(text(id).render(language) for id in ("model", "parameters", "weights", "licence"))
     unknown = text("unknown").render(language)
     rows: Rows = [
         (
             model["id"],
-            model["family"],
-            str(model["parameters"] or unknown),
+            str(model["parameters"] or unknown).partition(" ")[0],
             gib(model["tensor_bytes"], language),
-            ", ".join(model["formats"]) or text("none").render(language),
             ", ".join(model["licences"]) or unknown,
         )
         for model in models

@@ -3,7 +3,7 @@
 from dsdeploy.core.texts import text
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
-_UNBROKEN_CELLS = 30  # a column of names stays whole; sentences and paths break
+_UNBROKEN_CELLS = 34  # a column of names stays whole; sentences and paths break
 
 
 def gib(size_bytes: int | None, language: str) -> str:
