@@ -23,7 +23,7 @@ _BENCHMARKS = {
 
 
 def models_rows(models: tuple[dict[str, Any], ...], language: str) -> Table:
-    head = tuple(text(id).render(language) for id in ("model", "parameters", "weights", "licence"))
+    head = tuple(text(id).render(language) for id in ("model", "parameters", "weights-column", "licence-column"))
     unknown = text("unknown").render(language)
     rows: Rows = [
         (
