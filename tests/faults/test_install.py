@@ -121,3 +121,18 @@ def test_a_release_file_of_a_newer_version_is_named(home, plan):
     document = run_json("status", "--home", str(home))
     assert document["errors"][0]["code"] == "ReleaseUnreadable" and "dsdeploy/v9" in document["errors"][0]["message"]
     path.write_text(json.dumps(content))
+
+
+def test_ctrl_c_ends_a_check_and_an_uninstall_with_130(home, plan):
+    assert run("install", str(plan), "--home", str(home), "--yes").returncode == 0
+    code = "from dsdeploy.cli.main import main; main()"
+    for words, codes in ((["check"], {130}), (["uninstall", "--yes"], {130, 0})):  # an uninstall may be done by then
+        running = subprocess.Popen(
+            [sys.executable, "-u", "-c", code, *words, "--home", str(home)], env=environment(), stderr=subprocess.PIPE
+        )
+        assert running.stderr.readline()
+        running.send_signal(signal.SIGINT)
+        said = running.stderr.read()
+        assert running.wait(130) in codes and b"Traceback" not in said, said
+    assert run("uninstall", "--home", str(home), "--yes").returncode in (0, 15)
+    assert not list((home / "releases").iterdir())
