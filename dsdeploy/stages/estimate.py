@@ -201,6 +201,7 @@ def _memory_request(
         memory_utilization=question.memory_utilization, kv_cache_dtype=question.kv_cache_dtype,
         max_num_seqs=question.max_num_seqs, published_bytes=published,
         cpu_offload_bytes=question.cpu_offload_bytes, gpu_layers=question.gpu_layers,
+        device_name=question.accelerator or "",
         linked=not (question.accelerator and find_accelerator(question.accelerator).link == "PCIe"),
     )  # fmt: skip
 

@@ -121,6 +121,7 @@ def request(row: dict[str, Any]) -> MemoryRequest:
         eager="enforce-eager" in flags,
         cpu_offload_bytes=(_flag(flags, "cpu-offload-gb") or 0) * GIB,
         decode_context_parallel=_flag(flags, "decode-context-parallel-size") or 1,
+        device_name=row["gpu"] or "",
         linked=not re.search("3090|4090|L40|A10|T4|3080", row["gpu"] or ""),
     )
 

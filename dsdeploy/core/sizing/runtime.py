@@ -19,9 +19,10 @@ NCCL_ACROSS_NODES_BYTES = 1.2 * GIB
 GRAPH_LAYER_BYTES = 0.42 * MIB
 GRAPHS_IN_BUDGET_SINCE = (0, 21)
 _CAPTURED_SIZES = 35  # 1, 2, 4 and every 8 up to 256 (vLLM's default `cudagraph_capture_sizes`)
-# vLLM chooses how many tokens a step may hold: 2048 by default; 8192 on cards of 70 GiB and more since 0.8.3
-# (vllm/engine/arg_utils.py, `_set_default_args_v1`).
+# vLLM chooses how many tokens a step may hold: 2048 by default; 8192 on cards of 70 GiB and more since 0.8.3, A100
+# left out since 0.9; 16384 from 160 GiB (vllm/engine/arg_utils.py, `get_batch_defaults` of 0.32).
 _STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
+_LARGEST_STEP_TOKENS, _LARGEST_CARD_BYTES, _LARGEST_SINCE = 16384, 160 * GIB, (0, 21)
 _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 _CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
 _CHUNKED_SINCE = (0, 5, 5)
@@ -53,8 +54,16 @@ def step_tokens(request: MemoryRequest, version: tuple[int, ...]) -> int:
     if version < _V1_SINCE:
         chunked = longest > _CHUNKED_BEYOND_TOKENS and version >= _CHUNKED_SINCE
         return _STEP_TOKENS if chunked else max(longest, _STEP_TOKENS)
-    large = version >= _LARGE_STEP_SINCE and request.device_bytes >= _LARGE_CARD_BYTES
+    if version >= _LARGEST_SINCE and request.device_bytes >= _LARGEST_CARD_BYTES:
+        return _LARGEST_STEP_TOKENS
+    large = version >= _LARGE_STEP_SINCE and _is_large(request, version)
     return _LARGE_STEP_TOKENS if large else _STEP_TOKENS
+
+
+def _is_large(request: MemoryRequest, version: tuple[int, ...]) -> bool:
+    """A100 is too slow for the larger steps: vLLM tells it by its name, so A800 is large."""
+    slow = version >= _LARGE_ROWS_SINCE and "a100" in request.device_name.lower()
+    return request.device_bytes >= _LARGE_CARD_BYTES and not slow
 
 
 def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ...]) -> float:
@@ -74,7 +83,7 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     if a.n_routed_experts:
         inner = 2 * (a.moe_intermediate_size or 0) / split
         moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
-    large = request.device_bytes >= _LARGE_CARD_BYTES and version >= _LARGE_ROWS_SINCE
+    large = version >= _LARGE_ROWS_SINCE and _is_large(request, version)
     rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
     sampler = rows * a.vocab_size * _logit_bytes(version)
     return max(2.0 * tokens * max(dense, moe), sampler)

@@ -34,6 +34,7 @@ class MemoryRequest:
     decode_context_parallel: int = 1
     device_bandwidth: float | None = None
     linked: bool = True
+    device_name: str = ""
 
 
 @dataclass(frozen=True, slots=True)
