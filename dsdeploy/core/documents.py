@@ -1,17 +1,18 @@
 """Values as files: strict reading, so that a misspelt or missing key is named, never passed over."""
 
 import types
-from dataclasses import asdict, fields, is_dataclass
+from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 API_VERSION = "dsdeploy/v1"
+DERIVED = {"derived": True}  # metadata of a field that follows from the others: neither written nor read
 T = TypeVar("T")
 
 
 def to_document(value: Any) -> dict[str, Any]:
     """A frozen value as a mapping that says its version and kind."""
-    return {"apiVersion": API_VERSION, "kind": type(value).__name__, **_plain(asdict(value))}
+    return {"apiVersion": API_VERSION, "kind": type(value).__name__, **_plain(value)}
 
 
 def from_document(kind: type[T], document: object) -> T:
@@ -27,6 +28,9 @@ def from_document(kind: type[T], document: object) -> T:
 
 
 def _plain(value: Any) -> Any:
+    if is_dataclass(value):
+        kept = (field.name for field in fields(value) if not field.metadata.get("derived"))
+        return {name: _plain(getattr(value, name)) for name in kept}
     if isinstance(value, dict):
         return {key: _plain(one) for key, one in value.items()}
     return [_plain(one) for one in value] if isinstance(value, tuple | list) else value
@@ -37,6 +41,11 @@ def _read(kind: Any, value: Any, place: str) -> Any:
         return _read_fields(kind, value, place)
     if get_origin(kind) is tuple and isinstance(value, list):
         return tuple(_read(get_args(kind)[0], one, f"{place}[{index}]") for index, one in enumerate(value))
+    if get_origin(kind) is dict and isinstance(value, dict):
+        return {
+            _read(get_args(kind)[0], key, place): _read(get_args(kind)[1], one, f"{place}.{key}")
+            for key, one in value.items()
+        }
     if get_origin(kind) in (Union, types.UnionType):
         return None if value is None else _read(get_args(kind)[0], value, place)
     if not isinstance(kind, type) or type(value) is not kind:
@@ -50,14 +59,15 @@ def _read(kind: Any, value: Any, place: str) -> Any:
 def _read_fields(kind: Any, value: Any, place: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{place}: expected a mapping, found {value!r}")
-    names = [field.name for field in fields(kind)]
+    known = [field for field in fields(kind) if not field.metadata.get("derived")]
+    names = [field.name for field in known]
     dotted = f"{place}." if place else ""
     for key in value:
         if key not in names:
             near = get_close_matches(str(key), names, n=1)
             raise ValueError(f"{dotted}{key}: unknown key" + (f"; nearest is {near[0]}" if near else ""))
-    for name in names:
-        if name not in value:
-            raise ValueError(f"{dotted}{name}: missing")
+    for field in known:
+        if field.name not in value and field.default is MISSING:
+            raise ValueError(f"{dotted}{field.name}: missing")
     hints = get_type_hints(kind)
-    return kind(**{name: _read(hints[name], value[name], dotted + name) for name in names})
+    return kind(**{name: _read(hints[name], value[name], dotted + name) for name in names if name in value})

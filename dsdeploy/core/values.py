@@ -2,53 +2,12 @@
 
 from dataclasses import dataclass
 
+from dsdeploy.core.findings import Finding as Finding
+from dsdeploy.core.machines import Accelerator as Accelerator
+from dsdeploy.core.machines import ContainerRuntime as ContainerRuntime
+from dsdeploy.core.machines import Disk as Disk
+from dsdeploy.core.machines import Profile as Profile
 from dsdeploy.core.texts import Text
-
-
-@dataclass(frozen=True, slots=True)
-class Accelerator:
-    """One device as its vendor's library describes it."""
-
-    vendor: str
-    name: str
-    index: int
-    memory_bytes: int | None
-    memory_used_bytes: int | None
-    driver_version: str | None
-    runtime_version: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Disk:
-    path: str
-    filesystem: str
-    total_bytes: int
-    free_bytes: int
-
-
-@dataclass(frozen=True, slots=True)
-class ContainerRuntime:
-    """`version` is None when the client is there and no daemon answers."""
-
-    name: str
-    version: str | None
-
-
-@dataclass(frozen=True, slots=True)
-class Profile:
-    """One machine: what a plan may count on."""
-
-    hostname: str
-    kernel: str
-    cpu_model: str | None
-    cpu_threads: int
-    cpu_cores: int | None
-    numa_nodes: int | None
-    memory_bytes: int
-    memory_available_bytes: int
-    disks: tuple[Disk, ...]
-    container_runtimes: tuple[ContainerRuntime, ...]
-    accelerators: tuple[Accelerator, ...]
 
 
 @dataclass(frozen=True, slots=True)
@@ -204,18 +163,6 @@ class Service:
     engine_pid: int | None
     restarts: int
     log_tail: tuple[str, ...]
-
-
-@dataclass(frozen=True, slots=True)
-class Finding:
-    """One check's outcome: `status` is pass, warn, fail or skip; `measured` and `limit` are plain values with units."""
-
-    id: str
-    status: str
-    message: Text
-    hint: Text | None = None
-    measured: str | None = None
-    limit: str | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -4,7 +4,6 @@ This machine has no accelerator; the recordings stand in for them. A new case is
 """
 
 import json
-from dataclasses import asdict
 from pathlib import Path
 
 import pytest
@@ -12,6 +11,7 @@ from gpustack_runtime import detector
 
 from dsdeploy.adapters import accelerators
 from dsdeploy.adapters.accelerators import detect_accelerators
+from dsdeploy.core.documents import to_document
 
 MACHINES = sorted((Path(__file__).parents[1] / "machines").iterdir())
 
@@ -25,8 +25,11 @@ def test_a_recorded_machine_becomes_its_accelerators(machine, monkeypatch):
     ]
     monkeypatch.setattr(accelerators, "_anything_like_one", lambda: True)
     monkeypatch.setattr(detector, "detect_devices", lambda **_: devices)
-    found = [asdict(one) for one in detect_accelerators()]
-    assert found == json.loads((machine / "accelerators.json").read_text()) and said["source"].startswith("https://")
+    found = [to_document(one) for one in detect_accelerators()]
+    expected = json.loads((machine / "accelerators.json").read_text())
+    assert [one | wanted for one, wanted in zip(found, expected, strict=True)] == found and said["source"].startswith(
+        "https://"
+    )
 
 
 def test_a_machine_without_accelerators_has_none():
