@@ -1,0 +1,53 @@
+"""One POSIX sh script that asks a machine everything, and the machine that its answers describe.
+
+The same answers come over ssh, from a file carried out of a closed site, and from recordings.
+"""
+
+import shlex
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsdeploy.adapters.accelerators.vendors import VENDORS
+
+TOOL_TIMEOUT_S = 30  # nvidia-smi -q of eight devices without persistence mode takes some ten seconds
+FIRST, LAST = "#dsdeploy-collected 1", "#end"
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    """What one command of the collector printed; `exit_code` is 124 where it ran past its time."""
+
+    said: str
+    exit_code: int
+
+
+class NotCollected(ValueError):
+    """Text that the collector did not print, or not to its end."""
+
+
+def collector_script() -> str:
+    """The script as a user may read and run it."""
+    commands = (
+        f"ask {vendor.name}.{name} {shlex.join(words)}" for vendor in VENDORS for name, words in vendor.commands.items()
+    )
+    script = (Path(__file__).parent / "collect.sh").read_text(encoding="utf-8")
+    return script.replace("@TIMEOUT_S@", str(TOOL_TIMEOUT_S)).replace("@COMMANDS@", "\n".join(commands))
+
+
+def read_answers(collected: str) -> dict[str, Answer]:
+    """The answers by name; words before the first frame (a login's greeting) are passed over. Raises NotCollected."""
+    lines = collected.replace("\r\n", "\n").splitlines()
+    if FIRST not in lines:
+        raise NotCollected("no " + FIRST)
+    answers: dict[str, Answer] = {}
+    name, said = "", list[str]()
+    for line in lines[lines.index(FIRST) + 1 :]:
+        if line == LAST:
+            return answers
+        if line.startswith("#"):
+            name, said = line[1:], []
+        elif line.startswith("|"):
+            said.append(line[1:])
+        elif line.startswith("=") and line[1:].isdigit() and name:
+            answers[name] = Answer("\n".join(said), int(line[1:]))
+    raise NotCollected(f"no {LAST} after {name or FIRST}")
