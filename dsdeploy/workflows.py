@@ -5,7 +5,7 @@ Stages and values are imported where they are used: `dsdeploy --help` must not p
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from dsdeploy.core.errors import InstallError, NoModelFits, NotConfirmed
 from dsdeploy.core.results import Result
@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsdeploy.adapters.hubs import Source
+    from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
     from dsdeploy.core.progress import Progress
     from dsdeploy.core.values import (
@@ -36,14 +37,39 @@ if TYPE_CHECKING:
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
+P = TypeVar("P")
+
 
 def profile(save: Path | None) -> Result[Profile]:
-    from dsdeploy.stages.profile import detect_profile, save_profile
+    from dsdeploy.stages.profile import detect_profile
 
-    found = detect_profile()
+    return _profiled(detect_profile(), save)
+
+
+def profile_collected(path: Path, save: Path | None) -> Result[Profile]:
+    from dsdeploy.stages.profile import read_collected
+
+    return _profiled(read_collected(path), save)
+
+
+def profile_hosts(inventory: Path, connect_s: int, save: Path | None, done: Callable[[str], None]) -> Result[Fleet]:
+    from dsdeploy.stages.profile import ask_fleet
+
+    return _profiled(ask_fleet(inventory, connect_s, done), save)
+
+
+def _profiled(found: P, save: Path | None) -> Result[P]:
+    from dsdeploy.stages.profile import save_profile
+
     if save is not None:
         save_profile(found, save)
     return Result("profile", found)
+
+
+def collector() -> Result[str]:
+    from dsdeploy.adapters.collector import collector_script
+
+    return Result("profile", collector_script())
 
 
 def models_list(family: str | None, licence: str | None, format: str | None) -> Result[tuple[dict[str, Any], ...]]:

@@ -3,6 +3,7 @@
 import json
 import os
 import platform
+import resource
 import shutil
 import socket
 import subprocess
@@ -10,10 +11,70 @@ from pathlib import Path
 
 import psutil
 
-from dsdeploy.core.values import ContainerRuntime, Disk
+from dsdeploy.adapters import accelerators
+from dsdeploy.core.machines import UNLIMITED_BYTES, ContainerRuntime, Disk, Limits, Profile
 
 _DOCKER_TIMEOUT_S = 5
+_FABRIC_MANAGER = "nv-fabricmanager"[:15]  # the kernel keeps 15 characters of a process's name: proc(5)
 _DOCKER_SOCKET = Path("/var/run/docker.sock")
+
+
+def detect_machine() -> Profile:
+    """This machine as it is now."""
+    memory_bytes, memory_available_bytes = detect_memory()
+    seen = accelerators.detect_all()
+    return Profile(
+        hostname=platform.node(),
+        kernel=f"{platform.system()} {platform.release()}",
+        cpu_model=detect_cpu_model(),
+        cpu_threads=psutil.cpu_count() or 1,
+        cpu_cores=psutil.cpu_count(logical=False),
+        numa_nodes=detect_numa_nodes(),
+        memory_bytes=memory_bytes,
+        memory_available_bytes=memory_available_bytes,
+        disks=detect_disks(),
+        container_runtimes=detect_container_runtimes(),
+        accelerators=seen.accelerators,
+        links=seen.links,
+        limits=detect_limits(),
+        cpu_architecture=platform.machine(),
+        distribution=_distribution(),
+        nvswitches=accelerators.count_nvswitches(),
+        fabric_manager=any(one.info["name"] == _FABRIC_MANAGER for one in psutil.process_iter(["name"])),
+        rdma_devices=tuple(sorted(place.name for place in Path("/sys/class/infiniband").glob("*"))),
+        tool_faults=seen.faults,
+    )
+
+
+def detect_limits(shm: Path = Path("/dev/shm"), cgroup: Path = Path("/sys/fs/cgroup")) -> Limits:
+    memlock, _ = resource.getrlimit(resource.RLIMIT_MEMLOCK)
+    total, _ = detect_memory(cgroup)
+    return Limits(
+        shm_bytes=shutil.disk_usage(shm).total if shm.is_dir() else None,
+        memlock_bytes=UNLIMITED_BYTES if memlock == resource.RLIM_INFINITY else memlock,
+        cgroup_memory_bytes=total if total < psutil.virtual_memory().total else None,
+        cgroup_cpus=_cgroup_cpus(cgroup),
+    )
+
+
+def _cgroup_cpus(cgroup: Path) -> float | None:
+    """Processors that a container may use: cgroup v2's cpu.max, or v1's quota over its period."""
+    try:
+        if (cgroup / "cpu.max").exists():
+            quota, period = (cgroup / "cpu.max").read_text().split()
+        else:
+            quota = (cgroup / "cpu/cpu.cfs_quota_us").read_text()
+            period = (cgroup / "cpu/cpu.cfs_period_us").read_text()
+        return int(quota) / int(period) if int(quota) > 0 else None
+    except (OSError, ValueError, ZeroDivisionError):
+        return None
+
+
+def _distribution() -> str | None:
+    try:
+        return platform.freedesktop_os_release().get("PRETTY_NAME")
+    except OSError:
+        return None
 
 
 def detect_cpu_model() -> str | None:

@@ -62,6 +62,22 @@ class ProfileUnreadable(ProfileError):
     pass
 
 
+class InventoryUnreadable(ProfileError):
+    pass
+
+
+class NoHostAnswered(ProfileError):
+    pass
+
+
+class ClusterUnreachable(ProfileError):
+    pass
+
+
+class ClusterForbidden(ProfileError):
+    pass
+
+
 class InvalidRequest(UsageError):
     pass
 

@@ -1,40 +1,65 @@
-"""Asks this machine what it has, and keeps the answer in a file that can be carried out of a site."""
+"""Asks machines what they have, and keeps the answer in a file that can be carried out of a site."""
 
 import json
-import platform
+import sys
+from collections.abc import Callable
+from dataclasses import replace
+from datetime import UTC, datetime
 from pathlib import Path
+from typing import TypeVar
 
-import psutil
-
-from dsdeploy.adapters import accelerators, host
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.documents import from_document, to_document
-from dsdeploy.core.errors import ProfileNotWritable, ProfileUnreadable
+from dsdeploy.core.errors import NoHostAnswered, ProfileNotWritable, ProfileUnreadable
+from dsdeploy.core.fleet import Fleet, Machine
+from dsdeploy.core.health import judge_fleet, judge_profile
+from dsdeploy.core.machines import Profile
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Profile
+
+P = TypeVar("P", Profile, Fleet)
 
 
 def detect_profile() -> Profile:
-    memory_bytes, memory_available_bytes = host.detect_memory()
-    return Profile(
-        hostname=platform.node(),
-        kernel=f"{platform.system()} {platform.release()}",
-        cpu_model=host.detect_cpu_model(),
-        cpu_threads=psutil.cpu_count() or 1,
-        cpu_cores=psutil.cpu_count(logical=False),
-        numa_nodes=host.detect_numa_nodes(),
-        memory_bytes=memory_bytes,
-        memory_available_bytes=memory_available_bytes,
-        disks=host.detect_disks(),
-        container_runtimes=host.detect_container_runtimes(),
-        accelerators=accelerators.detect_accelerators(),
-    )
+    from dsdeploy.adapters.host import detect_machine
+
+    return judge_profile(replace(detect_machine(), asked_at=_now()))
 
 
-def save_profile(profile: Profile, path: Path) -> None:
+def ask_fleet(inventory: Path, connect_s: int, done: Callable[[str], None] = lambda _: None) -> Fleet:
+    """Every machine of an inventory over ssh. Raises InventoryUnreadable, NoHostAnswered."""
+    from dsdeploy.adapters.inventory import load_inventory
+    from dsdeploy.adapters.ssh import Patience, ask_hosts
+
+    machines, broken = ask_hosts(load_inventory(inventory), Patience(connect_s), done)
+    dated = tuple(replace(one, profile=replace(one.profile, asked_at=_now())) for one in machines)
+    fleet = judge_fleet(Fleet(dated, broken))
+    if not machines:
+        first = fleet.broken[0]
+        assert first.message is not None and first.hint is not None
+        raise NoHostAnswered(text("no-host-answered", count=len(broken), first=first.message), hint=first.hint)
+    return fleet
+
+
+def read_collected(path: Path) -> Profile:
+    """The machine in a file that the collector printed; "-" is standard input. Raises ProfileUnreadable."""
+    from dsdeploy.adapters.collector import NotCollected, read_answers
+    from dsdeploy.adapters.collector.machine import clock_s, read_machine
+
+    try:
+        answers = read_answers(_read(path))
+        clock = clock_s(answers)
+        at = None if clock is None else datetime.fromtimestamp(clock, UTC).isoformat()
+        return judge_profile(replace(read_machine(answers), asked_at=at))
+    except NotCollected as error:
+        raise ProfileUnreadable(
+            text("not-collected", path=path, reason=error), hint=text("not-collected-hint")
+        ) from error
+
+
+def save_profile(found: Profile | Fleet, path: Path) -> None:
     """Writes the whole file or none. Raises ProfileNotWritable."""
     try:
-        write_whole(path, json.dumps(to_document(profile), indent=2, ensure_ascii=False))
+        write_whole(path, json.dumps(to_document(found), indent=2, ensure_ascii=False))
     except OSError as error:
         raise ProfileNotWritable(
             text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
@@ -42,11 +67,45 @@ def save_profile(profile: Profile, path: Path) -> None:
 
 
 def load_profile(path: Path) -> Profile:
-    """The profile in a file that `save_profile` wrote. Raises ProfileUnreadable."""
+    """The one machine in a file that `save_profile` wrote. Raises ProfileUnreadable."""
+    return judge_profile(_value(Profile, path, _document(path)))
+
+
+def load_fleet(path: Path) -> Fleet:
+    """The machines in a file that `save_profile` wrote, one or many. Raises ProfileUnreadable."""
+    document = _document(path)
+    if isinstance(document, dict) and document.get("kind") == Profile.__name__:
+        profile = _value(Profile, path, document)
+        return judge_fleet(Fleet((Machine(profile.hostname, profile),)))
+    return judge_fleet(_value(Fleet, path, document))
+
+
+def _value(kind: type[P], path: Path, document: object) -> P:
     try:
-        return from_document(Profile, json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        reason = error.strerror or str(error)
+        return from_document(kind, document)
     except ValueError as error:
-        reason = str(error)
-    raise ProfileUnreadable(text("unreadable", path=path, reason=reason), hint=text("profile-unreadable-hint"))
+        raise _unreadable(path, error) from error
+
+
+def _document(path: Path) -> object:
+    try:
+        return json.loads(_read(path))
+    except ValueError as error:
+        raise _unreadable(path, error) from error
+
+
+def _read(path: Path) -> str:
+    """Raises ProfileUnreadable."""
+    try:
+        return sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8")
+    except (OSError, UnicodeDecodeError) as error:
+        raise _unreadable(path, error) from error
+
+
+def _unreadable(path: Path, error: Exception) -> ProfileUnreadable:
+    reason = error.strerror if isinstance(error, OSError) else error
+    return ProfileUnreadable(text("unreadable", path=path, reason=reason), hint=text("profile-unreadable-hint"))
+
+
+def _now() -> str:
+    return datetime.now(UTC).isoformat(timespec="seconds")

@@ -21,9 +21,9 @@ class Reading:
 class Vendor:
     """A vendor's command-line tools.
 
-    `commands` maps a name to words to run; none changes anything on the machine, and the first must answer for the rest
-    to matter. `read` gets what each said by the same names, those that failed left out, and is pure; it raises ValueError
-    (KeyError and ParseError count as well) for an answer that it does not know.
+    `commands` maps a name to words to run; none changes anything on the machine, and the first must answer for the
+    rest to matter. `read` gets what each said by the same names, those that failed left out, and is pure; it raises
+    ValueError, LookupError or ParseError for an answer that it does not know.
     """
 
     name: str

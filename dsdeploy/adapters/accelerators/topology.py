@@ -10,7 +10,7 @@ _DIRECT = ("NV", "HCCS", "SIO", "XGMI", "METALINK", "MX", "MTLINK", "HSWITCH")
 
 
 def read_matrix(said: str, prefix: str) -> tuple[Link, ...]:
-    """The links among rows and columns named `prefix` with a number; colours and the columns of NICs are passed over."""
+    """The links among rows and columns named `prefix` with a number; colours and NICs are passed over."""
     lines = [line.split() for line in re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()]
     name = re.compile(rf"{prefix}#?(\d+)$", re.IGNORECASE)
     columns: list[tuple[int, int]] = []

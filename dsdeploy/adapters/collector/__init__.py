@@ -7,9 +7,9 @@ import shlex
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsdeploy.adapters.accelerators import TOOL_TIMEOUT_S
 from dsdeploy.adapters.accelerators.vendors import VENDORS
 
-TOOL_TIMEOUT_S = 30  # nvidia-smi -q of eight devices without persistence mode takes some ten seconds
 FIRST, LAST = "#dsdeploy-collected 1", "#end"
 
 

@@ -14,9 +14,9 @@ _NVIDIA, _BRIDGE_OTHER = "0x10de", "0x068000"  # NVSwitch chips are "Bridge: NVI
 
 def read_machine(answers: dict[str, Answer]) -> Profile:
     """Raises NotCollected where the memory or the processors are missing: no plan could count on such a machine."""
-    memory = dict(re.findall(r"(\w+):\s+(\d+) kB", _said(answers, "memory") or ""))
+    memory: dict[str, str] = dict(re.findall(r"(\w+):\s+(\d+) kB", _said(answers, "memory") or ""))
     threads = _number(_said(answers, "threads"))
-    if "MemTotal" not in memory or not threads:
+    if "MemTotal" not in memory or threads is None:
         raise NotCollected("memory and threads")
     limits = _limits(answers)
     total = int(memory["MemTotal"]) * _KIB

@@ -1,20 +1,48 @@
 """`dsdeploy profile`."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
 from dsdeploy import workflows
 from dsdeploy.cli.house import House
+from dsdeploy.core.errors import UsageError
+from dsdeploy.core.results import Result
+from dsdeploy.core.texts import text
 
 
 def add(app: typer.Typer, house: House) -> None:
     @app.command(help=house.say("help-profile"))
     def profile(
+        hosts: Annotated[Path | None, house.flag("--hosts", "help-hosts")] = None,
+        connect_s: Annotated[int, house.flag("--connect-timeout", "help-connect-timeout")] = 10,
+        collected: Annotated[Path | None, house.flag("--from", "help-from")] = None,
+        collector: Annotated[bool, house.flag("--collector", "help-collector")] = False,
         save: Annotated[Path | None, house.flag("--save", "help-save")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
+        from dsdeploy.cli.views.fleet import fleet_rows
         from dsdeploy.cli.views.profile import profile_rows
 
-        house.finish("profile", lambda: workflows.profile(save), profile_rows, as_json)
+        given = sum((hosts is not None, collected is not None, collector))
+        if given > 1:
+            error = UsageError(text("profile-one-source", count=given), hint=text("profile-one-source-hint"))
+            house.fail("profile", error, as_json)
+        if collector and not as_json:
+            typer.echo(workflows.collector().data, nl=False)
+            return
+
+        def ask() -> Result[Any]:
+            if collector:
+                return workflows.collector()
+            if hosts is not None:
+                return workflows.profile_hosts(hosts, connect_s, save, _teller(house))
+            return workflows.profile_collected(collected, save) if collected else workflows.profile(save)
+
+        house.finish("profile", ask, fleet_rows if hosts else profile_rows, as_json)
+
+
+def _teller(house: House) -> Callable[[str], None]:
+    return lambda name: typer.echo(house.say("host-asked", name=name), err=True)

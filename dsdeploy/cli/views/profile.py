@@ -1,10 +1,12 @@
 """A machine, as a table."""
 
+from collections import Counter
 from typing import Any
 
 from dsdeploy.cli.views.table import Table, gib
+from dsdeploy.core.findings import Finding
+from dsdeploy.core.machines import Profile
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Profile
 
 
 def profile_rows(profile: Profile, language: str) -> Table:
@@ -38,4 +40,12 @@ def profile_rows(profile: Profile, language: str) -> Table:
         )
     rows.append((say("runtimes"), "\n".join(runtimes) or say("none")))
     rows.append((say("accelerators"), "\n".join(devices) or say("none")))
+    if kinds := Counter(one.kind for one in profile.links):
+        rows.append((say("links"), "\n".join(f"{count} × {kind}" for kind, count in kinds.most_common())))
+    rows += [(f"{one.id}: {one.status}", finding_words(one, language)) for one in profile.findings]
     return (say("field"), say("value")), rows
+
+
+def finding_words(finding: Finding, language: str) -> str:
+    words = (finding.message, finding.hint) if finding.hint else (finding.message,)
+    return "\n".join(one.render(language) for one in words)

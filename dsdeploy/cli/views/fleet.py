@@ -1,0 +1,46 @@
+"""Several machines, those alike in one row."""
+
+from dsdeploy.cli.views.profile import finding_words
+from dsdeploy.cli.views.table import Table, gib
+from dsdeploy.core.fleet import Fleet, Machine
+from dsdeploy.core.texts import text
+
+_NAMES_SHOWN = 3
+
+
+def fleet_rows(fleet: Fleet, language: str) -> Table:
+    """One row for each kind of machine, then one for each finding and each machine that did not answer."""
+    groups: dict[tuple[str, str, str], list[str]] = {}
+    for one in fleet.machines:
+        groups.setdefault(_kind(one, language), []).append(one.name)
+    found: dict[str, list[str]] = {}
+    for one in fleet.machines:
+        for finding in one.profile.findings:
+            found.setdefault(finding_words(finding, language), []).append(one.name)
+    rows: list[tuple[str, ...]] = [
+        (_names(names, language), f"{len(names)} × {devices}", f"{cpu}, {memory}")
+        for (devices, cpu, memory), names in groups.items()
+    ]
+    rows += [(_names(names, language), text("finding").render(language), words) for words, names in found.items()]
+    for broken in fleet.broken:
+        words = [one.render(language) for one in (broken.message, broken.hint) if one]
+        rows.append((broken.name, broken.code, "\n".join(words)))
+    head = (text("machine"), text("accelerators"), text("details"))
+    return tuple(one.render(language) for one in head), rows
+
+
+def _kind(machine: Machine, language: str) -> tuple[str, str, str]:
+    profile = machine.profile
+    devices: dict[str, int] = {}
+    for one in profile.accelerators:
+        name = f"{one.name} {gib(one.memory_bytes, language)}"
+        devices[name] = devices.get(name, 0) + 1
+    words = "\n".join(f"({count} × {name})" for name, count in devices.items()) or text("none").render(language)
+    return words, text("threads", count=profile.cpu_threads).render(language), gib(profile.memory_bytes, language)
+
+
+def _names(names: list[str], language: str) -> str:
+    shown, more = names[:_NAMES_SHOWN], len(names) - _NAMES_SHOWN
+    if more > 0:
+        shown = [*shown, text("and-more", count=more).render(language)]
+    return "\n".join(shown)

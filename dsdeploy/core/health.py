@@ -1,0 +1,176 @@
+"""What is wrong with a machine or among several, from what they told: pure, so that an old file is judged anew."""
+
+from collections import Counter
+from collections.abc import Iterator
+from dataclasses import replace
+
+from dsdeploy.core.drivers import engines_out_of_reach
+from dsdeploy.core.findings import Finding
+from dsdeploy.core.fleet import BrokenHost, Fleet
+from dsdeploy.core.machines import UNLIMITED_BYTES, Accelerator, Health, Profile
+from dsdeploy.core.texts import Text, text
+
+_GIB = 1 << 30
+# NCCL asks for shared memory beside Docker's default of 64 MB: "--shm-size=1g", NCCL user guide, Troubleshooting.
+_SHM_BYTES = 1 * _GIB
+_CLOCK_S = 2.0  # above what date's whole seconds can show; NTP keeps machines of a site within milliseconds
+# A device in use by nothing but its driver: of 80 GiB, some 0.5 GiB with ECC and NVLink up.
+_HELD_SHARE = 0.02
+
+_BROKEN = {
+    "HostKeyChanged": (text("host-key-changed"), text("host-key-changed-hint")),
+    "HostKeyUnknown": (text("host-key-unknown"), text("host-key-unknown-hint")),
+    "HostDenied": (text("host-denied"), text("host-denied-hint")),
+    "HostRefused": (text("host-refused"), text("host-refused-hint")),
+    "HostTimedOut": (text("host-timed-out"), text("host-timed-out-hint")),
+    "HostUnknown": (text("host-unknown"), text("host-unknown-hint")),
+    "HostUnreachable": (text("host-unreachable"), text("host-unreachable-hint")),
+    "HostNotCollected": (text("host-not-collected"), text("host-not-collected-hint")),
+    "SshMissing": (text("ssh-missing"), text("ssh-missing-hint")),
+}
+
+
+def judge_profile(profile: Profile) -> Profile:
+    return replace(profile, findings=tuple(_findings(profile)))
+
+
+def judge_fleet(fleet: Fleet) -> Fleet:
+    """Each machine judged, and each that did not answer explained."""
+    machines = tuple(replace(one, profile=judge_profile(one.profile)) for one in fleet.machines)
+    return replace(fleet, machines=machines, broken=tuple(map(_explain, fleet.broken)))
+
+
+def _explain(host: BrokenHost) -> BrokenHost:
+    message, hint = _BROKEN.get(host.code, _BROKEN["HostUnreachable"])
+    values = {"name": host.name, "reason": host.reason or "-"}
+    return replace(host, message=Text(message.id, values), hint=Text(hint.id, values))
+
+
+def _findings(profile: Profile) -> Iterator[Finding]:
+    for fault in profile.tool_faults:
+        said = fault.said or f"exit code {fault.exit_code}"
+        yield _finding(
+            "accelerator-tool", "fail", text("finding-tool", tool=fault.tool, said=said), text("finding-tool-hint")
+        )
+    yield from _device_findings(profile.accelerators)
+    yield from _link_findings(profile)
+    yield from _driver_findings(profile.accelerators)
+    yield from _system_findings(profile)
+
+
+def _device_findings(devices: tuple[Accelerator, ...]) -> Iterator[Finding]:
+    known = [(one, one.health) for one in devices if one.health is not None]
+
+    def where(wrong: list[Accelerator]) -> str:
+        return ", ".join(str(one.index) for one in wrong)
+
+    if wrong := [one for one, health in known if health.state not in (None, "OK", "Normal", "Available")]:
+        words = ", ".join(sorted({one.health.state or "" for one in wrong if one.health}))
+        message = text("finding-state", devices=where(wrong), said=words)
+        yield _finding("accelerator-health", "fail", message, text("finding-state-hint"))
+    if wrong := [one for one, health in known if health.ecc_uncorrected]:
+        count = sum(one.health.ecc_uncorrected or 0 for one in wrong if one.health)
+        message = text("finding-ecc", devices=where(wrong), count=count)
+        yield _finding("accelerator-ecc", "fail", message, text("finding-ecc-hint"), str(count), "0")
+    if wrong := [one for one, health in known if health.repair_failed]:
+        yield _finding(
+            "accelerator-repair", "fail", text("finding-repair-failed", devices=where(wrong)), text("finding-ecc-hint")
+        )
+    if wrong := [one for one, health in known if health.repair_pending]:
+        message = text("finding-repair-pending", devices=where(wrong))
+        yield _finding("accelerator-repair", "warn", message, text("finding-repair-pending-hint"))
+    if wrong := [one for one, health in known if health.throttling]:
+        words = ", ".join(sorted({word for one in wrong if one.health for word in one.health.throttling or ()}))
+        message = text("finding-throttling", devices=where(wrong), said=words)
+        yield _finding("accelerator-throttling", "warn", message, text("finding-throttling-hint"), words)
+    if wrong := [one for one, health in known if health.persistence is False]:
+        message = text("finding-persistence", devices=where(wrong))
+        yield _finding("accelerator-persistence", "warn", message, text("finding-persistence-hint"))
+    if wrong := [one for one in devices if _held_share(one) > _HELD_SHARE]:
+        held = sum(one.memory_used_bytes or 0 for one in wrong)
+        message = text("finding-held", devices=where(wrong), gib=f"{held / _GIB:.1f}", by=_occupants(wrong))
+        yield _finding("accelerator-free", "warn", message, text("finding-held-hint"), f"{held / _GIB:.1f} GiB")
+
+
+def _held_share(device: Accelerator) -> float:
+    return (device.memory_used_bytes or 0) / device.memory_bytes if device.memory_bytes else 0.0
+
+
+def _occupants(devices: list[Accelerator]) -> str:
+    held = [one for device in devices if device.health for one in device.health.occupants or ()]
+    names = dict.fromkeys(f"{(one.name or '?').rpartition('/')[2]} ({one.pid or '?'})" for one in held)
+    return ", ".join(list(names)[:4]) or "?"
+
+
+def _link_findings(profile: Profile) -> Iterator[Finding]:
+    direct = {(one.first, one.second) for one in profile.links if one.medium == "direct"}
+    slow = [one for one in profile.links if one.medium != "direct"]
+    if direct and slow:
+        kinds = Counter(one.kind for one in slow)
+        worst = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common(3))
+        first = f"{slow[0].first}-{slow[0].second}"
+        message = text("finding-links", count=len(slow), total=len(profile.links), worst=worst, first=first)
+        yield _finding("accelerator-links", "warn", message, text("finding-links-hint"))
+    elif slow and any(one.medium == "system" for one in slow):
+        message = text("finding-links-slow", total=len(profile.links))
+        yield _finding("accelerator-links", "warn", message, text("finding-links-hint"))
+    if profile.nvswitches and profile.fabric_manager is False:
+        message = text("finding-fabric", count=profile.nvswitches)
+        yield _finding("fabric-manager", "fail", message, text("finding-fabric-hint"))
+    states = [(one, one.health or Health()) for one in profile.accelerators]
+    if waiting := [one for one, health in states if health.fabric not in (None, "Completed")]:
+        devices = ", ".join(str(one.index) for one in waiting)
+        yield _finding(
+            "fabric-manager", "fail", text("finding-fabric-state", devices=devices), text("finding-fabric-hint")
+        )
+
+
+def _driver_findings(devices: tuple[Accelerator, ...]) -> Iterator[Finding]:
+    for vendor, driver in sorted({(one.vendor, one.driver_version) for one in devices if one.driver_version}):
+        for one in engines_out_of_reach(vendor, driver or ""):
+            message = text(
+                "finding-driver", driver=driver, engine=one.engine, runtime=one.runtime, at_least=one.driver_at_least
+            )
+            yield _finding(
+                "accelerator-driver", "warn", message, text("finding-driver-hint"), driver, one.driver_at_least
+            )
+    if len(drivers := {(one.vendor, one.driver_version) for one in devices}) > len({one.vendor for one in devices}):
+        words = ", ".join(sorted(driver or "?" for _, driver in drivers))
+        yield _finding(
+            "accelerator-driver", "warn", text("finding-drivers-differ", said=words), text("finding-driver-hint")
+        )
+
+
+def _system_findings(profile: Profile) -> Iterator[Finding]:
+    limits = profile.limits
+    if limits and limits.shm_bytes is not None and limits.shm_bytes < _SHM_BYTES and len(profile.accelerators) > 1:
+        shown = f"{limits.shm_bytes / (1 << 20):.0f} MiB"
+        yield _finding(
+            "shared-memory", "warn", text("finding-shm", size=shown), text("finding-shm-hint"), shown, "1 GiB"
+        )
+    if limits and limits.cgroup_memory_bytes is not None:
+        shown = f"{limits.cgroup_memory_bytes / _GIB:.1f} GiB"
+        yield _finding(
+            "cgroup-memory", "warn", text("finding-cgroup-memory", size=shown), text("finding-cgroup-hint"), shown
+        )
+    if limits and limits.cgroup_cpus is not None and limits.cgroup_cpus < profile.cpu_threads:
+        shown = f"{limits.cgroup_cpus:g}"
+        message = text("finding-cgroup-cpus", cpus=shown, threads=profile.cpu_threads)
+        yield _finding("cgroup-cpus", "warn", message, text("finding-cgroup-hint"), shown)
+    memlock = limits.memlock_bytes if limits else None
+    if profile.rdma_devices and memlock is not None and memlock < UNLIMITED_BYTES:
+        shown = f"{memlock / 1024:.0f} KiB"
+        message = text("finding-memlock", size=shown, devices=", ".join(profile.rdma_devices[:3]))
+        yield _finding("memlock", "warn", message, text("finding-memlock-hint"), shown, "unlimited")
+    ahead, error = profile.clock_ahead_s, profile.clock_error_s or 0.0
+    if ahead is not None and abs(ahead) > _CLOCK_S + error:
+        shown = f"{ahead:+.0f} s"
+        yield _finding(
+            "clock", "warn", text("finding-clock", ahead=shown), text("finding-clock-hint"), shown, f"{_CLOCK_S:g} s"
+        )
+
+
+def _finding(
+    id: str, status: str, message: Text, hint: Text, measured: str | None = None, limit: str | None = None
+) -> Finding:
+    return Finding(id, status, message, hint, measured, limit)
