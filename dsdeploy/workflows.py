@@ -37,7 +37,7 @@ if TYPE_CHECKING:
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
-P = TypeVar("P")
+P = TypeVar("P", "Profile", "Fleet")
 
 
 def profile(save: Path | None) -> Result[Profile]:

@@ -13,7 +13,7 @@ from dsdeploy.adapters import accelerators
 from dsdeploy.adapters.accelerators import detect_accelerators
 from dsdeploy.core.documents import to_document
 
-MACHINES = sorted((Path(__file__).parents[1] / "machines").iterdir())
+MACHINES = sorted(path.parent for path in (Path(__file__).parents[1] / "machines").glob("*/said.json"))
 
 
 @pytest.mark.parametrize("machine", MACHINES, ids=lambda path: path.name)
