@@ -58,6 +58,12 @@ def profile_hosts(inventory: Path, connect_s: int, save: Path | None, done: Call
     return _profiled(ask_fleet(inventory, connect_s, done), save)
 
 
+def profile_nodes(context: str | None, namespace: str | None, save: Path | None) -> Result[Fleet]:
+    from dsdeploy.stages.profile import ask_nodes
+
+    return _profiled(ask_nodes(context, namespace), save)
+
+
 def _profiled(found: P, save: Path | None) -> Result[P]:
     from dsdeploy.stages.profile import save_profile
 

@@ -6,7 +6,7 @@ from dataclasses import replace
 
 from dsdeploy.core.drivers import engines_out_of_reach
 from dsdeploy.core.findings import Finding
-from dsdeploy.core.fleet import BrokenHost, Fleet
+from dsdeploy.core.fleet import BrokenHost, Fleet, Machine, Node
 from dsdeploy.core.machines import UNLIMITED_BYTES, Accelerator, Health, Profile
 from dsdeploy.core.texts import Text, text
 
@@ -36,8 +36,25 @@ def judge_profile(profile: Profile) -> Profile:
 
 def judge_fleet(fleet: Fleet) -> Fleet:
     """Each machine judged, and each that did not answer explained."""
-    machines = tuple(replace(one, profile=judge_profile(one.profile)) for one in fleet.machines)
+    machines = tuple(replace(one, profile=_judge_machine(one)) for one in fleet.machines)
     return replace(fleet, machines=machines, broken=tuple(map(_explain, fleet.broken)))
+
+
+def _judge_machine(machine: Machine) -> Profile:
+    found = tuple(_findings(machine.profile))
+    return replace(machine.profile, findings=(*found, *_node_findings(machine.node)) if machine.node else found)
+
+
+def _node_findings(node: Node) -> Iterator[Finding]:
+    if not node.ready:
+        yield _finding("node-ready", "fail", text("finding-node-ready"), text("finding-node-ready-hint"))
+    if not node.schedulable:
+        yield _finding("node-schedulable", "warn", text("finding-node-cordoned"), text("finding-node-cordoned-hint"))
+    # those that Kubernetes sets by itself repeat what ready and cordoned say: node.kubernetes.io/not-ready …
+    if taints := [one for one in node.taints if not one.key.startswith("node.kubernetes.io/")]:
+        words = ", ".join(f"{one.key}{'=' + one.value if one.value else ''}:{one.effect}" for one in taints)
+        message = text("finding-node-taints", taints=words)
+        yield _finding("node-taints", "warn", message, text("finding-node-taints-hint"))
 
 
 def _explain(host: BrokenHost) -> BrokenHost:

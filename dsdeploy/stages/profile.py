@@ -40,6 +40,15 @@ def ask_fleet(inventory: Path, connect_s: int, done: Callable[[str], None] = lam
     return fleet
 
 
+def ask_nodes(context: str | None, namespace: str | None) -> Fleet:
+    """Every node of a Kubernetes cluster. Raises ClusterUnreachable, ClusterForbidden."""
+    from dsdeploy.adapters.cluster import ask_cluster
+
+    fleet = ask_cluster(context, namespace)
+    dated = tuple(replace(one, profile=replace(one.profile, asked_at=_now())) for one in fleet.machines)
+    return judge_fleet(replace(fleet, machines=dated))
+
+
 def read_collected(path: Path) -> Profile:
     """The machine in a file that the collector printed; "-" is standard input. Raises ProfileUnreadable."""
     from dsdeploy.adapters.collector import NotCollected, read_answers

@@ -18,6 +18,9 @@ def add(app: typer.Typer, house: House) -> None:
     def profile(
         hosts: Annotated[Path | None, house.flag("--hosts", "help-hosts")] = None,
         connect_s: Annotated[int, house.flag("--connect-timeout", "help-connect-timeout")] = 10,
+        kubernetes: Annotated[bool, house.flag("--kubernetes", "help-kubernetes")] = False,
+        context: Annotated[str | None, house.flag("--context", "help-context")] = None,
+        namespace: Annotated[str | None, house.flag("--namespace", "help-namespace")] = None,
         collected: Annotated[Path | None, house.flag("--from", "help-from")] = None,
         collector: Annotated[bool, house.flag("--collector", "help-collector")] = False,
         save: Annotated[Path | None, house.flag("--save", "help-save")] = None,
@@ -26,7 +29,7 @@ def add(app: typer.Typer, house: House) -> None:
         from dsdeploy.cli.views.fleet import fleet_rows
         from dsdeploy.cli.views.profile import profile_rows
 
-        given = sum((hosts is not None, collected is not None, collector))
+        given = sum((hosts is not None, kubernetes, collected is not None, collector))
         if given > 1:
             error = UsageError(text("profile-one-source", count=given), hint=text("profile-one-source-hint"))
             house.fail("profile", error, as_json)
@@ -39,9 +42,11 @@ def add(app: typer.Typer, house: House) -> None:
                 return workflows.collector()
             if hosts is not None:
                 return workflows.profile_hosts(hosts, connect_s, save, _teller(house))
+            if kubernetes:
+                return workflows.profile_nodes(context, namespace, save)
             return workflows.profile_collected(collected, save) if collected else workflows.profile(save)
 
-        house.finish("profile", ask, fleet_rows if hosts else profile_rows, as_json)
+        house.finish("profile", ask, fleet_rows if hosts or kubernetes else profile_rows, as_json)
 
 
 def _teller(house: House) -> Callable[[str], None]:

@@ -2,7 +2,7 @@
 
 from dsdeploy.cli.views.profile import finding_words
 from dsdeploy.cli.views.table import Table, gib
-from dsdeploy.core.fleet import Fleet, Machine
+from dsdeploy.core.fleet import Cluster, Fleet, Machine
 from dsdeploy.core.texts import text
 
 _NAMES_SHOWN = 3
@@ -25,8 +25,31 @@ def fleet_rows(fleet: Fleet, language: str) -> Table:
     for broken in fleet.broken:
         words = [one.render(language) for one in (broken.message, broken.hint) if one]
         rows.append((broken.name, broken.code, "\n".join(words)))
+    if fleet.cluster:
+        rows = [*_cluster_rows(fleet.cluster, language), *rows]
     head = (text("machine"), text("accelerators"), text("details"))
     return tuple(one.render(language) for one in head), rows
+
+
+def _cluster_rows(cluster: Cluster, language: str) -> list[tuple[str, ...]]:
+    def say(id: str, **values: str) -> str:
+        return text(id, **values).render(language)
+
+    def known(there: bool | None) -> str:
+        return say("unknown") if there is None else say("present") if there else say("absent")
+
+    classes = cluster.storage_classes
+    names = None if classes is None else [f"{one.name} *" if one.default else one.name for one in classes]
+    level = say("unknown") if cluster.pod_security is None else cluster.pod_security or say("none")
+    version = cluster.version or say("unknown")
+    rows = [
+        (say("cluster"), "", say("cluster-value", context=cluster.context, version=version)),
+        (say("pod-security"), "", say("pod-security-value", namespace=cluster.namespace, level=level)),
+        (say("storage-classes"), "", say("unknown") if names is None else "\n".join(names) or say("none")),
+        ("LeaderWorkerSet", "", known(cluster.leader_worker_set)),
+        ("DRA", "", known(cluster.dynamic_resources)),
+    ]
+    return [*rows, (say("denied-rights"), "", "\n".join(cluster.denied))] if cluster.denied else rows
 
 
 def _kind(machine: Machine, language: str) -> tuple[str, str, str]:

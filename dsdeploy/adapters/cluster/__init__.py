@@ -1,0 +1,128 @@
+"""Asks a Kubernetes cluster what its nodes have, with the rights of the user's own kubeconfig; it only reads."""
+
+import json
+from typing import Any
+
+from dsdeploy.adapters.cluster.nodes import read_node
+from dsdeploy.core.errors import ClusterForbidden, ClusterUnreachable
+from dsdeploy.core.fleet import Cluster, Fleet, StorageClass
+from dsdeploy.core.texts import text
+
+_PAGE_NODES = 250
+_TIMEOUT_S = 20
+_ENFORCE = "pod-security.kubernetes.io/enforce"
+_DEFAULT_CLASS = "storageclass.kubernetes.io/is-default-class"
+
+
+class Denied(Exception):
+    """The API refused one question; the argument is the right that was missing."""
+
+
+def ask_cluster(context: str | None, namespace: str | None) -> Fleet:
+    """Nodes and what the cluster offers. Raises ClusterUnreachable, and ClusterForbidden where nodes may not be listed."""
+    asked = _Asked(context)
+    denied: list[str] = []
+
+    def ask(right: str, path: str) -> dict[str, Any] | None:
+        try:
+            return asked.get(right, path)
+        except Denied as error:
+            denied.append(str(error))
+            return None
+
+    place = namespace or asked.namespace
+    try:
+        nodes = asked.list("list nodes", "/api/v1/nodes")
+    except Denied as error:
+        raise ClusterForbidden(
+            text("cluster-forbidden", context=asked.context, right=error),
+            hint=text("cluster-forbidden-hint", right=error),
+        ) from error
+    version = ask("get /version", "/version")
+    classes = ask("list storageclasses.storage.k8s.io", "/apis/storage.k8s.io/v1/storageclasses")
+    space = ask(f"get namespaces/{place}", f"/api/v1/namespaces/{place}")
+    groups = ask("get /apis", "/apis")
+    names = None if groups is None else {one["name"] for one in groups["groups"]}
+    labels = (space or {}).get("metadata", {}).get("labels") or {}
+    return Fleet(
+        tuple(read_node(one) for one in nodes),
+        cluster=Cluster(
+            context=asked.context,
+            version=version["gitVersion"] if version else None,
+            namespace=place,
+            pod_security=labels.get(_ENFORCE, "") if space else None,
+            storage_classes=tuple(map(_storage_class, classes["items"])) if classes else None,
+            leader_worker_set=None if names is None else "leaderworkerset.x-k8s.io" in names,
+            dynamic_resources=None if names is None else "resource.k8s.io" in names,
+            denied=tuple(denied),
+        ),
+    )
+
+
+def _storage_class(one: dict[str, Any]) -> StorageClass:
+    notes = one["metadata"].get("annotations") or {}
+    return StorageClass(one["metadata"]["name"], one["provisioner"], notes.get(_DEFAULT_CLASS) == "true")
+
+
+class _Asked:
+    """One cluster, by the kubernetes library: it knows every way a kubeconfig can authenticate."""
+
+    def __init__(self, context: str | None) -> None:
+        from kubernetes import client, config
+
+        try:
+            contexts, active = config.list_kube_config_contexts()
+            chosen = next(one for one in contexts if one["name"] == context) if context else active
+            settings = client.Configuration()
+            config.load_kube_config(context=chosen["name"], client_configuration=settings)
+        except StopIteration as error:
+            known = ", ".join(one["name"] for one in contexts)
+            raise ClusterUnreachable(
+                text("cluster-no-context", context=context), hint=text("cluster-no-context-hint", known=known)
+            ) from error
+        except (config.ConfigException, OSError, TypeError, KeyError) as error:
+            raise ClusterUnreachable(
+                text("cluster-no-config", reason=error), hint=text("cluster-no-config-hint")
+            ) from error
+        settings.retries = 1
+        self.context, self.namespace = chosen["name"], chosen["context"].get("namespace") or "default"
+        self._server, self._client = settings.host, client.ApiClient(settings)
+
+    def list(self, right: str, path: str) -> list[dict[str, Any]]:
+        """All items, page after page."""
+        items, more = [], ""
+        while True:
+            page = self.get(right, path, {"limit": str(_PAGE_NODES), **({"continue": more} if more else {})})
+            items += page["items"]
+            more = page["metadata"].get("continue") or ""
+            if not more:
+                return items
+
+    def get(self, right: str, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
+        """Raises Denied with `right`, ClusterUnreachable."""
+        from kubernetes.client import ApiException
+        from urllib3.exceptions import HTTPError
+
+        try:
+            answer = self._client.call_api(
+                path,
+                "GET",
+                query_params=list((query or {}).items()),
+                header_params={"Accept": "application/json"},
+                auth_settings=["BearerToken"],
+                _preload_content=False,
+                _request_timeout=_TIMEOUT_S,
+            )[0]
+            content: dict[str, Any] = json.loads(answer.data)
+            return content
+        except ApiException as error:
+            if error.status in (401, 403):
+                raise Denied(right) from error
+            raise self._unreachable(f"{error.status} {error.reason}") from error
+        except (HTTPError, OSError, ValueError) as error:
+            raise self._unreachable(str(error)) from error
+
+    def _unreachable(self, reason: str) -> ClusterUnreachable:
+        return ClusterUnreachable(
+            text("cluster-unreachable", server=self._server, reason=reason), hint=text("cluster-unreachable-hint")
+        )
