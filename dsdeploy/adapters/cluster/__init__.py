@@ -19,7 +19,7 @@ class Denied(Exception):
 
 
 def ask_cluster(context: str | None, namespace: str | None) -> Fleet:
-    """Nodes and what the cluster offers. Raises ClusterUnreachable, and ClusterForbidden where nodes may not be listed."""
+    """Nodes and what the cluster offers. Raises ClusterUnreachable, ClusterForbidden where nodes may not be listed."""
     asked = _Asked(context)
     denied: list[str] = []
 

@@ -42,7 +42,7 @@ def _cluster_rows(cluster: Cluster, language: str) -> list[tuple[str, ...]]:
     names = None if classes is None else [f"{one.name} *" if one.default else one.name for one in classes]
     level = say("unknown") if cluster.pod_security is None else cluster.pod_security or say("none")
     version = cluster.version or say("unknown")
-    rows = [
+    rows: list[tuple[str, ...]] = [
         (say("cluster"), "", say("cluster-value", context=cluster.context, version=version)),
         (say("pod-security"), "", say("pod-security-value", namespace=cluster.namespace, level=level)),
         (say("storage-classes"), "", say("unknown") if names is None else "\n".join(names) or say("none")),
