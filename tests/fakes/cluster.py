@@ -80,7 +80,7 @@ class _Handler(BaseHTTPRequestHandler):
     server: Recording
 
     def do_GET(self) -> None:
-        url = urlparse(self.path)
+        url = urlparse(self.path.rstrip("/"))
         if self.headers["Authorization"] != "Bearer of-a-recording":
             self._answer(401, {"reason": "Unauthorized"})
         elif url.path in self.server.forbidden:

@@ -1,6 +1,7 @@
 """Asks a Kubernetes cluster what its nodes have, with the rights of the user's own kubeconfig; it only reads."""
 
 import json
+from collections.abc import Callable
 from typing import Any
 
 from dsdeploy.adapters.cluster.nodes import read_node
@@ -8,6 +9,7 @@ from dsdeploy.core.errors import ClusterForbidden, ClusterUnreachable
 from dsdeploy.core.fleet import Cluster, Fleet, StorageClass
 from dsdeploy.core.texts import text
 
+Question = Callable[..., Any]
 _PAGE_NODES = 250
 _TIMEOUT_S = 20
 _ENFORCE = "pod-security.kubernetes.io/enforce"
@@ -20,28 +22,30 @@ class Denied(Exception):
 
 def ask_cluster(context: str | None, namespace: str | None) -> Fleet:
     """Nodes and what the cluster offers. Raises ClusterUnreachable, ClusterForbidden where nodes may not be listed."""
+    from kubernetes import client
+
     asked = _Asked(context)
     denied: list[str] = []
 
-    def ask(right: str, path: str) -> dict[str, Any] | None:
+    def ask(right: str, question: Question, **words: Any) -> dict[str, Any] | None:
         try:
-            return asked.get(right, path)
+            return asked.get(right, question, **words)
         except Denied as error:
             denied.append(str(error))
             return None
 
-    place = namespace or asked.namespace
+    core, place = client.CoreV1Api(asked.client), namespace or asked.namespace
     try:
-        nodes = asked.list("list nodes", "/api/v1/nodes")
+        nodes = asked.list("list nodes", core.list_node)
     except Denied as error:
         raise ClusterForbidden(
             text("cluster-forbidden", context=asked.context, right=error),
             hint=text("cluster-forbidden-hint", right=error),
         ) from error
-    version = ask("get /version", "/version")
-    classes = ask("list storageclasses.storage.k8s.io", "/apis/storage.k8s.io/v1/storageclasses")
-    space = ask(f"get namespaces/{place}", f"/api/v1/namespaces/{place}")
-    groups = ask("get /apis", "/apis")
+    version = ask("get /version", client.VersionApi(asked.client).get_code)
+    classes = ask("list storageclasses.storage.k8s.io", client.StorageV1Api(asked.client).list_storage_class)
+    space = ask(f"get namespaces/{place}", core.read_namespace, name=place)
+    groups = ask("get /apis", client.ApisApi(asked.client).get_api_versions)
     names = None if groups is None else {one["name"] for one in groups["groups"]}
     labels = (space or {}).get("metadata", {}).get("labels") or {}
     return Fleet(
@@ -86,40 +90,41 @@ class _Asked:
             ) from error
         settings.retries = 1
         self.context, self.namespace = chosen["name"], chosen["context"].get("namespace") or "default"
-        self._server, self._client = settings.host, client.ApiClient(settings)
+        self.client, self._server = client.ApiClient(settings), settings.host
 
-    def list(self, right: str, path: str) -> list[dict[str, Any]]:
-        """All items, page after page."""
+    def list(self, right: str, question: Question) -> list[dict[str, Any]]:
+        """All items, page after page. Raises as `get`."""
         items, more = [], ""
         while True:
-            page = self.get(right, path, {"limit": str(_PAGE_NODES), **({"continue": more} if more else {})})
+            page = self.get(right, question, limit=_PAGE_NODES, **({"_continue": more} if more else {}))
             items += page["items"]
             more = page["metadata"].get("continue") or ""
             if not more:
                 return items
 
-    def get(self, right: str, path: str, query: dict[str, str] | None = None) -> dict[str, Any]:
-        """Raises Denied with `right`, ClusterUnreachable."""
+    def get(self, right: str, question: Question, **words: Any) -> dict[str, Any]:
+        """The answer as the API writes it: the library's own values differ from release to release.
+
+        Raises Denied with `right`, ClusterUnreachable.
+        """
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
 
         try:
-            answer = self._client.call_api(
-                path,
-                "GET",
-                query_params=list((query or {}).items()),
-                header_params={"Accept": "application/json"},
-                auth_settings=["BearerToken"],
-                _preload_content=False,
-                _request_timeout=_TIMEOUT_S,
-            )[0]
-            content: dict[str, Any] = json.loads(answer.data)
-            return content
+            answer = question(**words, _preload_content=False, _request_timeout=_TIMEOUT_S)
+            status, reason, body = answer.status, answer.reason, answer.data
         except ApiException as error:
-            if error.status in (401, 403):
-                raise Denied(right) from error
-            raise self._unreachable(f"{error.status} {error.reason}") from error
-        except (HTTPError, OSError, ValueError) as error:
+            status, reason, body = error.status, error.reason, b""
+        except (HTTPError, OSError) as error:
+            raise self._unreachable(str(error)) from error
+        if status in (401, 403):
+            raise Denied(right)
+        try:
+            if status != 200:
+                raise self._unreachable(f"{right}: {status} {reason}")
+            content: dict[str, Any] = json.loads(body)
+            return content
+        except ValueError as error:
             raise self._unreachable(str(error)) from error
 
     def _unreachable(self, reason: str) -> ClusterUnreachable:

@@ -1,5 +1,7 @@
 """Several machines, those alike in one row."""
 
+from collections import Counter
+
 from dsdeploy.cli.views.profile import finding_words
 from dsdeploy.cli.views.table import Table, gib
 from dsdeploy.core.fleet import Cluster, Fleet, Machine
@@ -10,21 +12,20 @@ _NAMES_SHOWN = 3
 
 def fleet_rows(fleet: Fleet, language: str) -> Table:
     """One row for each kind of machine, then one for each finding and each machine that did not answer."""
-    groups: dict[tuple[str, str, str], list[str]] = {}
+    groups: dict[tuple[str, str], list[str]] = {}
+    found: dict[tuple[str, str], list[str]] = {}
     for one in fleet.machines:
         groups.setdefault(_kind(one, language), []).append(one.name)
-    found: dict[str, list[str]] = {}
-    for one in fleet.machines:
         for finding in one.profile.findings:
-            found.setdefault(finding_words(finding, language), []).append(one.name)
+            words = finding_words(finding, language)
+            found.setdefault((f"{finding.status}\n{finding.id}", words), []).append(one.name)
     rows: list[tuple[str, ...]] = [
-        (_names(names, language), f"{len(names)} × {devices}", f"{cpu}, {memory}")
-        for (devices, cpu, memory), names in groups.items()
+        (_names(names, language), f"{len(names)} × {devices}", details) for (devices, details), names in groups.items()
     ]
-    rows += [(_names(names, language), text("finding").render(language), words) for words, names in found.items()]
+    rows += [(_names(names, language), kind, words) for (kind, words), names in found.items()]
     for broken in fleet.broken:
-        words = [one.render(language) for one in (broken.message, broken.hint) if one]
-        rows.append((broken.name, broken.code, "\n".join(words)))
+        said = [one.render(language) for one in (broken.message, broken.hint) if one]
+        rows.append((broken.name, broken.code, "\n".join(said)))
     if fleet.cluster:
         rows = [*_cluster_rows(fleet.cluster, language), *rows]
     head = (text("machine"), text("accelerators"), text("details"))
@@ -52,14 +53,14 @@ def _cluster_rows(cluster: Cluster, language: str) -> list[tuple[str, ...]]:
     return [*rows, (say("denied-rights"), "", "\n".join(cluster.denied))] if cluster.denied else rows
 
 
-def _kind(machine: Machine, language: str) -> tuple[str, str, str]:
+def _kind(machine: Machine, language: str) -> tuple[str, str]:
+    """What machines alike share: their devices, and the words for the rest."""
     profile = machine.profile
-    devices: dict[str, int] = {}
-    for one in profile.accelerators:
-        name = f"{one.name} {gib(one.memory_bytes, language)}"
-        devices[name] = devices.get(name, 0) + 1
-    words = "\n".join(f"({count} × {name})" for name, count in devices.items()) or text("none").render(language)
-    return words, text("threads", count=profile.cpu_threads).render(language), gib(profile.memory_bytes, language)
+    devices = Counter((one.name, one.memory_bytes) for one in profile.accelerators)
+    shown = " + ".join(f"{count} × {name}" for (name, _), count in devices.items()) or text("none").render(language)
+    each = [gib(memory, language) for _, memory in devices if memory is not None]
+    threads = text("threads", count=profile.cpu_threads).render(language)
+    return "\n".join((f"({shown})", *each)), f"{threads}, {gib(profile.memory_bytes, language)}"
 
 
 def _names(names: list[str], language: str) -> str:
