@@ -9,12 +9,13 @@ from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, replace
 
-from dsdeploy.adapters.collector import NotCollected, collector_script, read_answers
+from dsdeploy.adapters.collector import NotCollected, collector_script, printable, read_answers
 from dsdeploy.adapters.collector.machine import clock_s, read_machine
 from dsdeploy.adapters.inventory import Host
 from dsdeploy.core.fleet import BrokenHost, Machine
 
-AT_ONCE = 16  # below sshd's usual connection limits at a jump host (MaxStartups 10:30:100 lets 16 through)
+AT_ONCE = 10  # a jump host sees them all: sshd drops some beyond ten that have not yet logged in (MaxStartups 10:30:100)
+_MOST_BYTES = 16 << 20  # eight devices with all their processes are some 200 KB
 _SSH_FAILED = 255  # sshd(8): "ssh exits with the exit status of the remote command or with 255 if an error occurred"
 # What OpenSSH's client writes to stderr: ssh.c, sshconnect.c, sshconnect2.c, readconf.c of OpenSSH 9.
 _FAULTS = (
@@ -75,9 +76,10 @@ def ask_host(host: Host, script: bytes, patience: Patience) -> Machine | BrokenH
         try:
             with ssh:
                 assert ssh.stdout is not None
-                first = ssh.stdout.readline()
+                first = ssh.stdout.readline(_MOST_BYTES)
                 heard = time.time()
-                told = (first + ssh.stdout.read()).decode(errors="replace")
+                told = (first + ssh.stdout.read(_MOST_BYTES)).decode(errors="replace")
+                ssh.stdout.close()
         finally:
             limit.cancel()
         errors.seek(0)
@@ -111,5 +113,5 @@ def ssh_words(host: Host, patience: Patience) -> list[str]:
 
 
 def _last_line(said: str) -> str:
-    lines = [line.strip() for line in said.splitlines() if line.strip(" @")]
+    lines = [printable(line).strip() for line in said.splitlines() if line.strip(" @")]
     return lines[-1][:300] if lines else ""

@@ -131,7 +131,9 @@ def _link_findings(profile: Profile) -> Iterator[Finding]:
     elif slow and any(one.medium == "system" for one in slow):
         message = text("finding-links-slow", total=len(profile.links))
         yield _finding("accelerator-links", "warn", message, text("finding-links-hint"))
-    if profile.nvswitches and profile.fabric_manager is False:
+    # from inside a container its process cannot be seen: a device that is registered proves that it runs
+    registered = any(one.health is not None and one.health.fabric == "Completed" for one in profile.accelerators)
+    if profile.nvswitches and profile.fabric_manager is False and not registered:
         message = text("finding-fabric", count=profile.nvswitches)
         yield _finding("fabric-manager", "fail", message, text("finding-fabric-hint"))
     states = [(one, one.health or Health()) for one in profile.accelerators]

@@ -76,6 +76,11 @@ def test_unknown_is_never_a_fault():
     assert judge_profile(replace(bare, accelerators=unknown, links=())).findings == ()
 
 
+def test_a_registered_device_proves_a_fabric_manager_that_a_container_cannot_see():
+    inside = replace(SOUND, fabric_manager=False, **with_health(fabric="Completed"))
+    assert judge_profile(inside).findings == ()
+
+
 def test_a_small_clock_difference_within_what_can_be_known_is_passed_over():
     assert judge_profile(replace(SOUND, clock_ahead_s=5.0, clock_error_s=4.0)).findings == ()
 

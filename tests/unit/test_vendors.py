@@ -39,7 +39,16 @@ def test_every_vendor_has_a_recorded_machine():
 
 @pytest.mark.parametrize("vendor", VENDORS, ids=lambda vendor: vendor.name)
 @pytest.mark.parametrize(
-    "said", ["", "Failed to initialize NVML: Driver/library version mismatch", "<nvidia_smi_log>", "{}"]
+    "said",
+    [
+        "",
+        "Failed to initialize NVML: Driver/library version mismatch",
+        "<nvidia_smi_log>",
+        "{}",
+        "[]",
+        "null",
+        '{"card0": 3, "device_list": 3}',
+    ],
 )
 def test_an_answer_that_is_none_is_a_fault_and_never_a_crash(vendor, said):
     first = next(iter(vendor.commands))

@@ -49,7 +49,7 @@ def read_vendors(answers: Mapping[str, tuple[str, int]]) -> tuple[tuple[Reading,
                 heard.add(tool)
                 continue
             fault = words
-        except (ValueError, LookupError, ParseError, TypeError) as error:
+        except (ValueError, LookupError, ParseError, TypeError, AttributeError) as error:
             fault = f"{type(error).__name__}: {error}"
         faults.append(ToolFault(tool, code, fault.strip()[-_SAID_CHARACTERS:]))
     return tuple(readings), tuple({one.tool: one for one in faults if one.tool not in heard}.values())

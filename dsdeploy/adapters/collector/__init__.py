@@ -3,6 +3,7 @@
 The same answers come over ssh, from a file carried out of a closed site, and from recordings.
 """
 
+import re
 import shlex
 from dataclasses import dataclass
 from pathlib import Path
@@ -36,7 +37,7 @@ def collector_script() -> str:
 
 def read_answers(collected: str) -> dict[str, Answer]:
     """The answers by name; words before the first frame (a login's greeting) are passed over. Raises NotCollected."""
-    lines = collected.replace("\r\n", "\n").splitlines()
+    lines = [printable(line) for line in collected.replace("\r\n", "\n").split("\n")]
     if FIRST not in lines:
         raise NotCollected("no " + FIRST)
     answers: dict[str, Answer] = {}
@@ -51,3 +52,9 @@ def read_answers(collected: str) -> dict[str, Answer]:
         elif line.startswith("=") and line[1:].isdigit() and name:
             answers[name] = Answer("\n".join(said), int(line[1:]))
     raise NotCollected(f"no {LAST} after {name or FIRST}")
+
+
+def printable(said: str) -> str:
+    """One line of another machine's words, without colours and without anything else that would steer a terminal."""
+    bare = re.sub(r"\x1b\[[0-9;]*[A-Za-z]", "", said)
+    return "".join(one for one in bare if one.isprintable() or one == "\t")

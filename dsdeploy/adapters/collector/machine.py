@@ -14,6 +14,13 @@ _NVIDIA, _BRIDGE_OTHER = "0x10de", "0x068000"  # NVSwitch chips are "Bridge: NVI
 
 def read_machine(answers: dict[str, Answer]) -> Profile:
     """Raises NotCollected where the memory or the processors are missing: no plan could count on such a machine."""
+    try:
+        return _machine(answers)
+    except (ValueError, LookupError) as error:
+        raise NotCollected(str(error)) from error
+
+
+def _machine(answers: dict[str, Answer]) -> Profile:
     memory: dict[str, str] = dict(re.findall(r"(\w+):\s+(\d+) kB", _said(answers, "memory") or ""))
     threads = _number(_said(answers, "threads"))
     if "MemTotal" not in memory or threads is None:
