@@ -14,8 +14,9 @@ from dsdeploy.adapters.collector.machine import clock_s, read_machine
 from dsdeploy.adapters.inventory import Host
 from dsdeploy.core.fleet import BrokenHost, Machine
 
-AT_ONCE = 10  # a jump host sees them all: sshd drops some beyond ten that have not yet logged in (MaxStartups 10:30:100)
-_MOST_BYTES = 16 << 20  # eight devices with all their processes are some 200 KB
+# A jump host sees them all, and its sshd drops some beyond ten that have not yet logged in (MaxStartups 10:30:100).
+AT_ONCE = 10
+_MOST_BYTES = 16 << 20  # of one machine: a broken or hostile one shall not fill this one's memory
 _SSH_FAILED = 255  # sshd(8): "ssh exits with the exit status of the remote command or with 255 if an error occurred"
 # What OpenSSH's client writes to stderr: ssh.c, sshconnect.c, sshconnect2.c, readconf.c of OpenSSH 9.
 _FAULTS = (
