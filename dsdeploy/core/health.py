@@ -7,7 +7,7 @@ from dataclasses import replace
 from dsdeploy.core.drivers import engines_out_of_reach
 from dsdeploy.core.findings import Finding
 from dsdeploy.core.fleet import BrokenHost, Fleet, Machine, Node
-from dsdeploy.core.machines import UNLIMITED_BYTES, Accelerator, Health, Profile
+from dsdeploy.core.machines import UNLIMITED_BYTES, Accelerator, Health, Link, Profile
 from dsdeploy.core.texts import Text, text
 
 _GIB = 1 << 30
@@ -125,12 +125,14 @@ def _link_findings(profile: Profile) -> Iterator[Finding]:
     if direct and slow:
         kinds = Counter(one.kind for one in slow)
         worst = ", ".join(f"{count} × {kind}" for kind, count in kinds.most_common(3))
-        first = f"{slow[0].first}-{slow[0].second}"
-        message = text("finding-links", count=len(slow), total=len(profile.links), worst=worst, first=first)
+        message = text("finding-links", count=len(slow), total=len(profile.links), worst=worst, first=_pair(slow[0]))
         yield _finding("accelerator-links", "warn", message, text("finding-links-hint"))
     elif slow and any(one.medium == "system" for one in slow):
         message = text("finding-links-slow", total=len(profile.links))
         yield _finding("accelerator-links", "warn", message, text("finding-links-hint"))
+    if apart := [one for one in profile.links if one.peer is False]:
+        message = text("finding-peers", count=len(apart), total=len(profile.links), first=_pair(apart[0]))
+        yield _finding("accelerator-peers", "warn", message, text("finding-peers-hint"))
     # from inside a container its process cannot be seen: a device that is registered proves that it runs
     registered = any(one.health is not None and one.health.fabric == "Completed" for one in profile.accelerators)
     if profile.nvswitches and profile.fabric_manager is False and not registered:
@@ -142,6 +144,10 @@ def _link_findings(profile: Profile) -> Iterator[Finding]:
         yield _finding(
             "fabric-manager", "fail", text("finding-fabric-state", devices=devices), text("finding-fabric-hint")
         )
+
+
+def _pair(link: Link) -> str:
+    return f"{link.first}-{link.second}"
 
 
 def _driver_findings(devices: tuple[Accelerator, ...]) -> Iterator[Finding]:

@@ -74,13 +74,14 @@ class Link:
 
     `kind` is the vendor's tool's own word (NV18, PIX, HCCS, XGMI); `medium` is one of direct (a link between devices),
     switch (one PCIe switch), bridge (several PCIe bridges), host (the PCIe host bridge), numa (across host bridges of a
-    NUMA node), system (across processors), unknown.
+    NUMA node), system (across processors), unknown. `peer` is whether each may read the other's memory.
     """
 
     first: int
     second: int
     kind: str
     medium: str
+    peer: bool | None = None
 
 
 @dataclass(frozen=True, slots=True)

@@ -35,7 +35,7 @@ def test_tools_are_asked_and_read_on_the_other_side(tmp_path):
     (tmp_path / "collected.txt").write_text(collect(tmp_path))
     found = run_json("profile", "--from", str(tmp_path / "collected.txt"))["data"]
     assert [one["name"] for one in found["accelerators"]] == ["Tesla T4"]
-    assert found["links"] == [{"first": 0, "second": 1, "kind": "SYS", "medium": "system"}]
+    assert found["links"] == [{"first": 0, "second": 1, "kind": "SYS", "medium": "system", "peer": None}]
     assert {"accelerator-driver", "accelerator-persistence", "accelerator-free"} <= {
         one["id"] for one in found["findings"]
     }

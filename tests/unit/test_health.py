@@ -53,6 +53,7 @@ def test_a_sound_machine_has_no_findings():
         ({"fabric_manager": False}, "fabric-manager", "fail"),
         ({"links": (*LINKS[1:], Link(0, 1, "SYS", "system"))}, "accelerator-links", "warn"),
         ({"links": (Link(0, 1, "SYS", "system"),)}, "accelerator-links", "warn"),
+        ({"links": (replace(LINKS[0], peer=False), *LINKS[1:])}, "accelerator-peers", "warn"),
         ({"accelerators": (replace(GPUS[0], driver_version="550.54.15"),)}, "accelerator-driver", "warn"),
         ({"accelerators": (replace(GPUS[0], memory_used_bytes=20 * GIB),)}, "accelerator-free", "warn"),
         ({"tool_faults": (ToolFault("nvidia-smi", 9, "no driver"),)}, "accelerator-tool", "fail"),

@@ -67,19 +67,45 @@ def test_two_vendors_with_a_tool_of_one_name_do_not_accuse_each_other():
     assert len(readings) == 1 and faults == ()
 
 
-NVIDIA_TOPOLOGY = """\
-\t\x1b[4mGPU0\tGPU1\tGPU2\tNIC0\tCPU Affinity\x1b[0m
-GPU0\t X \tNV12\tSYS\tPXB\t0-31
-GPU1\tNV12\t X \tSYS\tPXB\t0-31
-GPU2\tSYS\tSYS\t X \tSYS\t32-63
-NIC0\tPXB\tPXB\tSYS\t X
+# https://github.com/vllm-project/vllm/issues/19607 (six of eight NICs cut)
+A800_PAIR = """\
+        GPU0    GPU1    NIC0    NIC1    CPU Affinity    NUMA Affinity   GPU NUMA ID
+GPU0     X      NV12    SYS     PXB                             N/A
+GPU1    NV12     X      SYS     PXB                             N/A
+NIC0    SYS     SYS      X      PIX
+NIC1    PXB     PXB     PIX      X
 
 Legend:
 
   X    = Self
 """
+# nvidia-smi underlines the head where it writes to a terminal
+MIXED = "\t\x1b[4mGPU0\tGPU1\tGPU2\tCPU Affinity\x1b[0m\n" + (
+    "GPU0\t X \tNV12\tSYS\t0-31\nGPU1\tNV12\t X \tSYS\t0-31\nGPU2\tSYS\tSYS\t X \t32-63\n"
+)
+# https://github.com/vllm-project/vllm/issues/14537: words before the head; one device has a head that is a row's twin
+ALONE = "76 NICs found in the topology, only displaying 56 in the matrix.\n\tGPU0\tCPU Affinity\nGPU0\t X \t0-31\n"
 
 
-def test_a_matrix_keeps_devices_and_passes_over_nics():
-    links = {(one.first, one.second): (one.kind, one.medium) for one in read_matrix(NVIDIA_TOPOLOGY, "GPU")}
-    assert links == {(0, 1): ("NV12", "direct"), (0, 2): ("SYS", "system"), (1, 2): ("SYS", "system")}
+@pytest.mark.parametrize(
+    ("said", "links"),
+    [
+        (A800_PAIR, {(0, 1): ("NV12", "direct")}),
+        (MIXED, {(0, 1): ("NV12", "direct"), (0, 2): ("SYS", "system"), (1, 2): ("SYS", "system")}),
+        (ALONE, {}),
+    ],
+)
+def test_a_matrix_keeps_devices_and_passes_over_all_else(said, links):
+    assert {(one.first, one.second): (one.kind, one.medium) for one in read_matrix(said, "GPU")} == links
+
+
+@pytest.mark.parametrize(("word", "peer"), [("OK", True), ("NS", False), ("CNS", False), ("U", None)])
+def test_peers_are_joined_to_links(word, peer):
+    query = (Path(__file__).parents[1] / "machines" / "tesla-t4" / "nvidia.query.txt").read_text()
+    said = {
+        "query": query,
+        "topology": A800_PAIR,
+        "peers": f" \tGPU0\tGPU1\t\n GPU0\tX\t{word}\t\n GPU1\t{word}\tX\t\n",
+    }
+    (link,) = next(one for one in VENDORS if one.name == "nvidia").read(said).links
+    assert link.peer is peer

@@ -46,7 +46,7 @@ def read(said: Said) -> Reading:
             )
     if not devices:
         raise ValueError("npu-smi lists no device")
-    return Reading(tuple(devices), read_matrix(said["topology"], "NPU") if "topology" in said else ())
+    return Reading(tuple(devices), read_matrix(said.get("topology", ""), "NPU"))
 
 
 ASCEND = Vendor("ascend", {"table": ("npu-smi", "info"), "topology": ("npu-smi", "info", "-t", "topo")}, read)

@@ -1,12 +1,15 @@
 """NVIDIA, by nvidia-smi."""
 
 import re
+from dataclasses import replace
 from xml.etree import ElementTree
 
 from dsdeploy.adapters.accelerators.base import MIB, Reading, Said, Vendor
-from dsdeploy.adapters.accelerators.topology import read_matrix
+from dsdeploy.adapters.accelerators.topology import read_matrix, read_pairs
 from dsdeploy.core.machines import Accelerator, Health, Occupant, Slice
 
+# The legend of nvidia-smi topo -p2p: chipset, device or topology not supported, not supported, disabled; U is unknown.
+_PEER = {"OK": True, "CNS": False, "GNS": False, "TNS": False, "NS": False, "DR": False}
 _BENIGN = ("gpu_idle", "applications_clocks_setting", "display_clocks_setting", "sync_boost")
 
 
@@ -17,7 +20,12 @@ def read(said: Said) -> Reading:
     log = ElementTree.fromstring(words[words.index("<") :])
     driver, runtime = log.findtext("driver_version"), log.findtext("cuda_version")
     devices = tuple(_device(index, gpu, driver, runtime) for index, gpu in enumerate(log.iter("gpu")))
-    return Reading(devices, read_matrix(said["topology"], "GPU") if "topology" in said else ())
+    peers = read_pairs(said.get("peers", ""), "GPU")
+    links = (
+        replace(link, peer=_PEER.get(peers.get((link.first, link.second), "")))
+        for link in read_matrix(said.get("topology", ""), "GPU")
+    )
+    return Reading(devices, tuple(links))
 
 
 def _device(index: int, gpu: ElementTree.Element, driver: str | None, runtime: str | None) -> Accelerator:
@@ -111,4 +119,12 @@ def _switch(said: str | None) -> bool | None:
     return {"Enabled": True, "Disabled": False}.get(said or "")
 
 
-NVIDIA = Vendor("nvidia", {"query": ("nvidia-smi", "-q", "-x"), "topology": ("nvidia-smi", "topo", "-m")}, read)
+NVIDIA = Vendor(
+    "nvidia",
+    {
+        "query": ("nvidia-smi", "-q", "-x"),
+        "topology": ("nvidia-smi", "topo", "-m"),
+        "peers": ("nvidia-smi", "topo", "-p2p", "rw"),
+    },
+    read,
+)

@@ -76,7 +76,7 @@ def _metax(said: Said) -> Reading:
     table = read_table(
         "metax", said["table"], r"\| (\d+) +(.+?) +(?:Off |On )?\|", r"MACA Version: (\S+)", _METAX_STATE
     )
-    return Reading(table.accelerators, read_matrix(said["topology"], "GPU") if "topology" in said else ())
+    return Reading(table.accelerators, read_matrix(said.get("topology", ""), "GPU"))
 
 
 def _cambricon(said: Said) -> Reading:

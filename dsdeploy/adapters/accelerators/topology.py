@@ -11,10 +11,17 @@ _DIRECT = ("NV", "HCCS", "SIO", "XGMI", "METALINK", "MX", "MTLINK", "HSWITCH")
 
 def read_matrix(said: str, prefix: str) -> tuple[Link, ...]:
     """The links among rows and columns named `prefix` with a number; colours and NICs are passed over."""
+    return tuple(
+        Link(first, second, kind, medium_of(kind)) for (first, second), kind in read_pairs(said, prefix).items()
+    )
+
+
+def read_pairs(said: str, prefix: str) -> dict[tuple[int, int], str]:
+    """The word of each pair, the lower index first."""
     lines = [line.split() for line in re.sub(r"\x1b\[[0-9;]*m", "", said).splitlines()]
     name = re.compile(rf"{prefix}#?(\d+)$", re.IGNORECASE)
     columns: list[tuple[int, int]] = []
-    links = []
+    pairs = {}
     for words in lines:
         row = name.match(words[0]) if words else None
         if row and len(words) > 1 and (name.match(words[1]) or not columns):
@@ -23,8 +30,8 @@ def read_matrix(said: str, prefix: str) -> tuple[Link, ...]:
             first = int(row[1])
             for place, second in columns:
                 if first < second and place < len(words):
-                    links.append(Link(first, second, words[place], medium_of(words[place])))
-    return tuple(links)
+                    pairs[first, second] = words[place]
+    return pairs
 
 
 def medium_of(kind: str) -> str:
