@@ -109,3 +109,14 @@ def test_peers_are_joined_to_links(word, peer):
     }
     (link,) = next(one for one in VENDORS if one.name == "nvidia").read(said).links
     assert link.peer is peer
+
+
+def test_mig_instances_get_the_names_that_the_list_tells():
+    # the list's form: https://docs.nvidia.com/datacenter/tesla/mig-user-guide/
+    query = (Path(__file__).parents[1] / "machines" / "a100-mig" / "nvidia.query.txt").read_text()
+    listed = "GPU 0: NVIDIA A100-SXM4-80GB (UUID: GPU-5)\n" + "  MIG 2g.20gb     Device  0: (UUID: MIG-c)\n" * 4
+    nvidia = next(one for one in VENDORS if one.name == "nvidia")
+    (device,) = nvidia.read({"query": query, "list": listed}).accelerators
+    assert [one.profile for one in device.slices] == ["2g.20gb"] * 4
+    (device,) = nvidia.read({"query": query, "list": listed[:80]}).accelerators
+    assert {one.profile for one in device.slices} == {""}

@@ -19,7 +19,10 @@ def read(said: Said) -> Reading:
         raise ValueError("nvidia-smi never defines entities")
     log = ElementTree.fromstring(words[words.index("<") :])
     driver, runtime = log.findtext("driver_version"), log.findtext("cuda_version")
-    devices = tuple(_device(index, gpu, driver, runtime) for index, gpu in enumerate(log.iter("gpu")))
+    named = _slice_names(said.get("list", ""))
+    devices = tuple(
+        _device(index, gpu, driver, runtime, named.get(index, ())) for index, gpu in enumerate(log.iter("gpu"))
+    )
     peers = read_pairs(said.get("peers", ""), "GPU")
     links = (
         replace(link, peer=_PEER.get(peers.get((link.first, link.second), "")))
@@ -28,7 +31,21 @@ def read(said: Said) -> Reading:
     return Reading(devices, tuple(links))
 
 
-def _device(index: int, gpu: ElementTree.Element, driver: str | None, runtime: str | None) -> Accelerator:
+def _slice_names(listed: str) -> dict[int, tuple[str, ...]]:
+    """Each device's MIG profiles: the query tells their memory and not their names."""
+    named: dict[int, tuple[str, ...]] = {}
+    device = 0
+    for line in listed.splitlines():
+        if found := re.match(r"GPU (\d+):", line):
+            device = int(found[1])
+        elif found := re.match(r"\s+MIG (\S+)\s+Device", line):
+            named[device] = (*named.get(device, ()), found[1])
+    return named
+
+
+def _device(
+    index: int, gpu: ElementTree.Element, driver: str | None, runtime: str | None, slices: tuple[str, ...]
+) -> Accelerator:
     return Accelerator(
         vendor="nvidia",
         name=gpu.findtext("product_name", ""),
@@ -39,7 +56,7 @@ def _device(index: int, gpu: ElementTree.Element, driver: str | None, runtime: s
         runtime_version=runtime,
         uuid=_known(gpu.findtext("uuid")),
         pci_address=gpu.get("id"),
-        slices=_slices(gpu),
+        slices=_slices(gpu, slices),
         health=_health(gpu),
     )
 
@@ -68,10 +85,12 @@ def _health(gpu: ElementTree.Element) -> Health:
     )
 
 
-def _slices(gpu: ElementTree.Element) -> tuple[Slice, ...] | None:
+def _slices(gpu: ElementTree.Element, names: tuple[str, ...]) -> tuple[Slice, ...] | None:
     if not _switch(gpu.findtext("mig_mode/current_mig")):
         return None
-    return tuple(Slice("", _mib(one, "fb_memory_usage/total")) for one in gpu.findall("mig_devices/mig_device"))
+    found = gpu.findall("mig_devices/mig_device")
+    names = names if len(names) == len(found) else ("",) * len(found)
+    return tuple(Slice(name, _mib(one, "fb_memory_usage/total")) for name, one in zip(names, found, strict=True))
 
 
 def _throttling(gpu: ElementTree.Element) -> tuple[str, ...] | None:
@@ -123,6 +142,7 @@ NVIDIA = Vendor(
     "nvidia",
     {
         "query": ("nvidia-smi", "-q", "-x"),
+        "list": ("nvidia-smi", "-L"),
         "topology": ("nvidia-smi", "topo", "-m"),
         "peers": ("nvidia-smi", "topo", "-p2p", "rw"),
     },
