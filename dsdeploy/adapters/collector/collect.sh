@@ -50,7 +50,7 @@ answer hostname uname -n
 answer kernel uname -sr
 answer architecture uname -m
 answer distribution cat /etc/os-release
-answer threads getconf _NPROCESSORS_ONLN
+answer threads grep -c '^processor' /proc/cpuinfo
 answer cpu grep -m 1 'model name' /proc/cpuinfo
 ask cores lscpu -p=CPU,CORE,SOCKET,NODE
 answer memory cat /proc/meminfo
