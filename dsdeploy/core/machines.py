@@ -95,8 +95,11 @@ class ToolFault:
 
 @dataclass(frozen=True, slots=True)
 class Limits:
-    """What the system holds back. Cgroup limits are those of the asking process, None where there are none or unknown;
-    `memlock_bytes` is UNLIMITED_BYTES without a limit."""
+    """What the system holds back.
+
+    Cgroup limits are those that /sys/fs/cgroup shows at its root, in a container its own; None where there are none.
+    `memlock_bytes` is UNLIMITED_BYTES without a limit.
+    """
 
     shm_bytes: int | None = None
     memlock_bytes: int | None = None

@@ -1,9 +1,11 @@
 """What is wrong with a machine follows from what it told, and only from that."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
+from dsdeploy.adapters.accelerators.vendors import read_vendors
 from dsdeploy.core.fleet import BrokenHost, Fleet
 from dsdeploy.core.health import judge_fleet, judge_profile
 from dsdeploy.core.machines import (
@@ -97,3 +99,14 @@ def test_who_holds_memory_is_named():
 def test_an_unknown_code_in_a_file_from_a_newer_release_is_still_explained():
     (broken,) = judge_fleet(Fleet((), (BrokenHost("x", "HostOnFire", "smoke"),))).broken
     assert broken.message and "smoke" in broken.message.render("zh")
+
+
+@pytest.mark.parametrize(
+    ("machine", "held"),
+    [("ascend-a3-npu-smi", False), ("metax-c500", False), ("3x-mtt-s5000", True), ("tesla-t4", True)],
+)
+def test_recorded_idle_devices_are_not_said_to_be_held(machine, held):
+    folder = Path(__file__).parents[1] / "machines" / machine
+    (reading,), _ = read_vendors({path.stem: (path.read_text(), 0) for path in folder.glob("*.txt")})
+    found = judge_profile(replace(SOUND, accelerators=reading.accelerators, links=())).findings
+    assert ("accelerator-free" in {one.id for one in found}) is held
