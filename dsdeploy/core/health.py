@@ -3,6 +3,7 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
+from statistics import median
 
 from dsdeploy.core.drivers import engines_out_of_reach
 from dsdeploy.core.findings import Finding
@@ -13,6 +14,7 @@ from dsdeploy.core.texts import Text, text
 _GIB = 1 << 30
 # NCCL asks for shared memory beside Docker's default of 64 MB: "--shm-size=1g", NCCL user guide, Troubleshooting.
 _SHM_BYTES = 1 * _GIB
+_CLOCKS_COMPARED = 3
 _CLOCK_S = 2.0  # above what date's whole seconds can show; NTP keeps machines of a site within milliseconds
 # Idle devices of recorded machines show up to 5.2 % in use (Ascend A3), 1.3 % elsewhere: above 10 % somebody holds it,
 # whoever the tool may see; above 2 % only where it names a process.
@@ -36,14 +38,36 @@ def judge_profile(profile: Profile) -> Profile:
 
 
 def judge_fleet(fleet: Fleet) -> Fleet:
-    """Each machine judged, and each that did not answer explained."""
-    machines = tuple(replace(one, profile=_judge_machine(one)) for one in fleet.machines)
+    """Each machine judged, alone and among the others, and each that did not answer explained.
+
+    Of three clocks or more the middle one counts as right: the asking machine's own may be wrong.
+    """
+    clocks = [one.profile.clock_ahead_s for one in fleet.machines if one.profile.clock_ahead_s is not None]
+    usual_s = median(clocks) if len(clocks) >= _CLOCKS_COMPARED else 0.0
+    drivers = _usual_drivers(fleet.machines)
+    machines = tuple(replace(one, profile=_judge_machine(one, usual_s, drivers)) for one in fleet.machines)
     return replace(fleet, machines=machines, broken=tuple(map(_explain, fleet.broken)))
 
 
-def _judge_machine(machine: Machine) -> Profile:
-    found = tuple(_findings(machine.profile))
-    return replace(machine.profile, findings=(*found, *_node_findings(machine.node)) if machine.node else found)
+def _usual_drivers(machines: tuple[Machine, ...]) -> dict[str, str]:
+    """The driver that most machines with a device of this name have."""
+    seen: dict[str, Counter[str]] = {}
+    for machine in machines:
+        for name, driver in {(one.name, one.driver_version) for one in machine.profile.accelerators}:
+            if driver:
+                seen.setdefault(name, Counter())[driver] += 1
+    return {name: max(drivers.items(), key=lambda one: (one[1], one[0]))[0] for name, drivers in seen.items()}
+
+
+def _judge_machine(machine: Machine, usual_s: float, drivers: dict[str, str]) -> Profile:
+    profile = machine.profile
+    ahead = profile.clock_ahead_s
+    found = list(_findings(profile if ahead is None else replace(profile, clock_ahead_s=ahead - usual_s)))
+    for name, driver in sorted({(one.name, one.driver_version or "") for one in profile.accelerators}):
+        if driver and driver != drivers[name]:
+            message = text("finding-driver-unlike", driver=driver, name=name, usual=drivers[name])
+            found.append(_finding("accelerator-driver", "warn", message, text("finding-driver-unlike-hint")))
+    return replace(profile, findings=(*found, *(_node_findings(machine.node) if machine.node else ())))
 
 
 def _node_findings(node: Node) -> Iterator[Finding]:

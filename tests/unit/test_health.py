@@ -6,7 +6,7 @@ from pathlib import Path
 import pytest
 
 from dsdeploy.adapters.accelerators.vendors import read_vendors
-from dsdeploy.core.fleet import BrokenHost, Fleet
+from dsdeploy.core.fleet import BrokenHost, Fleet, Machine
 from dsdeploy.core.health import judge_fleet, judge_profile
 from dsdeploy.core.machines import (
     UNLIMITED_BYTES,
@@ -110,3 +110,19 @@ def test_recorded_idle_devices_are_not_said_to_be_held(machine, held):
     (reading,), _ = read_vendors({path.stem: (path.read_text(), 0) for path in folder.glob("*.txt")})
     found = judge_profile(replace(SOUND, accelerators=reading.accelerators, links=())).findings
     assert ("accelerator-free" in {one.id for one in found}) is held
+
+
+def fleet_of(*profiles):
+    return judge_fleet(Fleet(tuple(Machine(str(place), one) for place, one in enumerate(profiles))))
+
+
+def test_among_three_clocks_the_odd_one_is_named_and_not_the_asking_ones():
+    clocks = [replace(SOUND, clock_ahead_s=ahead) for ahead in (-60.0, -60.2, 3.0)]
+    found = [[one.id for one in machine.profile.findings] for machine in fleet_of(*clocks).machines]
+    assert found == [[], [], ["clock"]]
+
+
+def test_the_machine_with_another_driver_is_named():
+    odd = replace(SOUND, accelerators=tuple(replace(one, driver_version="590.1") for one in GPUS))
+    found = [[one.id for one in machine.profile.findings] for machine in fleet_of(SOUND, odd, SOUND).machines]
+    assert found == [[], ["accelerator-driver"], []]
