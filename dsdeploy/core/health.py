@@ -3,7 +3,6 @@
 from collections import Counter
 from collections.abc import Iterator
 from dataclasses import replace
-from statistics import median
 
 from dsdeploy.core.drivers import engines_out_of_reach
 from dsdeploy.core.findings import Finding
@@ -43,7 +42,7 @@ def judge_fleet(fleet: Fleet) -> Fleet:
     Of three clocks or more the middle one counts as right: the asking machine's own may be wrong.
     """
     clocks = [one.profile.clock_ahead_s for one in fleet.machines if one.profile.clock_ahead_s is not None]
-    usual_s = median(clocks) if len(clocks) >= _CLOCKS_COMPARED else 0.0
+    usual_s = sorted(clocks)[len(clocks) // 2] if len(clocks) >= _CLOCKS_COMPARED else 0.0
     drivers = _usual_drivers(fleet.machines)
     machines = tuple(replace(one, profile=_judge_machine(one, usual_s, drivers)) for one in fleet.machines)
     return replace(fleet, machines=machines, broken=tuple(map(_explain, fleet.broken)))

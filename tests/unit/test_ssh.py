@@ -10,6 +10,7 @@ import yaml
 
 from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.ssh import Patience, ssh_words
+from dsdeploy.stages.profile import load_fleet
 from tests.program import free_port, run, run_json, wait_until
 
 SSHD = shutil.which("sshd", path="/usr/sbin:/usr/local/sbin")
@@ -93,6 +94,8 @@ def test_broken_hosts_hide_no_others_and_each_is_named(site, inventory, tmp_path
         ("nowhere.invalid", "HostUnknown"),
     ]
     assert all(one["message"] and one["hint"] for one in fleet["broken"]) and '"message"' not in saved.read_text()
+    read = load_fleet(saved)
+    assert [one.name for one in read.machines] == ["a", "b"] and all(one.hint for one in read.broken)
     r = run("profile", "--hosts", path, PATH=site.program(), COLUMNS="80")
     assert "HostRefused" in r.stdout and max(map(len, r.stdout.splitlines())) <= 80
 
