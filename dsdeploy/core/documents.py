@@ -3,6 +3,7 @@
 import types
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
+from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
 API_VERSION = "dsdeploy/v1"
@@ -59,15 +60,21 @@ def _read(kind: Any, value: Any, place: str) -> Any:
 def _read_fields(kind: Any, value: Any, place: str) -> Any:
     if not isinstance(value, dict):
         raise ValueError(f"{place}: expected a mapping, found {value!r}")
-    known = [field for field in fields(kind) if not field.metadata.get("derived")]
-    names = [field.name for field in known]
+    known = _known(kind)
     dotted = f"{place}." if place else ""
     for key in value:
-        if key not in names:
-            near = get_close_matches(str(key), names, n=1)
+        if key not in known:
+            near = get_close_matches(str(key), known, n=1)
             raise ValueError(f"{dotted}{key}: unknown key" + (f"; nearest is {near[0]}" if near else ""))
-    for field in known:
-        if field.name not in value and field.default is MISSING:
-            raise ValueError(f"{dotted}{field.name}: missing")
+    for name, (_, needed) in known.items():
+        if needed and name not in value:
+            raise ValueError(f"{dotted}{name}: missing")
+    return kind(**{name: _read(hint, value[name], dotted + name) for name, (hint, _) in known.items() if name in value})
+
+
+@cache
+def _known(kind: Any) -> dict[str, tuple[Any, bool]]:
+    """Each field that a file may hold: its type, and whether it must be there. A fleet holds thousands of one kind."""
     hints = get_type_hints(kind)
-    return kind(**{name: _read(hints[name], value[name], dotted + name) for name in names if name in value})
+    kept = (field for field in fields(kind) if not field.metadata.get("derived"))
+    return {field.name: (hints[field.name], field.default is MISSING) for field in kept}
