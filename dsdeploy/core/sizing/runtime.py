@@ -20,9 +20,10 @@ GRAPH_LAYER_BYTES = 0.42 * MIB
 GRAPHS_IN_BUDGET_SINCE = (0, 21)
 _CAPTURED_SIZES = 35  # 1, 2, 4 and every 8 up to 256 (vLLM's default `cudagraph_capture_sizes`)
 # vLLM chooses how many tokens a step may hold: 2048 by default; 8192 on cards of 70 GiB and more since 0.8.3, A100
-# left out since 0.9; 16384 from 160 GiB (vllm/engine/arg_utils.py, `get_batch_defaults` of 0.32).
+# left out since 0.9; 16384 from 160 GiB (vllm/engine/arg_utils.py, `get_batch_defaults` of 0.32: not in 0.26).
 _STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
-_LARGEST_STEP_TOKENS, _LARGEST_CARD_BYTES, _LARGEST_SINCE = 16384, 160 * GIB, (0, 21)
+_LARGEST_STEP_TOKENS, _LARGEST_CARD_BYTES, _LARGEST_SINCE = 16384, 160 * GIB, (0, 28)
+AHEAD_SINCE = (0, 26)
 _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 _CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
 _CHUNKED_SINCE = (0, 5, 5)
@@ -58,6 +59,12 @@ def step_tokens(request: MemoryRequest, version: tuple[int, ...]) -> int:
         return _LARGEST_STEP_TOKENS
     large = version >= _LARGE_STEP_SINCE and _is_large(request, version)
     return _LARGE_STEP_TOKENS if large else _STEP_TOKENS
+
+
+def batches_in_flight(request: MemoryRequest, version: tuple[int, ...]) -> int:
+    """How many steps' tokens windows are kept for: one until 0.25, since then also what is scheduled ahead
+    (vllm/config/vllm.py of 0.32, `max_in_flight_tokens`)."""
+    return 1 if version < AHEAD_SINCE else request.pipeline_parallel + 1
 
 
 def _is_large(request: MemoryRequest, version: tuple[int, ...]) -> bool:
