@@ -84,7 +84,7 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     a, split = request.architecture, request.tensor_parallel
     residual = 3.0 * a.hidden_size * (a.hc_mult or 1)
     if a.kv_lora_rank and version < VLLM_LATENT_SINCE and request.engine == "vllm":
-        residual += 3 * a.num_attention_heads / split * VLLM_PADDED_HEAD  # queries, keys and values, padded to 256
+        residual += _unabsorbed_values(a, split)
     dense = 3 * (a.intermediate_size or 0) / split + residual
     moe = 0.0
     if a.n_routed_experts:
@@ -94,6 +94,16 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
     sampler = rows * a.vocab_size * _logit_bytes(version)
     return max(2.0 * tokens * max(dense, moe), sampler)
+
+
+def _unabsorbed_values(a: Architecture, split: int) -> float:
+    """What MLA without a latent cache holds of a token at its attention: queries, keys, values and outputs padded to
+    256, beside the unpadded queries and up-projected keys and values, whose views are still in use, and the latent
+    (vllm/model_executor/models/deepseek_v2.py, `DeepseekV2Attention.forward`)."""
+    nope, value, latent = a.qk_nope_head_dim or 0, a.v_head_dim or 0, a.kv_lora_rank or 0
+    rope = a.qk_rope_head_dim or 0
+    head = 4 * VLLM_PADDED_HEAD + (nope + rope) + (nope + value)
+    return a.num_attention_heads / split * head + 2 * latent + rope
 
 
 def _logit_bytes(version: tuple[int, ...]) -> int:
