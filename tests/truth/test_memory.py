@@ -52,8 +52,8 @@ def test_weights_agree_with_what_engines_logged():
 
 def test_cache_agrees_with_what_engines_logged():
     assert errors("bytes a token")[0] <= 0.005
-    middle, _ = errors("cache tokens")
-    assert middle <= 0.05
+    middle, worst = errors("cache tokens")
+    assert middle <= 0.05 and worst <= 0.15
 
 
 def test_nothing_that_ran_out_of_memory_is_said_to_fit_but_what_is_known():

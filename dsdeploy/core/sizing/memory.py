@@ -6,6 +6,7 @@ from collections.abc import Callable
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing import runtime
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
+from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
 from dsdeploy.core.sizing.parameters import count_parameters, countable
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
@@ -15,11 +16,6 @@ NEWEST = {"vllm": (0, 32), "sglang": (0, 5, 23), "llama.cpp": (11434,), "vllm-as
 _BLOCK_TOKENS = 16
 _VLLM_UTILIZATION = 0.9
 _VLLM_UTILIZATION_SINCE_21 = 0.92  # vllm/config/cache.py raised the default when graphs came into the budget
-# vLLM pads the pages of V4's different caches to one size. Two published runs on 8 x B200 (vLLM 0.25, TP 8 and DP 8,
-# a million tokens) held 1.85 times less than the rows themselves take; other versions differ, so a warning says it.
-_V4_PAGE_PADDING = 1.85
-# Before that a request of 30,000 tokens took 6.66 GiB (vLLM 0.22, TP 2: vllm-project/vllm issue 44376).
-_V4_EARLY_TOKEN_BYTES, _V4_PACKED_SINCE = 6.66 * (1 << 30) / 30_000, (0, 25)
 _EVEN_STAGES_SINCE = (0, 8)
 # SGLang then appended as many copies of V3's shared expert to the routed ones as there are ranks, so each rank held a
 # whole one (sglang/srt/models/deepseek_v2.py, `n_share_experts_fusion = tp_size`); since 0.4.7 it appends one.
@@ -197,16 +193,12 @@ def _answer(
 ) -> MemoryEstimate:  # fmt: skip
     """The stage with the least room decides for all."""
     a = request.architecture
-    padding = _V4_PAGE_PADDING if a.compress_ratios else 1.0
     beside = sum(term.size_bytes for term in terms)
     offloaded, ranks = request.cpu_offload_bytes, request.tensor_parallel * request.pipeline_parallel
     attention = request.tensor_parallel if request.engine != "sglang" else max(
         1, request.tensor_parallel // request.data_parallel
     )  # fmt: skip
-    early = a.compress_ratios and request.engine == "vllm" and _version(request) < _V4_PACKED_SINCE
-    per_layer = padding * layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
-    if early:
-        per_layer = _V4_EARLY_TOKEN_BYTES / a.num_hidden_layers
+    per_layer = layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
     longest = request.max_model_len or a.max_position_embeddings or 4096
     heaviest = max(found, key=lambda stage: stage.weights_bytes)
     weights = heaviest.weights_bytes - min(offloaded, heaviest.weights_bytes)
@@ -214,8 +206,8 @@ def _answer(
         (budget - beside - max(0.0, stage.weights_bytes - offloaded), stage.layers * per_layer) for stage in found
     ]  # fmt: skip
     room, per_token = min(rooms, key=lambda one: one[0] / one[1])
-    fixed = padding * sequence_bytes(a)
-    per_sequence = fixed + longest * per_token
+    fixed = sequence_bytes(a)
+    per_sequence = _hybrid_request_bytes(request, longest) or fixed + longest * per_token
     sequences = max(0.0, room) / per_sequence
     tokens = int(max(0.0, room) / per_token) if not fixed else int(sequences * longest)
     tokens = tokens // _BLOCK_TOKENS * _BLOCK_TOKENS * request.decode_context_parallel
@@ -224,6 +216,18 @@ def _answer(
     verdict = "fits" if tokens >= longest else "kv_cache_too_small" if room > 0 else "weights_too_large"
     return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings),
                           tuple(stage.weights_bytes for stage in found), offloaded * ranks)  # fmt: skip
+
+
+def _hybrid_request_bytes(request: MemoryRequest, tokens: int) -> float | None:
+    """One request of V4 in vLLM's pool of blocks, on the stage with its share of the layers; None for another cache."""
+    a = request.architecture
+    ratios = a.compress_ratios[: a.num_hidden_layers]
+    if "vllm" not in request.engine or not ratios or not set(ratios) <= {0, 4, 128}:
+        return None
+    version = _version(request) if request.engine == "vllm" else NEWEST["vllm"]
+    pool = hybrid_cache(ratios, a.sliding_window or 0, a.head_dim or 0, a.index_head_dim or 0, version)
+    in_flight = runtime.step_tokens(request, version) * runtime.batches_in_flight(request, version)
+    return pool.request_bytes(tokens, in_flight) * max(_stage_counts(request)) / a.num_hidden_layers
 
 
 def _refused(verdict: str, reason: str) -> MemoryEstimate:

@@ -20,9 +20,10 @@ GRAPH_LAYER_BYTES = 0.42 * MIB
 GRAPHS_IN_BUDGET_SINCE = (0, 21)
 _CAPTURED_SIZES = 35  # 1, 2, 4 and every 8 up to 256 (vLLM's default `cudagraph_capture_sizes`)
 # vLLM chooses how many tokens a step may hold: 2048 by default; 8192 on cards of 70 GiB and more since 0.8.3, A100
-# left out since 0.9; 16384 from 160 GiB (vllm/engine/arg_utils.py, `get_batch_defaults` of 0.32).
+# left out since 0.9; 16384 from 160 GiB (vllm/engine/arg_utils.py, `get_batch_defaults` of 0.32: not in 0.26).
 _STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
-_LARGEST_STEP_TOKENS, _LARGEST_CARD_BYTES, _LARGEST_SINCE = 16384, 160 * GIB, (0, 21)
+_LARGEST_STEP_TOKENS, _LARGEST_CARD_BYTES, _LARGEST_SINCE = 16384, 160 * GIB, (0, 28)
+AHEAD_SINCE = (0, 26)
 _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 _CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
 _CHUNKED_SINCE = (0, 5, 5)
@@ -60,6 +61,12 @@ def step_tokens(request: MemoryRequest, version: tuple[int, ...]) -> int:
     return _LARGE_STEP_TOKENS if large else _STEP_TOKENS
 
 
+def batches_in_flight(request: MemoryRequest, version: tuple[int, ...]) -> int:
+    """How many steps' tokens windows are kept for: one until 0.25, since then also what is scheduled ahead
+    (vllm/config/vllm.py of 0.32, `max_in_flight_tokens`)."""
+    return 1 if version < AHEAD_SINCE else request.pipeline_parallel + 1
+
+
 def _is_large(request: MemoryRequest, version: tuple[int, ...]) -> bool:
     """A100 is too slow for the larger steps: vLLM tells it by its name, so A800 is large."""
     slow = version >= _LARGE_ROWS_SINCE and "a100" in request.device_name.lower()
@@ -77,7 +84,7 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     a, split = request.architecture, request.tensor_parallel
     residual = 3.0 * a.hidden_size * (a.hc_mult or 1)
     if a.kv_lora_rank and version < VLLM_LATENT_SINCE and request.engine == "vllm":
-        residual += 3 * a.num_attention_heads / split * VLLM_PADDED_HEAD  # queries, keys and values, padded to 256
+        residual += _unabsorbed_values(a, split)
     dense = 3 * (a.intermediate_size or 0) / split + residual
     moe = 0.0
     if a.n_routed_experts:
@@ -87,6 +94,16 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
     sampler = rows * a.vocab_size * _logit_bytes(version)
     return max(2.0 * tokens * max(dense, moe), sampler)
+
+
+def _unabsorbed_values(a: Architecture, split: int) -> float:
+    """What MLA without a latent cache holds of a token at its attention: queries, keys, values and outputs padded to
+    256, beside the unpadded queries and up-projected keys and values, whose views are still in use, and the latent
+    (vllm/model_executor/models/deepseek_v2.py, `DeepseekV2Attention.forward`)."""
+    nope, value, latent = a.qk_nope_head_dim or 0, a.v_head_dim or 0, a.kv_lora_rank or 0
+    rope = a.qk_rope_head_dim or 0
+    head = 4 * VLLM_PADDED_HEAD + (nope + rope) + (nope + value)
+    return a.num_attention_heads / split * head + 2 * latent + rope
 
 
 def _logit_bytes(version: tuple[int, ...]) -> int:
