@@ -1,0 +1,107 @@
+"""Opens a bundle: signature first, then the root's own sanity, then what lies on the media. Nothing is written."""
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsdeploy.adapters.bundle import keys, media
+from dsdeploy.core.bundle import names
+from dsdeploy.core.bundle.safety import judge
+from dsdeploy.core.bundle.signature import Envelope, decode_envelope, subjects
+from dsdeploy.core.bundle.values import Bundle, decode
+from dsdeploy.core.errors import BundleAltered, BundleUnsafe, SignatureInvalid, SignatureMissing, SignerUnknown
+from dsdeploy.core.texts import text
+
+
+@dataclass(frozen=True, slots=True)
+class Opened:
+    bundle: Bundle
+    head: media.Head
+    root_sha256: str
+    signers: tuple[keys.Signer, ...]
+    volumes: dict[str, Path]
+    unsigned: bool
+
+
+def open_bundle(folders: tuple[Path, ...], trusted: tuple[keys.PublicKey, ...], allow_unsigned: bool) -> Opened:
+    """Raises SignatureMissing, SignatureInvalid, SignerUnknown, BundleAltered, BundleUnsafe, BundleMissing."""
+    head = media.read_head(folders)
+    root_sha256 = hashlib.sha256(head.root).hexdigest()
+    signers: tuple[keys.Signer, ...] = ()
+    if head.signature is not None:
+        envelope = _envelope(head.signature)
+        signers = keys.check(envelope, trusted)
+        _judge_signers(signers, allow_unsigned)
+        _judge_texts(folders, envelope, root_sha256)
+    elif not allow_unsigned:
+        raise SignatureMissing(text("signature-missing", name=names.SIGNATURE), hint=text("signature-missing-hint"))
+    bundle = read_root(head.root)
+    judge_root(bundle)
+    unsigned = not any(one.valid for one in signers)
+    return Opened(bundle, head, root_sha256, signers, media.find_volumes(folders, bundle), unsigned)
+
+
+def read_root(content: bytes) -> Bundle:
+    """Raises BundleUnsafe."""
+    try:
+        return decode(content)
+    except (ValueError, RecursionError) as error:
+        raise _unsafe(error) from error
+
+
+def judge_root(bundle: Bundle) -> None:
+    """Raises BundleUnsafe."""
+    try:
+        judge(bundle)
+    except ValueError as error:
+        raise _unsafe(error) from error
+
+
+def trusted_keys(files: tuple[Path, ...], home: Path) -> tuple[keys.PublicKey, ...]:
+    """Those named, and those that lie in HOME/trust. Raises KeyUnusable."""
+    kept = sorted((home / names.TRUST).glob("*" + names.PUBLIC_SUFFIX))
+    return tuple(keys.load_public(path) for path in (*files, *kept))
+
+
+def _envelope(content: bytes) -> Envelope:
+    try:
+        return decode_envelope(content)
+    except (ValueError, RecursionError) as error:
+        raise SignatureInvalid(
+            text("signature-invalid", name=names.SIGNATURE, reason=error), hint=text("signature-invalid-hint")
+        ) from error
+
+
+def _judge_signers(signers: tuple[keys.Signer, ...], allow_unsigned: bool) -> None:
+    false = [one for one in signers if one.name is not None and not one.valid]
+    if false:
+        reason = f"{false[0].name} ({false[0].key_id[:16]})"
+        raise SignatureInvalid(
+            text("signature-invalid", name=names.SIGNATURE, reason=reason), hint=text("signature-invalid-hint")
+        )
+    if not any(one.valid for one in signers) and not allow_unsigned:
+        found = ", ".join(one.key_id[:16] for one in signers) or "-"
+        raise SignerUnknown(text("signer-unknown", found=found), hint=text("signer-unknown-hint"))
+
+
+def _judge_texts(folders: tuple[Path, ...], envelope: Envelope, root_sha256: str) -> None:
+    """Every text that the statement names must be as signed, in each folder where it lies, the root in one at least."""
+    try:
+        digests = subjects(envelope.payload)
+    except (ValueError, RecursionError) as error:
+        raise SignatureInvalid(
+            text("signature-invalid", name=names.SIGNATURE, reason=error), hint=text("signature-invalid-hint")
+        ) from error
+    if digests.get(names.ROOT) != root_sha256:
+        raise BundleAltered(text("bundle-text-altered", name=names.ROOT), hint=text("bundle-altered-hint"))
+    for folder in folders:
+        for name in names.SIGNED_TEXTS:
+            path = folder / name
+            if not path.exists() and not path.is_symlink():
+                continue
+            if digests.get(name) != hashlib.sha256(media.read_text(path)).hexdigest():
+                raise BundleAltered(text("bundle-text-altered", name=path), hint=text("bundle-altered-hint"))
+
+
+def _unsafe(error: Exception) -> BundleUnsafe:
+    return BundleUnsafe(text("bundle-unsafe", reason=error), hint=text("bundle-unsafe-hint"))
