@@ -6,7 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsdeploy.core.bundle.names import KEY_FILE, PUBLIC_SUFFIX
+from dsdeploy.core.bundle.names import PRIVATE_SUFFIX, PUBLIC_SUFFIX
 from dsdeploy.core.bundle.signature import Envelope, Signature, to_be_signed
 from dsdeploy.core.errors import BundleNotWritable, BundleUsage, KeyUnusable
 from dsdeploy.core.texts import text
@@ -48,7 +48,7 @@ def generate_key(folder: Path, name: str, algorithm: str) -> tuple[Path, Path, s
     key: Any = (
         ed25519.Ed25519PrivateKey.generate() if algorithm == "ed25519" else ec.generate_private_key(ec.SECP256R1())
     )
-    private = folder / f"{name}{Path(KEY_FILE).suffix}"
+    private = folder / f"{name}{PRIVATE_SUFFIX}"
     public = folder / f"{name}{PUBLIC_SUFFIX}"
     pem = serialization.Encoding.PEM
     secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())

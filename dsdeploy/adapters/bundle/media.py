@@ -70,7 +70,11 @@ def find_volumes(folders: tuple[Path, ...], bundle: Bundle) -> dict[str, Path]:
     names = {volume.name for volume in bundle.volumes}
     found: dict[str, Path] = {}
     for folder in folders:
-        for path in sorted(folder.iterdir()):
+        try:
+            inside = sorted(folder.iterdir())
+        except OSError as error:
+            raise _unreadable(folder, error) from error
+        for path in inside:
             if path.name in names and path.name in found:
                 message = text("bundle-twice", name=path.name, first=found[path.name].parent, second=folder)
                 raise BundleUnsafe(message, hint=text("bundle-twice-hint"))

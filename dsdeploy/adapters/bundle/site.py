@@ -32,7 +32,12 @@ class Site:
 
     def versions(self) -> tuple[Version, ...]:
         """Every complete one. Raises BundleUnsafe when its root cannot be read."""
-        return tuple(_load(path.parent) for path in sorted(self.folder.glob(f"[!.]*/[!.]*/{names.ROOT}")))
+        found = sorted(self.folder.glob(f"[!.]*/[!.]*/{names.ROOT}"))
+        return tuple(_load(path.parent) for path in found if not path.parent.is_symlink())
+
+    def begun(self) -> tuple[Path, ...]:
+        """Where the roots of loads lie that were begun and not finished."""
+        return tuple(path.parent for path in sorted(self.folder.glob(f"{names.INCOMING}*/{names.HEAD}/{names.ROOT}")))
 
     def current(self, name: str) -> Path | None:
         link = self.folder / name / names.CURRENT

@@ -11,7 +11,7 @@ On the media, in one folder or in many:
 At the site, under HOME/bundles:
     NAME/SEQUENCE-ROOT/            one loaded version: root, signature, and `files/`
     NAME/current                   symlink to the version in use; switching it is one rename
-    .incoming-ROOT/                a load that is under way: journal, `HEX.partial`, `HEX`
+    .incoming-ROOT/                a load that is under way: `head/` (root, signature), journal, `HEX.partial`, `HEX`
 """
 
 import re
@@ -33,17 +33,18 @@ BUNDLES = "bundles"
 CURRENT = "current"
 FILES = "files"
 INCOMING = ".incoming-"
+HEAD = "head"
 LOCK = "lock"
 TRUST = "trust"
-KEY_FILE = "dsdeploy-bundle.key"
+PRIVATE_SUFFIX = ".key"
 PUBLIC_SUFFIX = ".pub"
 
 PLAN = "plan.yaml"
 WEIGHTS = "weights"
 IMAGES = "images"
 EXTRA = "extra"
-SBOM = "sbom/dsdeploy.cdx.json"
-TOPS = (PLAN, WEIGHTS, IMAGES, EXTRA, "sbom")
+WHEELS = "wheels"
+TOPS = (PLAN, WEIGHTS, IMAGES, EXTRA, WHEELS)
 
 # What operating systems leave in the root folder of a medium; never read.
 DROPPINGS = ("lost+found", "System Volume Information", "$RECYCLE.BIN", ".Trashes", ".fseventsd", "TRANS.TBL")

@@ -38,10 +38,12 @@ class Gathered:
 
 
 def gather(
-    plan: Path, weights: tuple[Path, ...], files: tuple[Path, ...], images: tuple[Path, ...], texts: dict[str, Path]
+    plan: Path, weights: tuple[Path, ...], files: tuple[Path, ...], images: tuple[Path, ...], wheels: Path | None
 ) -> Gathered:
     """Everything that was named, small things first. Raises PayloadMissing."""
-    found = [_content(plan, names.PLAN, None), *(_content(source, path, None) for path, source in texts.items())]
+    found = [_content(plan, names.PLAN, None)]
+    if wheels is not None:
+        found += [_content(one, f"{names.WHEELS}/{one.name}", None) for one in sorted(wheels.glob("*.whl"))]
     for one in files:
         found += _tree(one)
     archives = []

@@ -13,6 +13,7 @@ from dsdeploy.adapters.bundle.media import open_regular
 from dsdeploy.adapters.bundle.site import Site, blob_paths, sync_folder
 from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
 from dsdeploy.adapters.files import write_whole
+from dsdeploy.adapters.stamps import save_stamps
 from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.values import Bundle
 from dsdeploy.core.documents import to_document
@@ -69,7 +70,7 @@ def load(
     site = Site(layout)
     log = site.folder / names.AUDIT_LOG
     try:
-        opened = open_bundle(folders, trusted, consent.unsigned)
+        opened = open_bundle(folders, trusted, consent.unsigned, site.begun())
         loaded = _load(opened, site, consent, progress)
     except DsdeployError as error:
         facts = {"error": error.code, "reason": error.message.render("en"), "media": [str(one) for one in folders]}
@@ -85,10 +86,10 @@ def load(
 def _load(opened: Opened, site: Site, consent: Consent, progress: Progress) -> Loaded:
     bundle = opened.bundle
     version = site.version_folder(bundle, opened.root_sha256)
-    older = _judge_sequence(opened, site, consent)
-    _judge_weights(bundle, site)
     site.folder.mkdir(parents=True, exist_ok=True)
     with Journal(site.folder / names.LOCK):
+        older = _judge_sequence(opened, site, consent)
+        _judge_weights(bundle, site)
         previous = site.current(bundle.name)
         if not version.is_dir():
             _bring(opened, site, version, progress)
@@ -121,6 +122,7 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
         )
     incoming.mkdir(exist_ok=True, mode=0o700)
     _judge_room(incoming, bundle)
+    _keep_head(opened, incoming / names.HEAD)
     with Journal(incoming / names.LOAD_JOURNAL) as journal, Copier(progress.advance) as copier:
         receiver = Receiver(incoming, bundle, journal)
         progress.begin(text("bundle-loading", name=bundle.name), bundle.carried_bytes)
@@ -133,13 +135,19 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
         _take_from_base(bundle, held, incoming, copier, progress)
         _apply_map(bundle, incoming, staged / names.FILES)
     _write_weights(bundle, staged / names.FILES, site.layout)
-    (staged / names.ROOT).write_bytes(opened.head.root)
-    if opened.head.signature is not None:
-        (staged / names.SIGNATURE).write_bytes(opened.head.signature)
+    _keep_head(opened, staged)
     version.parent.mkdir(exist_ok=True)
     os.sync()
     staged.rename(version)
     sync_folder(version.parent)
+
+
+def _keep_head(opened: Opened, folder: Path) -> None:
+    """The signature first: a folder with a root and none must have come unsigned."""
+    folder.mkdir(exist_ok=True)
+    if opened.head.signature is not None:
+        write_whole(folder / names.SIGNATURE, opened.head.signature.decode())
+    write_whole(folder / names.ROOT, opened.head.root.decode())
 
 
 def _judge_sequence(opened: Opened, site: Site, consent: Consent) -> bool:
@@ -221,4 +229,5 @@ def _write_weights(bundle: Bundle, files: Path, layout: Layout) -> None:
         )
         place = str(layout.weights(model.model_id, model.format))
         weights = Weights(model.model_id, model.format, model.source, model.revision, place, listed)
-        write_whole(files / folder / WEIGHTS_FILE, json.dumps(to_document(weights), indent=2, ensure_ascii=False))
+        write_whole(files / folder / WEIGHTS_FILE, json.dumps(to_document(weights), indent=1))
+        save_stamps(files / folder, listed)

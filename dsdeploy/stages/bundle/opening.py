@@ -23,16 +23,21 @@ class Opened:
     unsigned: bool
 
 
-def open_bundle(folders: tuple[Path, ...], trusted: tuple[keys.PublicKey, ...], allow_unsigned: bool) -> Opened:
-    """Raises SignatureMissing, SignatureInvalid, SignerUnknown, BundleAltered, BundleUnsafe, BundleMissing."""
-    head = media.read_head(folders)
+def open_bundle(
+    folders: tuple[Path, ...], trusted: tuple[keys.PublicKey, ...], allow_unsigned: bool, heads: tuple[Path, ...] = ()
+) -> Opened:
+    """`heads` are folders that hold a root when none of the media does: those of loads begun earlier.
+
+    Raises SignatureMissing, SignatureInvalid, SignerUnknown, BundleAltered, BundleUnsafe, BundleMissing."""
+    heads = folders if any((one / names.ROOT).exists() for one in folders) or not heads else heads
+    head = media.read_head(heads)
     root_sha256 = hashlib.sha256(head.root).hexdigest()
     signers: tuple[keys.Signer, ...] = ()
     if head.signature is not None:
         envelope = _envelope(head.signature)
         signers = keys.check(envelope, trusted)
         _judge_signers(signers, allow_unsigned)
-        _judge_texts(folders, envelope, root_sha256)
+        _judge_texts((*dict.fromkeys((*heads, *folders)),), envelope, root_sha256)
     elif not allow_unsigned:
         raise SignatureMissing(text("signature-missing", name=names.SIGNATURE), hint=text("signature-missing-hint"))
     bundle = read_root(head.root)
