@@ -118,6 +118,10 @@ class PayloadMissing(BundleError):
     pass
 
 
+class ImageMissing(BundleError):
+    pass
+
+
 class PayloadAltered(BundleError):
     pass
 

@@ -32,7 +32,14 @@ class Signer:
     valid: bool
 
 
-def generate_key(folder: Path, name: str, algorithm: str) -> tuple[Path, Path, str]:
+@dataclass(frozen=True, slots=True)
+class KeyPair:
+    private: str
+    public: str
+    key_id: str
+
+
+def generate_key(folder: Path, name: str, algorithm: str) -> KeyPair:
     """A new private key (0600) and its public half in `folder`, and the key's id. Raises BundleNotWritable.
 
     An existing file is never replaced.
@@ -64,7 +71,7 @@ def generate_key(folder: Path, name: str, algorithm: str) -> tuple[Path, Path, s
             text("not-writable", path=error.filename or folder, reason=error.strerror or error),
             hint=text("bundle-keygen-hint"),
         ) from error
-    return private, public, _key_id(key.public_key())
+    return KeyPair(str(private), str(public), _key_id(key.public_key()))
 
 
 def load_private(path: Path) -> Any:

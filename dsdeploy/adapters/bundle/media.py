@@ -39,6 +39,14 @@ def read_head(folders: tuple[Path, ...]) -> Head:
     return next(iter(heads))
 
 
+def read_root_of(path: Path) -> bytes:
+    """The root in a folder, or that file itself. Raises BundleMissing, BundleUnsafe."""
+    place = path / ROOT if path.is_dir() else path
+    if not os.path.lexists(place):
+        raise BundleMissing(text("bundle-missing", root=ROOT, path=path), hint=text("bundle-missing-hint"))
+    return read_text(place)
+
+
 def read_text(path: Path) -> bytes:
     """A small file. Raises BundleUnsafe for a link, a device or one too large."""
     file = open_regular(path)

@@ -11,19 +11,21 @@ from typing import Any
 
 from dsdeploy.adapters.bundle import audit, keys
 from dsdeploy.adapters.bundle.journal import Journal
+from dsdeploy.adapters.bundle.media import read_root_of
 from dsdeploy.adapters.bundle.stream import Copier
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.bundle import names, sums
 from dsdeploy.core.bundle.safety import judge
 from dsdeploy.core.bundle.signature import encode_envelope, statement
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, member_bytes
-from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, decode, encode
+from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, encode
 from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, cut
 from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 from dsdeploy.stages.bundle.build import Builder, Built, write_failed
 from dsdeploy.stages.bundle.gather import Content, Gathered
+from dsdeploy.stages.bundle.opening import judge_root, read_root
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,6 +39,9 @@ class Order:
     base: Path | None = None
     sequence: int | None = None
     sm3: bool = False
+    images: tuple[str, ...] = ()
+    include: tuple[Path, ...] = ()
+    wheels: Path | None = None
     allow_unsigned: bool = False
 
 
@@ -52,7 +57,6 @@ class Created:
     payload_bytes: int
     carried_bytes: int
     signers: tuple[str, ...]
-    warnings: tuple[str, ...]
 
 
 def create(order: Order, gathered: Gathered, environment: dict[str, str], progress: Progress) -> Created:
@@ -98,7 +102,6 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
         sum(blob.size_bytes for blob in bundle.blobs),
         bundle.carried_bytes,
         signers,
-        () if signers else ("bundle-unsigned",),
     )
     audit.record(order.out.with_name(order.out.name + "." + names.AUDIT_LOG), "bundle-created", asdict(made))
     return made
@@ -166,16 +169,10 @@ def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:
 
 
 def _load_base(path: Path) -> tuple[Base, Bundle]:
-    try:
-        content = path.read_bytes()
-        bundle = decode(content)
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except ValueError as error:
-        reason = str(error)
-    else:
-        return Base(bundle.name, bundle.sequence, hashlib.sha256(content).hexdigest()), bundle
-    raise BundleUsage(text("unreadable", path=path, reason=reason), hint=text("bundle-base-hint"))
+    content = read_root_of(path)
+    bundle = read_root(content)
+    judge_root(bundle)
+    return Base(bundle.name, bundle.sequence, hashlib.sha256(content).hexdigest()), bundle
 
 
 def _root(

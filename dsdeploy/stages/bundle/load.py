@@ -57,6 +57,8 @@ class Loaded:
     files: int
     carried_bytes: int
     previous: str | None
+    plan: str
+    images: tuple[str, ...]
 
 
 def load(
@@ -107,6 +109,8 @@ def _load(opened: Opened, site: Site, consent: Consent, progress: Progress) -> L
         len(bundle.files),
         bundle.carried_bytes,
         None if previous in (None, version.resolve()) else str(previous),
+        str(version / names.FILES / names.PLAN),
+        tuple(str(version / names.FILES / image.path) for image in bundle.images),
     )
 
 
@@ -190,6 +194,8 @@ def _judge_room(incoming: Path, bundle: Bundle) -> None:
 def _take_from_base(bundle: Bundle, held: dict[str, Path], incoming: Path, copier: Copier, progress: Progress) -> None:
     """Links what the base holds, after hashing it again: a site's disk is not believed either. Raises BaseMissing."""
     blobs = [blob for blob in bundle.blobs if blob.sha256 not in bundle.carried]
+    if not blobs:
+        return
     progress.begin(text("bundle-checking-base"), sum(blob.size_bytes for blob in blobs))
     for blob in blobs:
         source = held[blob.sha256]

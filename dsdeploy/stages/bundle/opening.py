@@ -28,16 +28,17 @@ def open_bundle(
 ) -> Opened:
     """`heads` are folders that hold a root when none of the media does: those of loads begun earlier.
 
-    Raises SignatureMissing, SignatureInvalid, SignerUnknown, BundleAltered, BundleUnsafe, BundleMissing."""
+    Raises SignatureMissing, SignatureInvalid, SignerUnknown, BundleAltered, BundleUnsafe, BundleMissing.
+    """
     heads = folders if any((one / names.ROOT).exists() for one in folders) or not heads else heads
     head = media.read_head(heads)
     root_sha256 = hashlib.sha256(head.root).hexdigest()
     signers: tuple[keys.Signer, ...] = ()
     if head.signature is not None:
-        envelope = _envelope(head.signature)
+        envelope, digests = read_envelope(head.signature)
         signers = keys.check(envelope, trusted)
         _judge_signers(signers, allow_unsigned)
-        _judge_texts((*dict.fromkeys((*heads, *folders)),), envelope, root_sha256)
+        _judge_texts(tuple(dict.fromkeys((*heads, *folders))), digests, root_sha256)
     elif not allow_unsigned:
         raise SignatureMissing(text("signature-missing", name=names.SIGNATURE), hint=text("signature-missing-hint"))
     bundle = read_root(head.root)
@@ -68,9 +69,11 @@ def trusted_keys(files: tuple[Path, ...], home: Path) -> tuple[keys.PublicKey, .
     return tuple(keys.load_public(path) for path in (*files, *kept))
 
 
-def _envelope(content: bytes) -> Envelope:
+def read_envelope(content: bytes) -> tuple[Envelope, dict[str, str]]:
+    """The envelope, and name → SHA-256 of what it speaks of. Raises SignatureInvalid."""
     try:
-        return decode_envelope(content)
+        envelope = decode_envelope(content)
+        return envelope, subjects(envelope.payload)
     except (ValueError, RecursionError) as error:
         raise SignatureInvalid(
             text("signature-invalid", name=names.SIGNATURE, reason=error), hint=text("signature-invalid-hint")
@@ -89,14 +92,8 @@ def _judge_signers(signers: tuple[keys.Signer, ...], allow_unsigned: bool) -> No
         raise SignerUnknown(text("signer-unknown", found=found), hint=text("signer-unknown-hint"))
 
 
-def _judge_texts(folders: tuple[Path, ...], envelope: Envelope, root_sha256: str) -> None:
+def _judge_texts(folders: tuple[Path, ...], digests: dict[str, str], root_sha256: str) -> None:
     """Every text that the statement names must be as signed, in each folder where it lies, the root in one at least."""
-    try:
-        digests = subjects(envelope.payload)
-    except (ValueError, RecursionError) as error:
-        raise SignatureInvalid(
-            text("signature-invalid", name=names.SIGNATURE, reason=error), hint=text("signature-invalid-hint")
-        ) from error
     if digests.get(names.ROOT) != root_sha256:
         raise BundleAltered(text("bundle-text-altered", name=names.ROOT), hint=text("bundle-altered-hint"))
     for folder in folders:
