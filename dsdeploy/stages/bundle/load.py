@@ -147,11 +147,10 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
 
 
 def _keep_head(opened: Opened, folder: Path) -> None:
-    """The signature first: a folder with a root and none must have come unsigned."""
+    """The root last: a folder that has one has the rest."""
     folder.mkdir(exist_ok=True)
-    if opened.head.signature is not None:
-        write_whole(folder / names.SIGNATURE, opened.head.signature.decode())
-    write_whole(folder / names.ROOT, opened.head.root.decode())
+    for name in sorted(opened.texts, key=lambda name: name == names.ROOT):
+        write_whole(folder / name, opened.texts[name].decode(), 0o644)
 
 
 def _judge_sequence(opened: Opened, site: Site, consent: Consent) -> bool:

@@ -15,8 +15,10 @@ from dsdeploy.core.texts import text
 
 @dataclass(frozen=True, slots=True)
 class Opened:
+    """`texts` are the root, its signature and what else was signed, by name."""
+
     bundle: Bundle
-    head: media.Head
+    texts: dict[str, bytes]
     root_sha256: str
     signers: tuple[keys.Signer, ...]
     volumes: dict[str, Path]
@@ -34,17 +36,19 @@ def open_bundle(
     head = media.read_head(heads)
     root_sha256 = hashlib.sha256(head.root).hexdigest()
     signers: tuple[keys.Signer, ...] = ()
+    texts = {names.ROOT: head.root}
     if head.signature is not None:
+        texts[names.SIGNATURE] = head.signature
         envelope, digests = read_envelope(head.signature)
         signers = keys.check(envelope, trusted)
         _judge_signers(signers, allow_unsigned)
-        _judge_texts(tuple(dict.fromkeys((*heads, *folders))), digests, root_sha256)
+        texts |= _judge_texts(tuple(dict.fromkeys((*heads, *folders))), digests, root_sha256)
     elif not allow_unsigned:
         raise SignatureMissing(text("signature-missing", name=names.SIGNATURE), hint=text("signature-missing-hint"))
     bundle = read_root(head.root)
     judge_root(bundle)
     unsigned = not any(one.valid for one in signers)
-    return Opened(bundle, head, root_sha256, signers, media.find_volumes(folders, bundle), unsigned)
+    return Opened(bundle, texts, root_sha256, signers, media.find_volumes(folders, bundle), unsigned)
 
 
 def read_root(content: bytes) -> Bundle:
@@ -92,17 +96,25 @@ def _judge_signers(signers: tuple[keys.Signer, ...], allow_unsigned: bool) -> No
         raise SignerUnknown(text("signer-unknown", found=found), hint=text("signer-unknown-hint"))
 
 
-def _judge_texts(folders: tuple[Path, ...], digests: dict[str, str], root_sha256: str) -> None:
-    """Every text that the statement names must be as signed, in each folder where it lies, the root in one at least."""
+def _judge_texts(folders: tuple[Path, ...], digests: dict[str, str], root_sha256: str) -> dict[str, bytes]:
+    """Every text that the statement names; each must lie in one folder at least and be as signed wherever it lies."""
     if digests.get(names.ROOT) != root_sha256:
-        raise BundleAltered(text("bundle-text-altered", name=names.ROOT), hint=text("bundle-altered-hint"))
-    for folder in folders:
-        for name in names.SIGNED_TEXTS:
-            path = folder / name
-            if not path.exists() and not path.is_symlink():
-                continue
-            if digests.get(name) != hashlib.sha256(media.read_text(path)).hexdigest():
-                raise BundleAltered(text("bundle-text-altered", name=path), hint=text("bundle-altered-hint"))
+        raise _altered(names.ROOT)
+    texts: dict[str, bytes] = {}
+    for path in (folder / name for folder in folders for name in names.SIGNED_TEXTS):
+        if path.exists() or path.is_symlink():
+            content = media.read_text(path)
+            if digests.get(path.name) != hashlib.sha256(content).hexdigest():
+                raise _altered(path)
+            texts[path.name] = content
+    for name in digests:
+        if name not in texts:
+            raise _altered(name)
+    return texts
+
+
+def _altered(name: object) -> BundleAltered:
+    return BundleAltered(text("bundle-text-altered", name=name), hint=text("bundle-altered-hint"))
 
 
 def _unsafe(error: Exception) -> BundleUnsafe:
