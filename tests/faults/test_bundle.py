@@ -111,7 +111,7 @@ def mutate(folder: Path, chance: random.Random) -> str:
     data = path.read_bytes()
     at = chance.randrange(len(data))
     match kind := chance.choice(
-        ["flip", "cut", "grow", "insert", "remove", "drop", "add", "swap", "zero", "link", "copy"]
+        ["flip", "cut", "grow", "insert", "remove", "drop", "add", "swap", "zero", "link", "case"]
     ):
         case "flip":
             path.write_bytes(data[:at] + bytes([data[at] ^ (1 << chance.randrange(8))]) + data[at + 1 :])
@@ -138,11 +138,8 @@ def mutate(folder: Path, chance: random.Random) -> str:
         case "link":
             path.rename(folder.parent / "away")
             path.symlink_to(folder.parent / "away")
-        case "copy":
-            shutil.copy(
-                path, folder / path.name.replace("tiny", "Tiny").replace("dsdeploy", "Dsdeploy").replace("S", "s")
-            )
-            path.unlink()
+        case "case":
+            path.rename(folder / path.name.swapcase())
     return f"{kind} {path.name} {at}"
 
 
@@ -152,9 +149,6 @@ def test_500_random_mutations_and_none_is_accepted(ours):
     accepted = []
     for _ in range(500):
         what = mutate(folder, chance)
-        if not {p.name for p in folder.iterdir()} ^ set(sound) and not any(p.is_symlink() for p in folder.iterdir()):
-            if all((folder / name).read_bytes() == data for name, data in sound.items()):
-                continue  # a copy under the name it had
         try:
             ours.verify()
             accepted.append(what)

@@ -5,6 +5,7 @@ On the media, in one folder or in many:
     dsdeploy-bundle.sig            DSSE envelope: an in-toto statement over the root and the texts below
     EXTENTS.sha256                 digest of every tar member, for `verify.sh`
     SHA256SUMS                     digest of every file as it lies once loaded (SM3SUMS beside it on request)
+    SBOM.cdx.json                  what the bundle holds, as CycloneDX 1.6
     verify.sh                      the same check with tar, cat, sha256sum and openssl alone
     NAME-v0001-of-0004.tar         a volume: a plain ustar of extents `blobs/sha256/HEX.OFFSET-LENGTH`
 
@@ -21,8 +22,9 @@ SIGNATURE = "dsdeploy-bundle.sig"
 EXTENT_SUMS = "EXTENTS.sha256"
 FILE_SUMS = "SHA256SUMS"
 SM3_SUMS = "SM3SUMS"
+SBOM = "SBOM.cdx.json"
 VERIFY_SCRIPT = "verify.sh"
-SIGNED_TEXTS = (ROOT, EXTENT_SUMS, FILE_SUMS, SM3_SUMS, VERIFY_SCRIPT)
+SIGNED_TEXTS = (ROOT, EXTENT_SUMS, FILE_SUMS, SM3_SUMS, SBOM, VERIFY_SCRIPT)
 
 PARTIAL = ".partial"
 BUILD_JOURNAL = ".dsdeploy-build.journal"

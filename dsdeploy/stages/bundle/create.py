@@ -9,13 +9,14 @@ from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
+import dsdeploy
 from dsdeploy.adapters.bundle import audit, keys
 from dsdeploy.adapters.bundle.journal import Journal
 from dsdeploy.adapters.bundle.media import read_root_of
 from dsdeploy.adapters.bundle.stream import Copier
-from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.bundle import names, sums
 from dsdeploy.core.bundle.safety import judge
+from dsdeploy.core.bundle.sbom import sbom
 from dsdeploy.core.bundle.signature import encode_envelope, statement
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, member_bytes
 from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, encode
@@ -132,7 +133,8 @@ def _begin(
     if journal.entries and journal.entries[0].get("fingerprint") == fingerprint:
         return int(journal.entries[0]["sequence"]), str(journal.entries[0]["created"])
     leftover = [one for one in order.out.iterdir() if one != journal.path]
-    if any(not one.name.startswith(order.name + "-v") for one in leftover):
+    texts = (*names.SIGNED_TEXTS, names.SIGNATURE)
+    if any(not one.name.startswith((order.name + "-v", *texts)) for one in leftover):
         raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
     if leftover and not journal.entries:
         raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
@@ -216,15 +218,25 @@ def _seal(out: Path, bundle: Bundle, signing: tuple[Any, ...]) -> tuple[str, tup
         names.EXTENT_SUMS: sums.extent_sums(bundle),
         names.FILE_SUMS: sums.file_sums(bundle),
         names.SM3_SUMS: sums.sm3_sums(bundle),
+        names.SBOM: sbom(bundle, dsdeploy.__version__),
         names.VERIFY_SCRIPT: script,
     }
     texts = {name: content for name, content in texts.items() if content or name != names.SM3_SUMS}
     digests = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in texts.items()}
     for name, content in texts.items():
-        write_whole(out / name, content)
-        (out / name).chmod(0o644)
+        _put(out / name, content)
     envelope = keys.sign(statement(digests, bundle.name, bundle.sequence), signing)
     if signing:
-        write_whole(out / names.SIGNATURE, encode_envelope(envelope).decode())
-        (out / names.SIGNATURE).chmod(0o644)
+        _put(out / names.SIGNATURE, encode_envelope(envelope).decode())
     return digests[names.ROOT], tuple(one.key_id for one in envelope.signatures)
+
+
+def _put(path: Path, content: str) -> None:
+    """Whole or not at all, by way of a name that a build that goes on takes again: nothing may be left beside."""
+    beside = path.with_name(path.name + names.PARTIAL)
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)
+        os.fsync(file.fileno())
+    beside.replace(path)

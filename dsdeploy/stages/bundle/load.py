@@ -137,6 +137,7 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
         receiver.finish()
         staged = incoming / "version"
         _take_from_base(bundle, held, incoming, copier, progress)
+        shutil.rmtree(staged, ignore_errors=True)
         _apply_map(bundle, incoming, staged / names.FILES)
     _write_weights(bundle, staged / names.FILES, site.layout)
     _keep_head(opened, staged)
