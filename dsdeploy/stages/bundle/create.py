@@ -66,6 +66,8 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
         raise BundleUsage(text("bundle-bad-name", found=order.name), hint=text("bundle-bad-name-hint"))
     if not order.keys and not order.allow_unsigned:
         raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
+    if order.sm3 and "sm3" not in hashlib.algorithms_available:
+        raise BundleUsage(text("bundle-no-sm3"), hint=text("bundle-no-sm3-hint"))
     capacity = volume_capacity(order.volume)
     signing = tuple(keys.load_private(path) for path in order.keys)
     base = None if order.base is None else _load_base(order.base)

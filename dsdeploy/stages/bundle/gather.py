@@ -43,7 +43,10 @@ def gather(
     """Everything that was named, small things first. Raises PayloadMissing."""
     found = [_content(plan, names.PLAN, None)]
     if wheels is not None:
-        found += [_content(one, f"{names.WHEELS}/{one.name}", None) for one in sorted(wheels.glob("*.whl"))]
+        programs = sorted(wheels.glob("*.whl"))
+        if not any(one.name.startswith("dsdeploy-") for one in programs):
+            raise _missing(wheels, "dsdeploy-*.whl")
+        found += [_content(one, f"{names.WHEELS}/{one.name}", None) for one in programs]
     for one in files:
         found += _tree(one)
     archives = []
