@@ -76,6 +76,7 @@ def bench(folder: Path, gib: int, rounds: int) -> None:
     for turn in range(rounds):
         names = list(acts) if turn % 2 == 0 else ["build", "verify", "load", "cp + openssl"]
         for name in names:
+            os.sync()
             begin = time.perf_counter()
             acts[name]()
             os.sync()

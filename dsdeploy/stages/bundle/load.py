@@ -142,7 +142,8 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
     _write_weights(bundle, staged / names.FILES, site.layout)
     _keep_head(opened, staged)
     version.parent.mkdir(exist_ok=True)
-    os.sync()
+    for folder in (staged, *(one for one in staged.rglob("*") if one.is_dir())):
+        sync_folder(folder)
     staged.rename(version)
     sync_folder(version.parent)
 
