@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.hubs import Source
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
@@ -32,6 +33,10 @@ if TYPE_CHECKING:
         Status,
         Weights,
     )
+    from dsdeploy.stages.bundle.create import Created, Order
+    from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
+    from dsdeploy.stages.bundle.load import Consent, Loaded
+    from dsdeploy.stages.bundle.verify import Verified
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
 
@@ -240,6 +245,87 @@ def check(
     if report and render_report:
         write_report(report, render_report(result, language))
     return result
+
+
+def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) -> Result[Created]:
+    import os
+    import shutil
+    from dataclasses import replace
+
+    from dsdeploy.adapters.bundle.images import save_engine_image, save_images
+    from dsdeploy.core.errors import PayloadMissing
+    from dsdeploy.stages.bundle.create import create
+    from dsdeploy.stages.bundle.gather import gather
+
+    found, _ = _plan(path)
+    order = replace(order, name=order.name or found.model_id.lower())
+    if _held_weights(found, layout) is None:
+        message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)
+        raise PayloadMissing(message, hint=text("weights-not-fetched-hint"))
+    staging = order.out.with_name(order.out.name + ".images")
+    images = save_images(order.images, staging)
+    if found.target == "compose":
+        images = (*images, save_engine_image(staging))
+    gathered = gather(path, (layout.weights(found.model_id, found.format),), order.include, images, order.wheels)
+    made = create(order, gathered, dict(os.environ), progress)
+    shutil.rmtree(staging, ignore_errors=True)
+    return Result("bundle create", made)
+
+
+def bundle_verify(
+    folders: tuple[Path, ...], layout: Layout, trust: tuple[Path, ...], progress: Progress, *, allow_unsigned: bool
+) -> Result[Verified]:
+    from dsdeploy.stages.bundle.opening import trusted_keys
+    from dsdeploy.stages.bundle.verify import verify
+
+    return Result("bundle verify", verify(folders, trusted_keys(trust, layout.home), allow_unsigned, progress))
+
+
+def bundle_load(
+    folders: tuple[Path, ...],
+    layout: Layout,
+    trust: tuple[Path, ...],
+    consent: Consent,
+    progress: Progress,
+    *,
+    skip_images: bool,
+) -> Result[Loaded]:
+    from pathlib import Path
+
+    from dsdeploy.adapters.bundle.images import load_images
+    from dsdeploy.stages.bundle.load import load
+    from dsdeploy.stages.bundle.opening import trusted_keys
+
+    loaded = load(folders, layout, trusted_keys(trust, layout.home), consent, progress)
+    if not skip_images:
+        load_images(tuple(Path(one) for one in loaded.images))
+    return Result("bundle load", loaded)
+
+
+def bundle_inspect(folders: tuple[Path, ...], layout: Layout, trust: tuple[Path, ...]) -> Result[Inspected]:
+    from dsdeploy.stages.bundle.inspect import inspect
+    from dsdeploy.stages.bundle.opening import trusted_keys
+
+    return Result("bundle inspect", inspect(folders, trusted_keys(trust, layout.home)))
+
+
+def bundle_who_signed(folders: tuple[Path, ...], layout: Layout, trust: tuple[Path, ...]) -> Result[Signers]:
+    from dsdeploy.stages.bundle.inspect import who_signed
+    from dsdeploy.stages.bundle.opening import trusted_keys
+
+    return Result("bundle who-signed", who_signed(folders, trusted_keys(trust, layout.home)))
+
+
+def bundle_diff(old: Path, new: Path) -> Result[Difference]:
+    from dsdeploy.stages.bundle.inspect import diff
+
+    return Result("bundle diff", diff(old, new))
+
+
+def bundle_keygen(folder: Path, name: str, algorithm: str) -> Result[KeyPair]:
+    from dsdeploy.adapters.bundle.keys import generate_key
+
+    return Result("bundle keygen", generate_key(folder, name, algorithm))
 
 
 def _installed_plan(release: Release) -> Plan | None:

@@ -126,6 +126,82 @@ class DiskTooSmall(FetchError):
     pass
 
 
+class BundleError(DsdeployError):
+    exit_code = 13
+
+
+class PayloadMissing(BundleError):
+    pass
+
+
+class ImageMissing(BundleError):
+    pass
+
+
+class PayloadAltered(BundleError):
+    pass
+
+
+class KeyUnusable(BundleError):
+    pass
+
+
+class BundleNotWritable(BundleError):
+    pass
+
+
+class BundleNoRoom(BundleError):
+    pass
+
+
+class BundleExists(BundleError):
+    pass
+
+
+class BundleMissing(BundleError):
+    pass
+
+
+class BundleUnsafe(BundleError):
+    pass
+
+
+class SignatureMissing(BundleError):
+    pass
+
+
+class SignatureInvalid(BundleError):
+    pass
+
+
+class SignerUnknown(BundleError):
+    pass
+
+
+class BundleAltered(BundleError):
+    pass
+
+
+class VolumeMissing(BundleError):
+    pass
+
+
+class SequenceOlder(BundleError):
+    pass
+
+
+class BaseMissing(BundleError):
+    pass
+
+
+class WeightsInTheWay(BundleError):
+    pass
+
+
+class BundleBusy(BundleError):
+    pass
+
+
 class RenderError(DsdeployError):
     exit_code = 14
 
@@ -185,6 +261,10 @@ class UnknownReport(UsageError):
 
 
 class ReportNotWritable(UsageError):
+    pass
+
+
+class BundleUsage(UsageError):
     pass
 
 

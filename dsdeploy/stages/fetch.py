@@ -11,6 +11,7 @@ from pathlib import Path
 from dsdeploy.adapters.digests import sha256_file, workers
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.hubs.base import Hub, Listing
+from dsdeploy.adapters.stamps import changed_since, save_stamps
 from dsdeploy.adapters.weight_headers import header_fault
 from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.errors import DigestMismatch, DiskTooSmall, FetchError, WeightsNotFound, WeightsUnsafe
@@ -19,7 +20,6 @@ from dsdeploy.core.progress import SILENT, Progress
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Operation, Plan, WeightFile, Weights
 
-_STAMPS_FILE = "verified.json"
 _PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 _SPARE_BYTES = 64 << 20
 
@@ -29,8 +29,7 @@ def held_weights(plan: Plan, layout: Layout) -> Weights | None:
     folder = layout.weights(plan.model_id, plan.format)
     try:
         weights = from_document(Weights, json.loads((folder / WEIGHTS_FILE).read_text(encoding="utf-8")))
-        stamps = json.loads((folder / _STAMPS_FILE).read_text(encoding="utf-8"))
-        changed = tuple(one for one in weights.files if stamps.get(one.name) != _stamp(folder / one.name))
+        changed = changed_since(folder, weights.files)
     except (OSError, ValueError):
         return None
     if plan.weights_sha256 not in (None, weights.files[0].sha256):
@@ -39,7 +38,7 @@ def held_weights(plan: Plan, layout: Layout) -> Weights | None:
     if changed:
         if altered_files(replace(weights, files=changed), SILENT):
             return None
-        _save_stamps(folder, weights.files)
+        save_stamps(folder, weights.files)
     return weights
 
 
@@ -84,7 +83,7 @@ def fetch_weights(plan: Plan, layout: Layout, hub: Hub, progress: Progress) -> W
             _fetch_one(plan, listing, file, folder, hub, progress)
         weights = Weights(plan.model_id, plan.format, hub.name, listing.revision, str(folder), listing.files)
         write_whole(folder / WEIGHTS_FILE, json.dumps(to_document(weights), indent=1))
-        _save_stamps(folder, listing.files)
+        save_stamps(folder, listing.files)
     except OSError as error:
         place = error.filename or folder
         raise FetchError(
@@ -151,13 +150,3 @@ def _fetch_one(plan: Plan, listing: Listing, file: WeightFile, folder: Path, hub
 def _mismatch(name: str, expected: str, found: str) -> DigestMismatch:
     message = text("digest-mismatch", name=name, expected=expected, found=found)
     return DigestMismatch(message, hint=text("digest-mismatch-hint"))
-
-
-def _stamp(path: Path) -> list[int]:
-    """What tells that a file was not written since: inode, size, time of change."""
-    now = path.stat()
-    return [now.st_ino, now.st_size, now.st_mtime_ns]
-
-
-def _save_stamps(folder: Path, files: tuple[WeightFile, ...]) -> None:
-    write_whole(folder / _STAMPS_FILE, json.dumps({one.name: _stamp(folder / one.name) for one in files}))

@@ -1,0 +1,95 @@
+"""Reads bytes once: each chunk is hashed on other threads while this one writes it."""
+
+import os
+from collections.abc import Callable
+from concurrent.futures import Future, ThreadPoolExecutor
+from types import TracebackType
+from typing import Protocol
+
+_CHUNK_BYTES = 2 * 2**20
+_CHUNKS = 4
+
+
+class Digest(Protocol):
+    def update(self, data: memoryview, /) -> None: ...
+
+    def hexdigest(self) -> str: ...
+
+
+class ReadFailed(Exception):
+    """The source gave an error or ended early; an OSError outside of it is the target's."""
+
+
+class Copier:
+    """Holds a fixed ring of chunks, whatever the size of what passes through. One thread a digest."""
+
+    def __init__(self, advance: Callable[[int], None]) -> None:
+        self._advance = advance
+        self._ring = [memoryview(bytearray(_CHUNK_BYTES)) for _ in range(_CHUNKS)]
+        self._lanes: list[ThreadPoolExecutor] = []
+
+    def __enter__(self) -> "Copier":
+        return self
+
+    def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
+        for lane in self._lanes:
+            lane.shutdown()
+
+    def copy(
+        self, source: int, at_bytes: int, size_bytes: int, digests: tuple[Digest, ...], target: tuple[int, int] | None
+    ) -> None:
+        """Feeds `size_bytes` from `at_bytes` on to `digests` and to `target`, a descriptor and where to write in it.
+
+        Raises ReadFailed, OSError.
+        """
+        while len(self._lanes) < len(digests):
+            self._lanes.append(ThreadPoolExecutor(1))
+        busy: list[list[Future[None]]] = [[] for _ in self._ring]
+        done, turn = 0, 0
+        try:
+            while done < size_bytes:
+                for future in busy[turn]:
+                    future.result()
+                piece = _read(source, at_bytes + done, self._ring[turn][: size_bytes - done])
+                if size_bytes <= _CHUNK_BYTES:
+                    for digest in digests:
+                        digest.update(piece)
+                else:
+                    busy[turn] = [
+                        lane.submit(digest.update, piece) for lane, digest in zip(self._lanes, digests, strict=False)
+                    ]
+                if target is not None:
+                    write_at(target[0], piece, target[1] + done)
+                done += len(piece)
+                turn = (turn + 1) % _CHUNKS
+                self._advance(len(piece))
+        finally:
+            for futures in busy:
+                for future in futures:
+                    future.result()
+
+
+def write_at(target: int, content: bytes | memoryview, at_bytes: int) -> None:
+    """All of `content`. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        written = os.pwrite(target, left, at_bytes)
+        left, at_bytes = left[written:], at_bytes + written
+
+
+def read_at(source: int, size_bytes: int, at_bytes: int) -> bytes:
+    """A few bytes; fewer at the end of the file. Raises ReadFailed."""
+    try:
+        return os.pread(source, size_bytes, at_bytes)
+    except OSError as error:
+        raise ReadFailed(error.strerror or str(error)) from error
+
+
+def _read(source: int, at_bytes: int, into: memoryview) -> memoryview:
+    try:
+        count = os.preadv(source, [into], at_bytes)
+    except OSError as error:
+        raise ReadFailed(error.strerror or str(error)) from error
+    if not count:
+        raise ReadFailed(f"ends at byte {at_bytes}")
+    return into[:count]

@@ -1,0 +1,111 @@
+"""Bundles, as tables."""
+
+from dsdeploy.adapters.bundle.keys import KeyPair, Signer
+from dsdeploy.cli.views.table import Table
+from dsdeploy.core.texts import Text, text
+from dsdeploy.stages.bundle.create import Created
+from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
+from dsdeploy.stages.bundle.load import Loaded
+from dsdeploy.stages.bundle.verify import Verified
+
+Rows = list[tuple[str, ...]]
+
+
+def key_rows(pair: KeyPair, language: str) -> Table:
+    def say(id: str) -> str:
+        return text(id).render(language)
+
+    rows: Rows = [
+        (say("bundle-row-private"), pair.private),
+        (say("bundle-row-public"), pair.public),
+        (say("bundle-row-key-id"), pair.key_id),
+    ]
+    return _head(language), rows
+
+
+def created_rows(made: Created, language: str) -> Table:
+    rows = _told(made, language)
+    unsigned = text("bundle-unsigned").render(language)
+    rows += [(text("bundle-row-signer").render(language), key_id) for key_id in made.signers or (unsigned,)]
+    rows.append((text("bundle-row-folder").render(language), made.folder))
+    return _head(language), rows
+
+
+def verified_rows(verified: Verified, language: str) -> Table:
+    return _head(language), [*_told(verified, language), *_signed(verified.signers, language)]
+
+
+def loaded_rows(loaded: Loaded, language: str) -> Table:
+    def say(id: str) -> str:
+        return text(id).render(language)
+
+    rows: Rows = [*_told(loaded, language), *_signed(loaded.signers, language), (say("bundle-row-plan"), loaded.plan)]
+    rows += [(say("bundle-row-image"), image) for image in loaded.images]
+    if loaded.previous:
+        rows.append((say("bundle-row-previous"), loaded.previous))
+    if loaded.rolled_back:
+        rows.append((say("bundle-row-rolled-back"), loaded.folder))
+    return _head(language), rows
+
+
+def inspected_rows(found: Inspected, language: str) -> Table:
+    def say(id: str) -> str:
+        return text(id).render(language)
+
+    rows: Rows = [
+        *_told(found, language),
+        (say("bundle-row-created"), found.created),
+        (say("bundle-row-volumes"), f"{found.volumes:,}"),
+        (say("bundle-row-files"), f"{found.files:,}"),
+    ]
+    if found.base:
+        rows.append((say("bundle-row-base"), f"{found.base.name} {found.base.sequence}"))
+    rows += [(say("bundle-row-model"), f"{one.model_id} {one.format}") for one in found.models]
+    rows += [(say("bundle-row-image"), ", ".join(one.references) or one.path) for one in found.images]
+    return _head(language), [*rows, *_signed(found.signers, language)]
+
+
+def signer_rows(found: Signers, language: str) -> Table:
+    rows: Rows = [(text("bundle-row-root").render(language), found.root_sha256)]
+    return _head(language), [*rows, *_signed(found.signers, language)]
+
+
+def difference_rows(found: Difference, language: str) -> Table:
+    def say(id: str) -> str:
+        return text(id).render(language)
+
+    rows: Rows = [(say("bundle-row-added"), path) for path in found.added]
+    rows += [(say("bundle-row-removed"), path) for path in found.removed]
+    rows += [(say("bundle-row-changed"), path) for path in found.changed]
+    return _head(language), [*rows, (say("bundle-row-same"), f"{found.same:,}")]
+
+
+def _head(language: str) -> tuple[str, ...]:
+    return text("field").render(language), text("value").render(language)
+
+
+def _told(one: Created | Verified | Loaded | Inspected, language: str) -> Rows:
+    def say(id: str) -> str:
+        return text(id).render(language)
+
+    return [
+        (say("bundle-row-name"), one.name),
+        (say("bundle-row-sequence"), str(one.sequence)),
+        (say("bundle-row-root"), one.root_sha256),
+        (say("bundle-row-bytes"), f"{one.carried_bytes:,}"),
+    ]
+
+
+def _signed(signers: tuple[Signer, ...], language: str) -> Rows:
+    head = text("bundle-row-signer").render(language)
+    if not signers:
+        return [(head, text("bundle-unsigned").render(language))]
+    return [(head, _signer(one).render(language)) for one in signers]
+
+
+def _signer(one: Signer) -> Text:
+    if one.name is None:
+        return text("bundle-signer-unknown", key_id=one.key_id)
+    if one.valid:
+        return text("bundle-signer-trusted", name=one.name, key_id=one.key_id[:16])
+    return text("bundle-signer-invalid", name=one.name, key_id=one.key_id[:16])

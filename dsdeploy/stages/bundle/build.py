@@ -1,0 +1,193 @@
+"""Writes volumes: every byte of the payload is read once, hashed and written in that one read.
+
+Headers come last, when a content's digest is known. What the journal says is on disk is not written again.
+"""
+
+import errno
+import hashlib
+import os
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+from dsdeploy.adapters.bundle.journal import Journal
+from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed, write_at
+from dsdeploy.core.bundle.names import PARTIAL, volume_name
+from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, header, padding_bytes
+from dsdeploy.core.bundle.values import Blob, Extent, Volume
+from dsdeploy.core.bundle.volumes import Slot
+from dsdeploy.core.errors import BundleNoRoom, BundleNotWritable, PayloadAltered
+from dsdeploy.core.texts import text
+from dsdeploy.stages.bundle.gather import Content
+
+# Facts are made durable together up to here: a kill costs at most this much of small contents.
+_COMMIT_BYTES = 64 * 2**20
+_MOST_OPEN = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Built:
+    """One blob for each content, in order."""
+
+    blobs: tuple[Blob, ...]
+    volumes: tuple[Volume, ...]
+
+
+class Builder:
+    def __init__(
+        self, out: Path, name: str, contents: tuple[Content, ...], slots: tuple[Slot, ...], journal: Journal, sm3: bool
+    ) -> None:
+        self._contents = contents
+        self._journal = journal
+        self._sm3 = sm3
+        count = slots[-1].volume + 1
+        self._paths = [out / volume_name(name, number, count) for number in range(1, count + 1)]
+        self._of_content: dict[int, list[tuple[int, Slot]]] = defaultdict(list)
+        self._of_volume: dict[int, list[tuple[int, Slot]]] = defaultdict(list)
+        for number, slot in enumerate(slots):
+            self._of_content[slot.content].append((number, slot))
+            self._of_volume[slot.volume].append((number, slot))
+        self._opened: dict[int, int] = {}
+        self._extents: dict[int, str] = {}
+        self._blobs: dict[int, Blob] = {}
+        for entry in journal.entries[1:]:
+            if "extent" in entry:
+                self._extents[entry["extent"]] = entry["sha256"]
+            else:
+                self._blobs[entry["blob"]] = Blob(entry["sha256"], entry["size_bytes"], entry["sm3"])
+        self._seen = {blob.sha256: index for index, blob in self._blobs.items()}
+        self._pending: list[dict[str, Any]] = []
+        self._pending_bytes = 0
+
+    def build(self, copier: Copier) -> Built:
+        """Raises PayloadAltered, BundleNoRoom, BundleNotWritable; called again, it goes on."""
+        try:
+            for index, content in enumerate(self._contents):
+                self._write(index, content, copier)
+            self._close_volumes()
+        except OSError as error:
+            raise write_failed(self._paths[0].parent, error) from error
+        finally:
+            self._close_all()
+        return self._built()
+
+    def _write(self, index: int, content: Content, copier: Copier) -> None:
+        if index in self._blobs:
+            return
+        places = self._of_content[index]
+        whole: Digest = hashlib.sha256()
+        also: tuple[Digest, ...] = (hashlib.new("sm3"),) if self._sm3 else ()
+        source = _open_source(content)
+        try:
+            for number, slot in places:
+                own: Digest = whole if len(places) == 1 else hashlib.sha256()
+                digests: tuple[Digest, ...] = (whole, *also) if own is whole else (whole, own, *also)
+                written = number in self._extents
+                target = None if written else (self._volume(slot.volume), slot.at_bytes + BLOCK_BYTES)
+                copier.copy(source, slot.offset_bytes, slot.size_bytes, digests, target)
+                if target is not None:
+                    write_at(target[0], bytes(padding_bytes(slot.size_bytes)), target[1] + slot.size_bytes)
+                    self._note({"extent": number, "sha256": own.hexdigest()}, slot.size_bytes)
+                    self._extents[number] = own.hexdigest()
+            if _stamp(source) != content.stamp:
+                raise _altered(content, "changed")
+        except ReadFailed as error:
+            raise _altered(content, str(error)) from error
+        finally:
+            os.close(source)
+        self._finish(index, content, places, whole.hexdigest(), also[0].hexdigest() if also else None)
+
+    def _finish(
+        self, index: int, content: Content, places: list[tuple[int, Slot]], sha256: str, sm3: str | None
+    ) -> None:
+        if content.sha256 not in (None, sha256):
+            raise _altered(content, f"SHA-256 {sha256}, not {content.sha256}")
+        twin = self._seen.setdefault(sha256, index)
+        if twin != index:
+            message = text("bundle-same-content", first=self._contents[twin].source, second=content.source)
+            raise PayloadAltered(message, hint=text("bundle-same-content-hint"))
+        for _, slot in places:
+            write_at(self._volume(slot.volume), header(sha256, slot.offset_bytes, slot.size_bytes), slot.at_bytes)
+        self._blobs[index] = Blob(sha256, content.size_bytes, sm3)
+        self._note({"blob": index, "sha256": sha256, "size_bytes": content.size_bytes, "sm3": sm3}, 0)
+
+    def _note(self, fact: dict[str, Any], size_bytes: int) -> None:
+        self._pending.append(fact)
+        self._pending_bytes += size_bytes
+        if self._pending_bytes >= _COMMIT_BYTES:
+            self._commit()
+
+    def _commit(self) -> None:
+        for file in self._opened.values():
+            os.fsync(file)
+        self._journal.append(self._pending)
+        self._pending, self._pending_bytes = [], 0
+
+    def _close_all(self) -> None:
+        for number in tuple(self._opened):
+            os.close(self._opened.pop(number))
+
+    def _volume(self, number: int) -> int:
+        if number not in self._opened:
+            if len(self._opened) >= _MOST_OPEN:
+                self._commit()
+                self._close_all()
+            path = self._paths[number]
+            partial = path.with_name(path.name + PARTIAL)
+            self._opened[number] = os.open(partial, os.O_RDWR | os.O_CREAT | os.O_NOFOLLOW, 0o644)
+        return self._opened[number]
+
+    def _close_volumes(self) -> None:
+        self._commit()
+        for number, path in enumerate(self._paths):
+            if path.exists():
+                continue
+            last = self._of_volume[number][-1][1]
+            end = last.at_bytes + BLOCK_BYTES + last.size_bytes + padding_bytes(last.size_bytes)
+            file = self._volume(number)
+            write_at(file, END, end)
+            os.ftruncate(file, end + len(END))
+            os.fsync(file)
+            os.close(self._opened.pop(number))
+            path.with_name(path.name + PARTIAL).rename(path)
+
+    def _built(self) -> Built:
+        blobs = tuple(self._blobs[index] for index in range(len(self._contents)))
+        volumes = []
+        for number, path in enumerate(self._paths):
+            extents = tuple(
+                Extent(blobs[slot.content].sha256, slot.offset_bytes, slot.size_bytes, self._extents[index])
+                for index, slot in self._of_volume[number]
+            )
+            volumes.append(Volume(path.name, path.stat().st_size, extents))
+        return Built(blobs, tuple(volumes))
+
+
+def write_failed(folder: Path, error: OSError) -> BundleNoRoom | BundleNotWritable:
+    if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+        return BundleNoRoom(text("bundle-filled", path=folder), hint=text("bundle-filled-hint"))
+    message = text("not-writable", path=folder, reason=error.strerror or error)
+    return BundleNotWritable(message, hint=text("not-writable-hint"))
+
+
+def _open_source(content: Content) -> int:
+    try:
+        source = os.open(content.source, os.O_RDONLY)
+    except OSError as error:
+        raise _altered(content, error.strerror or str(error)) from error
+    if _stamp(source) != content.stamp:
+        os.close(source)
+        raise _altered(content, "changed")
+    return source
+
+
+def _stamp(file: int) -> tuple[int, int, int]:
+    stat = os.fstat(file)
+    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+
+
+def _altered(content: Content, reason: str) -> PayloadAltered:
+    return PayloadAltered(
+        text("bundle-payload-altered", path=content.source, reason=reason), hint=text("bundle-payload-hint")
+    )

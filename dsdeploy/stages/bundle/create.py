@@ -1,0 +1,244 @@
+"""Builds a signed bundle in one folder: volumes first, the root over them, its signature last."""
+
+import hashlib
+import json
+import os
+from dataclasses import asdict, dataclass
+from datetime import UTC, datetime
+from importlib.resources import files as resources
+from pathlib import Path
+from typing import Any
+
+import dsdeploy
+from dsdeploy.adapters.bundle import audit, keys
+from dsdeploy.adapters.bundle.journal import Journal
+from dsdeploy.adapters.bundle.media import read_root_of
+from dsdeploy.adapters.bundle.stream import Copier
+from dsdeploy.core.bundle import names, sums
+from dsdeploy.core.bundle.safety import judge
+from dsdeploy.core.bundle.sbom import sbom
+from dsdeploy.core.bundle.signature import encode_envelope, statement
+from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, member_bytes
+from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, encode
+from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, cut
+from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
+from dsdeploy.core.progress import Progress
+from dsdeploy.core.texts import text
+from dsdeploy.stages.bundle.build import Builder, Built, write_failed
+from dsdeploy.stages.bundle.gather import Content, Gathered
+from dsdeploy.stages.bundle.opening import judge_root, read_root
+
+
+@dataclass(frozen=True, slots=True)
+class Order:
+    """What to build. `sequence` None means the time of creation in seconds, which grows by itself."""
+
+    out: Path
+    name: str
+    keys: tuple[Path, ...]
+    volume: str | None = None
+    base: Path | None = None
+    sequence: int | None = None
+    sm3: bool = False
+    images: tuple[str, ...] = ()
+    include: tuple[Path, ...] = ()
+    wheels: Path | None = None
+    allow_unsigned: bool = False
+
+
+@dataclass(frozen=True, slots=True)
+class Created:
+    name: str
+    sequence: int
+    created: str
+    root_sha256: str
+    folder: str
+    volumes: int
+    files: int
+    payload_bytes: int
+    carried_bytes: int
+    signers: tuple[str, ...]
+
+
+def create(order: Order, gathered: Gathered, environment: dict[str, str], progress: Progress) -> Created:
+    """Raises BundleUsage, BundleExists, BundleNoRoom, PayloadAltered, KeyUnusable, BundleBusy, BundleNotWritable."""
+    if not names.BUNDLE_NAME.fullmatch(order.name):
+        raise BundleUsage(text("bundle-bad-name", found=order.name), hint=text("bundle-bad-name-hint"))
+    if not order.keys and not order.allow_unsigned:
+        raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
+    if order.sm3 and "sm3" not in hashlib.algorithms_available:
+        raise BundleUsage(text("bundle-no-sm3"), hint=text("bundle-no-sm3-hint"))
+    capacity = volume_capacity(order.volume)
+    signing = tuple(keys.load_private(path) for path in order.keys)
+    base = None if order.base is None else _load_base(order.base)
+    held = {blob.sha256: blob for blob in base[1].blobs} if base else {}
+    contents = tuple(one for one in gathered.contents if one.sha256 not in held)
+    try:
+        order.out.mkdir(parents=True, exist_ok=True)
+        complete = (order.out / names.SIGNATURE).exists()
+        if complete and not (order.out / names.BUILD_JOURNAL).exists():
+            raise BundleExists(text("bundle-exists", path=order.out), hint=text("bundle-exists-hint"))
+        with Journal(order.out / names.BUILD_JOURNAL) as journal:
+            sequence, created = _begin(journal, order, contents, environment)
+            slots = cut(tuple(one.size_bytes for one in contents), capacity)
+            _judge_room(order.out, contents, slots[-1].volume + 1 if slots else 0)
+            progress.begin(text("bundle-building", name=order.name), sum(one.size_bytes for one in contents))
+            built = Built((), ())
+            if slots:
+                builder = Builder(order.out, order.name, contents, slots, journal, order.sm3)
+                with Copier(progress.advance) as copier:
+                    built = builder.build(copier)
+            progress.end()
+            bundle = _root(order, gathered, contents, built, held, base[0] if base else None, sequence, created)
+            root_sha256, signers = _seal(order.out, bundle, signing)
+            journal.path.unlink()
+    except OSError as error:
+        raise write_failed(order.out, error) from error
+    made = Created(
+        bundle.name,
+        bundle.sequence,
+        bundle.created,
+        root_sha256,
+        str(order.out),
+        len(bundle.volumes),
+        len(bundle.files),
+        sum(blob.size_bytes for blob in bundle.blobs),
+        bundle.carried_bytes,
+        signers,
+    )
+    audit.record(order.out.with_name(order.out.name + "." + names.AUDIT_LOG), "bundle-created", asdict(made))
+    return made
+
+
+def volume_capacity(volume: str | None) -> int | None:
+    """A preset's or a number's bytes. Raises BundleUsage."""
+    if volume is None:
+        return None
+    if volume in CAPACITIES_BYTES:
+        return CAPACITIES_BYTES[volume]
+    if not volume.isdecimal() or int(volume) < LEAST_CAPACITY_BYTES:
+        known = ", ".join(CAPACITIES_BYTES)
+        raise BundleUsage(
+            text("bundle-bad-volume", found=volume),
+            hint=text("bundle-bad-volume-hint", known=known, least=LEAST_CAPACITY_BYTES),
+        )
+    return int(volume)
+
+
+def _begin(
+    journal: Journal, order: Order, contents: tuple[Content, ...], environment: dict[str, str]
+) -> tuple[int, str]:
+    """Sequence and time of creation: those of the build that was cut off when nothing changed since, else new ones."""
+    parts: list[Any] = [order.name, order.volume, order.sequence, order.sm3, str(order.base)]
+    parts += [[str(one.source), one.paths, one.stamp, one.sha256] for one in contents]
+    fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    if journal.entries and journal.entries[0].get("fingerprint") == fingerprint:
+        return int(journal.entries[0]["sequence"]), str(journal.entries[0]["created"])
+    leftover = [one for one in order.out.iterdir() if one != journal.path]
+    texts = (*names.SIGNED_TEXTS, names.SIGNATURE)
+    if any(not one.name.startswith((order.name + "-v", *texts)) for one in leftover):
+        raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
+    if leftover and not journal.entries:
+        raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
+    for one in leftover:
+        one.unlink()
+    epoch = environment.get("SOURCE_DATE_EPOCH", "")
+    now = datetime.fromtimestamp(int(epoch), UTC) if epoch.isdecimal() else datetime.now(UTC)
+    sequence = int(now.timestamp()) if order.sequence is None else order.sequence
+    created = now.strftime("%Y-%m-%dT%H:%M:%SZ")
+    journal.clear()
+    journal.append([{"fingerprint": fingerprint, "sequence": sequence, "created": created}])
+    journal.entries = [{}]
+    return sequence, created
+
+
+def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:
+    """Before the first byte of payload. Raises BundleNoRoom, with the arithmetic."""
+    payload = sum(one.size_bytes for one in contents)
+    around = sum(member_bytes(one.size_bytes) - one.size_bytes for one in contents)
+    around += volumes * (2 * BLOCK_BYTES + len(END))
+    there = sum(one.stat().st_blocks * 512 for one in out.iterdir())
+    disk = os.statvfs(out)
+    free = disk.f_bavail * disk.f_frsize
+    if payload + around - there > free:
+        message = text(
+            "bundle-no-room",
+            path=out,
+            payload=f"{payload:,}",
+            around=f"{around:,}",
+            there=f"{there:,}",
+            free=f"{free:,}",
+        )
+        raise BundleNoRoom(message, hint=text("bundle-no-room-hint"))
+
+
+def _load_base(path: Path) -> tuple[Base, Bundle]:
+    content = read_root_of(path)
+    bundle = read_root(content)
+    judge_root(bundle)
+    return Base(bundle.name, bundle.sequence, hashlib.sha256(content).hexdigest()), bundle
+
+
+def _root(
+    order: Order,
+    gathered: Gathered,
+    contents: tuple[Content, ...],
+    built: Built,
+    held: dict[str, Blob],
+    base: Base | None,
+    sequence: int,
+    created: str,
+) -> Bundle:
+    made = dict(zip((one.source for one in contents), built.blobs, strict=True))
+    files: list[BundleFile] = []
+    blobs: dict[str, Blob] = {}
+    for content in gathered.contents:
+        blob = made.get(content.source) or held[str(content.sha256)]
+        blobs[blob.sha256] = blob
+        files += [BundleFile(path, blob.sha256) for path in content.paths]
+    bundle = Bundle(
+        MEDIA_FORMAT,
+        order.name,
+        sequence,
+        created,
+        base,
+        gathered.models,
+        gathered.images,
+        tuple(sorted(files, key=lambda one: one.path)),
+        tuple(blobs.values()),
+        built.volumes,
+    )
+    judge(bundle)
+    return bundle
+
+
+def _seal(out: Path, bundle: Bundle, signing: tuple[Any, ...]) -> tuple[str, tuple[str, ...]]:
+    """Writes the texts, the root and, as the very last, the signature; without keys there is none."""
+    script = resources("dsdeploy.core.data").joinpath("verify.sh").read_text(encoding="utf-8")
+    texts = {
+        names.ROOT: encode(bundle).decode(),
+        names.EXTENT_SUMS: sums.extent_sums(bundle),
+        names.FILE_SUMS: sums.file_sums(bundle),
+        names.SM3_SUMS: sums.sm3_sums(bundle),
+        names.SBOM: sbom(bundle, dsdeploy.__version__),
+        names.VERIFY_SCRIPT: script,
+    }
+    texts = {name: content for name, content in texts.items() if content or name != names.SM3_SUMS}
+    digests = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in texts.items()}
+    for name, content in texts.items():
+        _put(out / name, content)
+    envelope = keys.sign(statement(digests, bundle.name, bundle.sequence), signing)
+    if signing:
+        _put(out / names.SIGNATURE, encode_envelope(envelope).decode())
+    return digests[names.ROOT], tuple(one.key_id for one in envelope.signatures)
+
+
+def _put(path: Path, content: str) -> None:
+    """Whole or not at all, by way of a name that a build that goes on takes again: nothing may be left beside."""
+    beside = path.with_name(path.name + names.PARTIAL)
+    with beside.open("w", encoding="utf-8") as file:
+        file.write(content)
+        file.flush()
+        os.fchmod(file.fileno(), 0o644)
+        os.fsync(file.fileno())
+    beside.replace(path)

@@ -1,0 +1,82 @@
+"""A plan's whole way across an air gap, typed as a user types it, the far side without a network."""
+
+import json
+import shutil
+import subprocess
+from pathlib import Path
+
+import pytest
+
+from tests.program import PROGRAM, environment, run, run_json
+
+
+@pytest.fixture(scope="module")
+def carried(fetched, tmp_path_factory) -> Path:
+    folder = tmp_path_factory.mktemp("carried")
+    assert run_json("bundle", "keygen", "--output", str(folder), "--name", "alice")["status"] == "ok"
+    assert (folder / "alice.key").stat().st_mode & 0o777 == 0o600
+    made = run_json(
+        *("bundle", "create", str(fetched / "plan.yaml"), "--home", str(fetched), "--key", str(folder / "alice.key")),
+        *("--output", str(folder / "medium"), "--volume-size", "100000000"),
+    )
+    assert made["data"]["volumes"] == 3, made
+    return folder
+
+
+def test_a_site_without_a_network_serves_what_the_bundle_brought(carried, tmp_path):
+    medium, trust, home = str(carried / "medium"), str(carried / "alice.pub"), str(tmp_path)
+    offline = ["unshare", "-rn"] if subprocess.run(["unshare", "-rn", "true"]).returncode == 0 else []
+    words = [*offline, *PROGRAM, "bundle", "load", "--from", medium, "--home", home, "--trust", trust, "--json"]
+    r = subprocess.run(words, capture_output=True, text=True, env=environment())
+    loaded = json.loads(r.stdout)
+    assert loaded["status"] == "ok" and loaded["data"]["signers"][0]["name"] == "alice"
+    plan = loaded["data"]["plan"]
+    held = run_json("fetch", plan, "--home", home, "--yes", "--endpoint", "http://127.0.0.1:9")
+    assert held["data"]["operations"] == []
+    assert run_json("render", plan, "--home", home, "--out", str(tmp_path / "out"))["status"] == "ok"
+
+
+def test_who_signed_what_is_in_it_and_what_differs(carried):
+    medium = str(carried / "medium")
+    signed = run_json("bundle", "who-signed", "--from", medium, "--trust", str(carried / "alice.pub"))["data"]
+    assert signed["signers"][0]["name"] == "alice" and signed["signers"][0]["valid"] is True
+    assert run_json("bundle", "who-signed", "--from", medium)["data"]["signers"][0]["name"] is None
+    shown = run_json("bundle", "inspect", "--from", medium)["data"]
+    assert shown["models"][0]["model_id"] == "smoke" and shown["root_sha256"] == signed["root_sha256"]
+    assert run_json("bundle", "diff", medium, medium)["data"] == {"added": [], "removed": [], "changed": [], "same": 2}
+    assert "签名者" in run("--lang", "zh", "bundle", "inspect", "--from", medium).stdout
+
+
+@pytest.mark.parametrize(
+    ("words", "code", "exit_code"),
+    [
+        (("verify", "--from", "MEDIUM"), "SignerUnknown", 13),
+        (("load", "--from", "MEDIUM", "--home", "HOME"), "SignerUnknown", 13),
+        (("verify", "--from", "NOWHERE"), "BundleMissing", 13),
+        (("verify", "--from", "MEDIUM", "--trust", "NOWHERE"), "KeyUnusable", 13),
+        (("create", "PLAN", "--output", "OUT", "--home", "HOME", "--allow-unsigned"), "PayloadMissing", 13),
+        (("create", "PLAN", "--output", "OUT", "--home", "BUILD"), "BundleUsage", 2),
+        (("create", "PLAN", "--output", "MEDIUM", "--home", "BUILD", "--allow-unsigned"), "BundleExists", 13),
+        (("create", "PLAN", "--output", "OUT", "--home", "BUILD", "--volume-size", "tiny"), "BundleUsage", 2),
+        (("keygen", "--output", "KEYS", "--name", "alice"), "BundleNotWritable", 13),
+        (("keygen", "--output", "OUT", "--algorithm", "rsa"), "BundleUsage", 2),
+    ],
+)
+def test_what_cannot_be_done_has_a_name_in_both_languages(carried, fetched, tmp_path, words, code, exit_code):
+    places = {"MEDIUM": carried / "medium", "HOME": tmp_path, "BUILD": fetched, "KEYS": carried, "OUT": tmp_path / "o"}
+    places |= {"PLAN": fetched / "plan.yaml", "NOWHERE": tmp_path / "nowhere"}
+    for language in ("en", "zh"):
+        document = run_json("bundle", *(str(places.get(one, one)) for one in words), "--lang", language)
+        assert document["errors"][0]["code"] == code and document["exit_code"] == exit_code, document
+
+
+def test_a_flipped_byte_is_named(carried, tmp_path):
+    medium = shutil.copytree(carried / "medium", tmp_path / "medium")
+    volume = sorted(medium.glob("*.tar"))[2]
+    with volume.open("r+b") as file:
+        file.seek(50_000)
+        byte = file.read(1)
+        file.seek(50_000)
+        file.write(bytes([byte[0] ^ 4]))
+    document = run_json("bundle", "verify", "--from", str(medium), "--trust", str(carried / "alice.pub"))
+    assert document["errors"][0]["code"] == "BundleAltered" and volume.name in document["errors"][0]["message"]

@@ -1,0 +1,47 @@
+"""Images in a bundle: out of a real Docker Engine, and into it again."""
+
+import io
+import tarfile
+
+import pytest
+
+from tests.program import run, run_json
+
+pytestmark = pytest.mark.docker
+NAME = "dsdeploy-test/carried:1"
+
+
+@pytest.fixture
+def image(docker_engine):
+    content = io.BytesIO()
+    with tarfile.open(fileobj=content, mode="w") as layer:
+        layer.addfile(tarfile.TarInfo("hello"))
+    repository, tag = NAME.split(":")
+    docker_engine.api.import_image_from_data(content.getvalue(), repository, tag)
+    yield docker_engine.images.get(NAME).id
+    docker_engine.images.remove(NAME, force=True)
+
+
+@pytest.mark.parametrize("target", ["process", "compose"])
+def test_images_arrive_as_they_were(docker_engine, fetched, image, tmp_path, target):
+    from dsdeploy.adapters.targets.compose import ComposeTarget
+    from dsdeploy.adapters.targets.compose.docker_engine import has_image
+
+    plan, out, home = tmp_path / "plan.yaml", tmp_path / "medium", tmp_path / "site"
+    assert run("plan", "--model", "smoke", "--target", target, "--out", str(plan)).returncode == 0
+    build = ["bundle", "create", str(plan), "--home", str(fetched), "--output", str(out), "--allow-unsigned"]
+    missing = run_json(*build, "--image", "dsdeploy-test/nowhere:9")
+    assert missing["errors"][0]["code"] == "ImageMissing" and missing["exit_code"] == 13
+    assert run_json(*build, "--image", NAME)["status"] == "ok"
+    assert not out.with_name("medium.images").exists()
+    docker_engine.images.remove(NAME, force=True)
+    engine = ComposeTarget().image
+    was_here = has_image(docker_engine, engine)
+    if was_here and target == "compose":
+        docker_engine.images.remove(engine, force=True)
+    loaded = run_json("bundle", "load", "--from", str(out), "--home", str(home), "--allow-unsigned")
+    assert loaded["status"] == "ok", loaded
+    assert docker_engine.images.get(NAME).id == image
+    assert target == "process" or has_image(docker_engine, engine)
+    if not was_here and target == "compose":
+        docker_engine.images.remove(engine, force=True)
