@@ -1,0 +1,88 @@
+"""What an engine is asked to serve and on what, and the words that start it there: between a plan and every target."""
+
+from dataclasses import dataclass, field
+
+
+@dataclass(frozen=True, slots=True)
+class Deployment:
+    """One model on one engine, split one way; `replicas` of it stand side by side.
+
+    `accelerator` is a catalogue id, or "cpu". `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how
+    many requests one replica answers at once. `memory_utilization` and `kv_cache_dtype` are in the engine's own sense;
+    None and "auto" leave them to it. `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without.
+    `gpu_layers` (llama.cpp) are the layers in device memory, None all; `expert_layers_in_host` of them leave their
+    routed experts in host memory.
+    """
+
+    model_id: str
+    format: str
+    engine: str
+    engine_version: str
+    accelerator: str
+    devices_per_node: int
+    nodes: int
+    replicas: int
+    tensor_parallel: int
+    pipeline_parallel: int
+    data_parallel: int
+    expert_parallel: bool
+    max_model_len: int
+    max_num_seqs: int
+    memory_utilization: float | None = None
+    kv_cache_dtype: str = "auto"
+    draft_tokens: int = 0
+    gpu_layers: int | None = None
+    expert_layers_in_host: int = 0
+
+    @property
+    def devices(self) -> int:
+        """All devices of all replicas."""
+        return self.devices_per_node * self.nodes * self.replicas
+
+
+@dataclass(frozen=True, slots=True)
+class Place:
+    """Where one node of a replica runs, in words of its target: a literal, or a variable that the target expands.
+
+    `weights` is the absolute path of the weights' folder, or of the first GGUF file. `keys_file` holds one accepted
+    key a line; `writable` is the one folder, besides /tmp, that the engine may write to. `leader_address` and
+    `node_rank` (0 is the leader) matter where a replica has several nodes.
+    """
+
+    weights: str
+    served_name: str
+    keys_file: str
+    host: str = "0.0.0.0"
+    port: int = 8000
+    writable: str = "/cache"
+    leader_address: str = "127.0.0.1"
+    node_rank: str = "0"
+
+
+@dataclass(frozen=True, slots=True)
+class Launch:
+    """How one node of a replica is started, for any target: arrays of words, nothing quoted.
+
+    `image` is the repository and tag that the engine's makers publish for this accelerator, None where it is made on
+    the spot; a plan or bundle pins its digest. `devices` are device nodes, `resource` the Kubernetes extended resource
+    of the accelerator, `runtime` the container runtime's name for it where one is needed. `ready_path` answers 200 once
+    the model is loaded; `metrics_path` is None where there is none. `load_s` is the time budget from start to ready
+    without reading weights; `drain_s` is how long running answers may take to end after the stop signal.
+    """
+
+    image: str | None
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    port: int
+    ready_path: str
+    metrics_path: str | None
+    devices: tuple[str, ...] = ()
+    resource: str | None = None
+    runtime: str | None = None
+    mounts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+    shm_bytes: int = 0
+    ulimits: dict[str, int] = field(default_factory=dict)
+    writable: tuple[str, ...] = ("/tmp",)
+    load_s: int = 600
+    drain_s: int = 120
