@@ -49,6 +49,8 @@ def _read(kind: Any, value: Any, place: str) -> Any:
         }
     if get_origin(kind) in (Union, types.UnionType):
         return None if value is None else _read(get_args(kind)[0], value, place)
+    if kind is float and type(value) is int:
+        value = float(value)
     if not isinstance(kind, type) or type(value) is not kind:
         expected = getattr(kind, "__name__", str(kind))
         raise ValueError(f"{place}: expected {expected}, found {value!r}")

@@ -7,75 +7,11 @@ from dsdeploy.core.machines import Accelerator as Accelerator
 from dsdeploy.core.machines import ContainerRuntime as ContainerRuntime
 from dsdeploy.core.machines import Disk as Disk
 from dsdeploy.core.machines import Profile as Profile
+from dsdeploy.core.plan import MemoryBudget as MemoryBudget
+from dsdeploy.core.plan import Plan as Plan
+from dsdeploy.core.plan import Rejected as Rejected
+from dsdeploy.core.plan import Request as Request
 from dsdeploy.core.texts import Text
-
-
-@dataclass(frozen=True, slots=True)
-class Request:
-    """What the user wants; `model_id` None means the best that fits."""
-
-    model_id: str | None
-    users: int
-    context_tokens: int
-    target: str = "process"
-    host: str = "127.0.0.1"
-    port: int = 8080
-
-
-@dataclass(frozen=True, slots=True)
-class MemoryBudget:
-    """Host memory of one llama.cpp server, term by term."""
-
-    weights_bytes: int
-    kv_cache_bytes: int
-    compute_bytes: int
-    reserve_bytes: int
-    available_bytes: int
-
-    @property
-    def needed_bytes(self) -> int:
-        return self.weights_bytes + self.kv_cache_bytes + self.compute_bytes + self.reserve_bytes
-
-
-@dataclass(frozen=True, slots=True)
-class Rejected:
-    """A candidate that lost: `rule` is memory, disk or context; the unit is bytes, tokens for context."""
-
-    model_id: str
-    format: str
-    rule: str
-    needed: int
-    available: int
-
-
-@dataclass(frozen=True, slots=True)
-class Plan:
-    """The contract between commands: the choice, its memory, and every candidate that lost.
-
-    `weights_origin` is hub, package or directory; `weights_pattern` is the shell pattern that its files' names match;
-    `weights_sha256` pins a single file whose digest is known beforehand.
-    """
-
-    model_id: str
-    format: str
-    weights_origin: str
-    weights_repo: str
-    weights_revision: str | None
-    weights_pattern: str
-    weights_sha256: str | None
-    weights_bytes: int
-    target: str
-    host: str
-    port: int
-    engine: str
-    device: str
-    users: int
-    context_tokens: int
-    engine_arguments: tuple[str, ...]
-    memory: MemoryBudget
-    disk_path: str
-    warnings: tuple[str, ...]
-    rejected: tuple[Rejected, ...]
 
 
 @dataclass(frozen=True, slots=True)

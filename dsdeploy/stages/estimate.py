@@ -8,6 +8,7 @@ from dsdeploy.adapters.model_config import load_config
 from dsdeploy.core import catalogue
 from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, formats_run
 from dsdeploy.core.architecture import Architecture
+from dsdeploy.core.band import Band
 from dsdeploy.core.engines import engines, find_engine
 from dsdeploy.core.errors import DsdeployError, InvalidRequest
 from dsdeploy.core.sizing.formats import FORMATS, find_format
@@ -15,7 +16,6 @@ from dsdeploy.core.sizing.kv_cache import cache_types
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, parallelism_fault
 from dsdeploy.core.sizing.parameters import count_parameters, countable
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, TensorFormat, WeightFormats, predict_speed
-from dsdeploy.core.sizing.speed.values import Band
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
 from dsdeploy.core.texts import Text, text
 

@@ -6,7 +6,9 @@ from typing import Any
 
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core import catalogue
+from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.documents import from_document, to_document
+from dsdeploy.core.engines import find_engine
 from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold, PlanNotWritable, PlanUnreadable
 from dsdeploy.core.texts import RULES, WARNINGS, text
 from dsdeploy.core.values import MemoryBudget, Plan, Profile, Rejected, Request
@@ -45,21 +47,29 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
     cells = request.users * _round_up(request.context_tokens, _CELL_TOKENS)
     disk = max(profile.disks, key=lambda one: one.free_bytes, default=None)
     return Plan(
-        model_id=variant["model_id"],
-        format=variant["format"],
+        request=request,
+        deployment=Deployment(
+            model_id=variant["model_id"],
+            format=variant["format"],
+            engine="llama.cpp",
+            engine_version=find_engine("llama.cpp").versions[-1],
+            accelerator="cpu",
+            devices_per_node=0,
+            nodes=1,
+            replicas=1,
+            tensor_parallel=1,
+            pipeline_parallel=1,
+            data_parallel=1,
+            expert_parallel=False,
+            max_model_len=request.context_tokens,
+            max_num_seqs=request.users,
+        ),
         weights_origin=variant.get("origin", "hub"),
         weights_repo=variant["repo"],
         weights_revision=variant.get("revision"),
         weights_pattern=variant.get("pattern") or f"*{variant['format'].removeprefix('gguf-').upper()}*.gguf",
         weights_sha256=variant.get("sha256"),
         weights_bytes=weights_bytes,
-        target=request.target,
-        host=request.host,
-        port=request.port,
-        engine="llama.cpp",
-        device="cpu",
-        users=request.users,
-        context_tokens=request.context_tokens,
         engine_arguments=engine_arguments(cells, request.users),
         memory=MemoryBudget(
             weights_bytes=weights_bytes,
@@ -133,7 +143,7 @@ def load_plan(path: Path) -> Plan:
 
 def verify_plan(plan: Plan, profile: Profile) -> None:
     """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
-    request = Request(plan.model_id, plan.users, plan.context_tokens, plan.target, plan.host, plan.port)
+    request = plan.request
     _judge_request(request)
     variants = _candidates(plan.model_id)
     variant = next((one for one in variants if one["format"] == plan.format), None)
@@ -151,7 +161,7 @@ def verify_plan(plan: Plan, profile: Profile) -> None:
         "weights_sha256",
         "weights_bytes",
     )
-    for field in (*weights, "engine", "device", "engine_arguments"):
+    for field in (*weights, "deployment", "engine_arguments"):
         _hold(field, getattr(plan, field), getattr(fresh, field))
     broken = _broken_rule(fresh, profile)
     if broken is not None:

@@ -79,7 +79,7 @@ def test_files_survive_the_round_trip(tmp_path):
         ("dsdeploy/v1", "dsdeploy/v9", "apiVersion"),
         ("users: 1", "users: many", "users: expected int"),
         ("users: 1", "users: -1", "negative"),
-        ("engine: llama.cpp\n", "", "engine: missing"),
+        ("  engine: llama.cpp\n", "", "deployment.engine: missing"),
         ("kind: Plan", "kind: [", ""),
         ("warnings: []", "warnings: [loud]", "accelerators-unused"),
     ],
@@ -104,7 +104,7 @@ def test_verify_finds_a_hand_edit_and_a_smaller_machine():
     plan = choose_plan(Request(None, 1, 4096), machine(16))
     verify_plan(plan, machine(16))
     with pytest.raises(PlanDoesNotHold):
-        verify_plan(replace(plan, context_tokens=32768), machine(16))
+        verify_plan(replace(plan, request=replace(plan.request, context_tokens=32768)), machine(16))
     with pytest.raises(PlanDoesNotHold):
         verify_plan(plan, machine(4))
     with pytest.raises(PlanDoesNotHold) as caught:
@@ -115,7 +115,7 @@ def test_verify_finds_a_hand_edit_and_a_smaller_machine():
 def test_verify_refuses_absurd_numbers():
     plan = choose_plan(Request(None, 1, 4096), machine(16))
     with pytest.raises(InvalidRequest):
-        verify_plan(replace(plan, users=0), machine(16))
+        verify_plan(replace(plan, request=replace(plan.request, users=0)), machine(16))
 
 
 def test_the_engine_is_held_to_the_budget():

@@ -8,18 +8,21 @@ import pytest
 import yaml
 
 from dsdeploy.adapters.engines.llamacpp import server_arguments
+from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.errors import RenderError
-from dsdeploy.core.values import MemoryBudget, Plan, Release, WeightFile, Weights
+from dsdeploy.core.values import MemoryBudget, Plan, Release, Request, WeightFile, Weights
 from dsdeploy.stages.render_compose import render_compose
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "compose.yaml"
 IMAGE = "sha256:" + "5" * 64
 PLAN = Plan(
-    model_id="deepseek-r1-distill-qwen-1.5b", format="gguf-q8_0", weights_origin="hub", weights_repo="r",
-    weights_revision=None, weights_pattern="*Q8_0*.gguf", weights_sha256=None, weights_bytes=2_000_000_000,
-    target="compose", host="127.0.0.1", port=8080, engine="llama.cpp", device="cpu", users=2, context_tokens=4096,
-    engine_arguments=("--ctx-size", "8192"), memory=MemoryBudget(2_000_000_000, 1000, 2000, 3000, 9_000_000_000),
-    disk_path="/", warnings=(), rejected=(),
+    request=Request("deepseek-r1-distill-qwen-1.5b", 2, 4096, "compose"),
+    deployment=Deployment(
+        "deepseek-r1-distill-qwen-1.5b", "gguf-q8_0", "llama.cpp", "b11434", "cpu", 0, 1, 1, 1, 1, 1, False, 4096, 2
+    ),
+    weights_origin="hub", weights_repo="r", weights_revision=None, weights_pattern="*Q8_0*.gguf", weights_sha256=None,
+    weights_bytes=2_000_000_000, engine_arguments=("--ctx-size", "8192"),
+    memory=MemoryBudget(2_000_000_000, 1000, 2000, 3000, 9_000_000_000), disk_path="/", warnings=(), rejected=(),
 )  # fmt: skip
 WEIGHTS = Weights(PLAN.model_id, PLAN.format, "hub", None, "/srv/weights", (WeightFile("m.gguf", 2_000_000_000, ""),))
 RELEASE = Release(

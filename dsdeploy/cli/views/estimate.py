@@ -1,7 +1,7 @@
 """One judged configuration, as a table."""
 
 from dsdeploy.cli.views.table import Table, gib
-from dsdeploy.core.sizing.speed.values import Band
+from dsdeploy.core.band import Band
 from dsdeploy.core.texts import text
 from dsdeploy.stages.estimate import Estimate
 

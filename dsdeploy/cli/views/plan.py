@@ -25,7 +25,8 @@ def plan_rows(plan: Plan, language: str) -> Table:
     rows += [(say("warning"), WARNINGS[code].render(language)) for code in plan.warnings]
     for one in plan.rejected:
         needed, available = (
-            f"{size:,} tokens" if one.rule == "context" else gib(size, language) for size in (one.needed, one.available)
+            f"{size:,.0f} tokens" if one.rule == "context" else gib(int(size), language)
+            for size in (one.needed, one.available)
         )
         reason = say("rejected-value", rule=RULES[one.rule], needed=needed, available=available)
         rows.append((say("rejected", name=f"{one.model_id} {one.format}"), reason))

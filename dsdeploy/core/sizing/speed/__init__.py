@@ -1,10 +1,10 @@
 """How fast a model answers: a roofline of every operation of a step, and how much of it real engines reach."""
 
+from dsdeploy.core.band import Band
 from dsdeploy.core.sizing.speed.predict import predict_speed
 from dsdeploy.core.sizing.speed.refusals import SpeedUnknown
 from dsdeploy.core.sizing.speed.values import (
     BF16,
-    Band,
     SpeedEstimate,
     SpeedRequest,
     TensorFormat,

@@ -1,11 +1,12 @@
 """llama.cpp: layers run one after another, on the device or in the host's memory, wherever their weights live."""
 
+from dsdeploy.core.band import Band
 from dsdeploy.core.sizing.speed.clock import number_rate
 from dsdeploy.core.sizing.speed.constants import CACHE_STREAM, KERNEL, PRODUCT, WEIGHT_STREAM, Constant
 from dsdeploy.core.sizing.speed.engines import llama_cpp_absorbs
 from dsdeploy.core.sizing.speed.roofline import cache_value_bytes, distinct_experts
 from dsdeploy.core.sizing.speed.shape import Shape, attention_work, shape_of
-from dsdeploy.core.sizing.speed.values import Band, Bound, SpeedEstimate, SpeedRequest, Term, bound_of
+from dsdeploy.core.sizing.speed.values import Bound, SpeedEstimate, SpeedRequest, Term, bound_of
 
 # Share of the host's memory bandwidth that quantised matrix-vector products reach, unpacking included.
 _HOST_STREAM = Constant(

@@ -2,6 +2,7 @@
 
 from dataclasses import replace
 
+from dsdeploy.core.band import Band
 from dsdeploy.core.sizing.speed.clock import LEVELS, Clock, Levels
 from dsdeploy.core.sizing.speed.constants import MTP_ACCEPTANCE
 from dsdeploy.core.sizing.speed.engines import default_batched_tokens, engine_profile
@@ -9,7 +10,7 @@ from dsdeploy.core.sizing.speed.hybrid import predict_hybrid
 from dsdeploy.core.sizing.speed.refusals import refuse_unusable
 from dsdeploy.core.sizing.speed.roofline import Pass, time_pass
 from dsdeploy.core.sizing.speed.shape import shape_of
-from dsdeploy.core.sizing.speed.values import Band, SpeedEstimate, SpeedRequest, bound_of
+from dsdeploy.core.sizing.speed.values import SpeedEstimate, SpeedRequest, bound_of
 
 
 def predict_speed(request: SpeedRequest) -> SpeedEstimate:

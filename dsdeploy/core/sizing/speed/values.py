@@ -6,17 +6,9 @@ from typing import Literal
 
 from dsdeploy.core.accelerators import AcceleratorSpec
 from dsdeploy.core.architecture import Architecture
+from dsdeploy.core.band import Band
 
 Bound = Literal["memory", "compute", "communication", "overhead"]
-
-
-@dataclass(frozen=True, slots=True)
-class Band:
-    """What to expect, with the pessimistic (low) and optimistic (high) end in the sense of the quantity itself."""
-
-    low: float
-    expected: float
-    high: float
 
 
 @dataclass(frozen=True, slots=True)

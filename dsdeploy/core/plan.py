@@ -1,0 +1,200 @@
+"""What is wanted, and the plan that answers it: the contract between all commands."""
+
+from dataclasses import dataclass
+
+from dsdeploy.core.band import Band
+from dsdeploy.core.deployment import Deployment
+
+
+@dataclass(frozen=True, slots=True)
+class Request:
+    """What the user wants; `model_id` None means the best that fits.
+
+    `users` are people. Without a `workload` all of them ask at once and each may fill `context_tokens`; with one, how
+    many ask at once follows from how often they do. `aim` is quality, latency, throughput or cost. `max_first_token_s`
+    and `min_tokens_per_s` (one user's) are limits that a candidate must keep at the expected load.
+    """
+
+    model_id: str | None
+    users: int
+    context_tokens: int
+    target: str = "process"
+    host: str = "127.0.0.1"
+    port: int = 8080
+    aim: str = "quality"
+    workload: str | None = None
+    prompt_tokens: int | None = None
+    output_tokens: int | None = None
+    format: str | None = None
+    engine: str | None = None
+    min_quality: float | None = None
+    max_first_token_s: float | None = None
+    min_tokens_per_s: float | None = None
+    industry: str = "general"
+    replicas: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class MemoryBudget:
+    """Host memory of one llama.cpp server, term by term."""
+
+    weights_bytes: int
+    kv_cache_bytes: int
+    compute_bytes: int
+    reserve_bytes: int
+    available_bytes: int
+
+    @property
+    def needed_bytes(self) -> int:
+        return self.weights_bytes + self.kv_cache_bytes + self.compute_bytes + self.reserve_bytes
+
+
+@dataclass(frozen=True, slots=True)
+class DeviceMemory:
+    """One accelerator's memory, of the fullest; `terms_bytes` is what stands beside weights and cache, by name.
+
+    `kv_cache_tokens` is what the engine will report for one replica (one data-parallel rank of it), `needed_tokens`
+    what the load holds there at once.
+    """
+
+    device_bytes: int
+    weights_bytes: int
+    terms_bytes: dict[str, int]
+    kv_cache_bytes: int
+    kv_cache_tokens: int
+    needed_tokens: int
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedSpeed:
+    """What the whole service is expected to do when `at_once` requests are answered at the same time."""
+
+    at_once: int
+    tokens_per_s_per_user: Band
+    output_tokens_per_s: Band | None
+    first_token_s: Band | None
+
+
+@dataclass(frozen=True, slots=True)
+class Quality:
+    """`score` is GPQA Diamond in percent after the format's loss; `basis` says published, or what it was taken from."""
+
+    score: float
+    benchmark_score: float
+    recovery: float
+    basis: str
+    source: str
+
+
+@dataclass(frozen=True, slots=True)
+class Rejected:
+    """A candidate that lost, with the first rule it breaks and by how much.
+
+    The unit of `needed` and `available` follows from the rule: bytes for memory, kv-cache and disk, tokens for context,
+    seconds for first-token, tokens per second for speed, percent for quality; 0 where a rule has no number.
+    """
+
+    model_id: str
+    format: str
+    rule: str
+    needed: float
+    available: float
+    engine: str = ""
+    shape: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Alternative:
+    """A candidate that fits too and ranks lower. `shape` is its parallelism in words, as TP8."""
+
+    model_id: str
+    format: str
+    engine: str
+    accelerator: str
+    devices: int
+    shape: str
+    quality: float | None
+    tokens_per_s_per_user: float | None
+    output_tokens_per_s: float | None
+    first_token_s: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Change:
+    """The smallest change that would admit a better model: `kind` is devices, nodes, format, context, users or memory;
+    `before` and `after` are its numbers (formats by name)."""
+
+    model_id: str
+    format: str
+    kind: str
+    before: str
+    after: str
+    quality: float | None
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """The contract between commands: the choice, its memory and speed, and every candidate that lost.
+
+    `weights_origin` is hub, package or directory; `weights_pattern` is the shell pattern that its files' names match;
+    `weights_sha256` pins a single file whose digest is known beforehand. `memory` is what a CPU engine takes of host
+    memory, `device_memory` what a replica takes of its devices. `hosts` are the machines by name, leader first.
+    `hardware_asked_at` is when the profile was taken.
+    """
+
+    request: Request
+    deployment: Deployment
+    weights_origin: str
+    weights_repo: str
+    weights_revision: str | None
+    weights_pattern: str
+    weights_sha256: str | None
+    weights_bytes: int
+    engine_arguments: tuple[str, ...]
+    memory: MemoryBudget
+    disk_path: str
+    warnings: tuple[str, ...]
+    rejected: tuple[Rejected, ...]
+    device_memory: DeviceMemory | None = None
+    speed: PlannedSpeed | None = None
+    quality: Quality | None = None
+    hosts: tuple[str, ...] = ()
+    alternatives: tuple[Alternative, ...] = ()
+    changes: tuple[Change, ...] = ()
+    hardware_asked_at: str | None = None
+
+    @property
+    def model_id(self) -> str:
+        return self.deployment.model_id
+
+    @property
+    def format(self) -> str:
+        return self.deployment.format
+
+    @property
+    def engine(self) -> str:
+        return self.deployment.engine
+
+    @property
+    def device(self) -> str:
+        return self.deployment.accelerator
+
+    @property
+    def users(self) -> int:
+        return self.request.users
+
+    @property
+    def context_tokens(self) -> int:
+        return self.deployment.max_model_len
+
+    @property
+    def target(self) -> str:
+        return self.request.target
+
+    @property
+    def host(self) -> str:
+        return self.request.host
+
+    @property
+    def port(self) -> int:
+        return self.request.port
