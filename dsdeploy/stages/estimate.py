@@ -6,7 +6,7 @@ from typing import Any
 
 from dsdeploy.adapters.model_config import load_config
 from dsdeploy.core import catalogue
-from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, formats_run
+from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, formats_run, offered_bytes
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.band import Band
 from dsdeploy.core.engines import engines, find_engine
@@ -14,17 +14,12 @@ from dsdeploy.core.errors import DsdeployError, InvalidRequest
 from dsdeploy.core.sizing.formats import FORMATS, find_format
 from dsdeploy.core.sizing.kv_cache import cache_types
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, parallelism_fault
-from dsdeploy.core.sizing.parameters import count_parameters, countable
-from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, TensorFormat, WeightFormats, predict_speed
+from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
+from dsdeploy.core.sizing.support import format_support, same_format, weight_formats
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
 from dsdeploy.core.texts import Text, text
 
-_REPORTED = 0.985  # of the nominal size, where no tool's figure is known: A100, H100 and L40S report 0.94 to 1.0
-_OFFERED = 0.99  # of what tools report, where it is not known what a program gets: 0.983 to 0.996 on five cards
 _INFINIBAND_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node; said as a warning
-# Formats that one chip cannot multiply but can unpack: said as a warning, not refused.
-_UNPACKED = {"fp8": "fp8-weight-only", "fp8-block": "fp8-weight-only", "nvfp4": "fp4-weight-only"}
-_NUMBER_TYPES = {"fp8-block": "fp8", "fp8-row": "fp8", "int8": "int8", "fp4-experts+fp8": "fp8", "nvfp4": "fp4"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -127,7 +122,7 @@ def _model(question: Question) -> tuple[Architecture, str, float | None, str]:
     variants = catalogue.variants(model["id"])
     native = next((one.format for one in variants if one.native), "bf16")
     wanted = (question.format or native).lower()
-    same = [one for one in variants if _same_format(one.format, wanted) and one.size_bytes]
+    same = [one for one in variants if same_format(one.format, wanted) and one.size_bytes]
     if wanted.startswith("gguf") and not same:
         near = ", ".join(one.format for one in variants if one.format.startswith("gguf") and one.size_bytes) or "-"
         raise InvalidRequest(
@@ -140,11 +135,6 @@ def _from_file(path: Path) -> tuple[Architecture, str, float | None, str]:
     a = load_config(path)
     quantisation = (a.quantization_config or {}).get("quant_method")
     return a, str(path), None, "fp8-block" if quantisation == "fp8" else "bf16"
-
-
-def _same_format(known: str, wanted: str) -> bool:
-    aliases = {"fp8": "fp8-block", "awq": "awq-int4", "gptq": "gptq-int4", "w8a8": "w8a8-int8", "fp4": "nvfp4"}
-    return known == wanted or known == aliases.get(wanted)
 
 
 def _judge_numbers(question: Question, a: Architecture) -> None:
@@ -176,9 +166,7 @@ def _device_bytes(question: Question, spec: AcceleratorSpec | None) -> float:
     if question.device_memory_bytes is not None:
         return float(question.device_memory_bytes)
     assert spec is not None
-    if spec.memory_usable_bytes:
-        return float(spec.memory_usable_bytes)
-    return (spec.memory_reported_bytes or spec.memory_nominal_bytes * _REPORTED) * _OFFERED
+    return offered_bytes(spec)
 
 
 def _memory_request(
@@ -213,23 +201,16 @@ def _unsupported(
     if spec is None:
         return None
     runs = formats_run(spec, engine)
-    names = {"fp16": ("fp16", "bf16"), "bf16": ("bf16",)}.get(format.lower())
-    wanted = (
-        names or tuple(one for one in (*runs, *_UNPACKED) if _same_format(one, format.lower())) or (format.lower(),)
-    )
-    if format.lower().startswith("gguf"):
-        wanted = ("gguf",)
-    if a.expert_dtype == "fp4" and format.startswith("fp8"):
-        wanted = ("fp4-experts+fp8",)
     if not runs:
         able = ", ".join(one.name for one in engines() if formats_run(spec, one.name)) or "-"
         warnings.append(text("warning-engine-not-named", engine=engine, name=spec.name, engines=able))
-    if not runs or any(one in runs for one in wanted):
         return None
-    if any(_UNPACKED.get(one) in runs for one in wanted):
+    support = format_support(spec, engine, format, a)
+    if support == "unpacked":
         warnings.append(text("warning-unpacked", format=format, name=spec.name))
-        return None
-    return text("format-unsupported", format=format, name=spec.name, engine=engine, runs=", ".join(runs))
+    if support == "none":
+        return text("format-unsupported", format=format, name=spec.name, engine=engine, runs=", ".join(runs))
+    return None
 
 
 def _speed(
@@ -244,7 +225,7 @@ def _speed(
     try:
         return predict_speed(
             SpeedRequest(
-                architecture=a, weights=_speed_formats(a, format, memory.published_bytes), accelerator=spec,
+                architecture=a, weights=weight_formats(a, format, memory.published_bytes), accelerator=spec,
                 engine=memory.engine, engine_version=question.engine_version,
                 tp=memory.tensor_parallel, pp=memory.pipeline_parallel, dp=memory.data_parallel,
                 nodes=question.nodes, concurrency=question.users,
@@ -265,18 +246,6 @@ def _host_share(question: Question, a: Architecture, memory: MemoryRequest) -> f
     if memory.engine != "llama.cpp" or question.gpu_layers is None:
         return 0.0
     return max(0.0, 1 - question.gpu_layers / a.num_hidden_layers)
-
-
-def _speed_formats(a: Architecture, name: str, published_bytes: float | None) -> WeightFormats:
-    """A GGUF mixes types by tensor: its mean bits stand for all, unpacked to 16 bits where they are multiplied."""
-    format = find_format(name, native_block="weight_block_size" in (a.quantization_config or {}))
-    if format is None:
-        elements = sum(part.elements for part in count_parameters(a).all(with_draft=False)) if countable(a) else 0
-        mean = TensorFormat(8 * (published_bytes or 0) / elements if elements else 16, "bf16")
-        return WeightFormats(mean, mean, mean, mean)
-    type_ = _NUMBER_TYPES.get(format.name, "bf16")
-    dense = TensorFormat(8 * format.linear_bytes, type_ if format.linear_bytes < 2 else "bf16")
-    return WeightFormats(dense, dense, TensorFormat(8 * format.expert_bytes, type_))
 
 
 def _answer(

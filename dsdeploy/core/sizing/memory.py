@@ -128,7 +128,7 @@ def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
     verdict = "weights_too_large" if free < 0 else "fits" if cache <= free else "kv_cache_too_small"
     return MemoryEstimate(verdict, weights, beside, cache, cells if free >= cache else int(free * devices / per_token),
                           min(cells, max(0.0, free * devices / per_token)) / context, terms, (), (),
-                          (request.published_bytes or 0.0) - weights * devices)  # fmt: skip
+                          (request.published_bytes or 0.0) - weights * devices, request.device_bytes)  # fmt: skip
 
 
 def _embedding_share(a: Architecture) -> float:
@@ -215,7 +215,7 @@ def _answer(
         warnings = [*warnings, "v4-cache-unsettled"]
     verdict = "fits" if tokens >= longest else "kv_cache_too_small" if room > 0 else "weights_too_large"
     return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings),
-                          tuple(stage.weights_bytes for stage in found), offloaded * ranks)  # fmt: skip
+                          tuple(stage.weights_bytes for stage in found), offloaded * ranks, budget)  # fmt: skip
 
 
 def _hybrid_request_bytes(request: MemoryRequest, tokens: int) -> float | None:

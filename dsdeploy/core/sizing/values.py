@@ -50,7 +50,8 @@ class MemoryEstimate:
 
     `kv_cache_tokens` is what the engine reports for one data-parallel rank, `max_concurrency` how many sequences of
     `max_model_len` that is. `stage_weights_bytes` is each pipeline stage's weights on one rank, in order;
-    `host_bytes` is what all devices together leave in host memory.
+    `host_bytes` is what all devices together leave in host memory; `budget_bytes` is what the engine allows itself of
+    one device.
     """
 
     verdict: str
@@ -63,6 +64,7 @@ class MemoryEstimate:
     warnings: tuple[str, ...]
     stage_weights_bytes: tuple[float, ...] = ()
     host_bytes: float = 0.0
+    budget_bytes: float = 0.0
 
     @property
     def fits(self) -> bool:
