@@ -29,7 +29,6 @@ if TYPE_CHECKING:
         Profile,
         Release,
         RenderedFiles,
-        Request,
         Status,
         Weights,
     )
@@ -39,6 +38,9 @@ if TYPE_CHECKING:
     from dsdeploy.stages.bundle.verify import Verified
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
+    from dsdeploy.stages.plan import Hardware
+    from dsdeploy.stages.plan.differences import PlanDifference
+    from dsdeploy.stages.plan.wanted import Bought, Wanted
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -95,27 +97,44 @@ def models_show(name: str) -> Result[dict[str, Any]]:
     return Result("models show", show_model(name))
 
 
-def plan(request: Request, hardware: Path | None, out: Path | None) -> Result[Plan]:
-    from dsdeploy.stages.plan import choose_plan, save_plan
+def plan(wanted: Wanted, bought: Bought | None, hardware: Path | None, out: Path | None) -> Result[Plan]:
+    from dsdeploy.stages.plan import choose_plan, load_request, save_plan
 
-    chosen = choose_plan(request, _profile(hardware))
+    request = load_request(wanted.file) if wanted.file else None
+    chosen = choose_plan(wanted.over(request), _hardware(bought, hardware, wanted.oldest_days))
     if out is not None:
         save_plan(chosen, out)
     return Result("plan", chosen)
 
 
-def plan_verify(path: Path, hardware: Path | None) -> Result[Plan]:
+def plan_verify(path: Path, bought: Bought | None, hardware: Path | None) -> Result[Plan]:
     from dsdeploy.stages.plan import load_plan, verify_plan
 
     found = load_plan(path)
-    verify_plan(found, _profile(hardware))
+    verify_plan(found, _hardware(bought, hardware, None))
     return Result("plan", found)
 
 
-def _profile(hardware: Path | None) -> Profile:
-    from dsdeploy.stages.profile import detect_profile, load_profile
+def plan_diff(old: Path, new: Path) -> Result[tuple[PlanDifference, ...]]:
+    from dsdeploy.stages.plan import load_plan, plan_differences
 
-    return detect_profile() if hardware is None else load_profile(hardware)
+    return Result("plan", plan_differences(load_plan(old), load_plan(new)))
+
+
+def _hardware(bought: Bought | None, path: Path | None, oldest_days: int | None) -> Hardware:
+    """Hardware to be bought, the machines of a file, or this machine."""
+    from dsdeploy.stages.plan import Pools, pool_to_buy
+    from dsdeploy.stages.profile import detect_profile, load_fleet, refuse_old
+
+    if bought is not None:
+        pool = pool_to_buy(bought.accelerator, bought.count, bought.nodes, bought.device_bytes, bought.host_bytes)
+        return Pools((pool,))
+    if path is None:
+        return detect_profile()
+    fleet = load_fleet(path)
+    if oldest_days is not None:
+        refuse_old(fleet, oldest_days)
+    return fleet
 
 
 def estimate(asked: dict[str, Any]) -> Result[Estimate]:

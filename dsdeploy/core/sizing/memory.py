@@ -8,7 +8,7 @@ from dsdeploy.core.sizing import runtime
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
 from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
-from dsdeploy.core.sizing.parameters import count_parameters, countable
+from dsdeploy.core.sizing.parameters import count_elements, count_parameters, countable
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
 from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
 
@@ -134,8 +134,7 @@ def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
 def _embedding_share(a: Architecture) -> float:
     if not countable(a):
         return 0.0
-    parameters = count_parameters(a)
-    return parameters.embedding.elements / sum(part.elements for part in parameters.all(with_draft=False))
+    return count_parameters(a).embedding.elements / count_elements(a)
 
 
 def _shares(request: MemoryRequest, attention: int, experts: int) -> Shares:

@@ -68,6 +68,16 @@ def count_parameters(a: Architecture) -> Parameters:
     return _count(a if a.quantization_config is None else replace(a, quantization_config=None))
 
 
+def count_elements(a: Architecture) -> int:
+    """All weights but the draft layers'. Raises ValueError for a shape whose tensors are not known one by one."""
+    return _elements(a if a.quantization_config is None else replace(a, quantization_config=None))
+
+
+@cache
+def _elements(a: Architecture) -> int:
+    return sum(part.elements for part in _count(a).all(with_draft=False))
+
+
 @cache
 def _count(a: Architecture) -> Parameters:
     if not countable(a):
