@@ -64,7 +64,7 @@ def offers(request: Request) -> tuple[Offer, ...]:
         models = [named] if named.get("architecture") and named.get("deployable", True) else []
     else:
         models = [one for one in catalogue.models() if general(one)]
-    found = [one for model in models for one in _offers(model)]
+    found = [one for model in models for one in _offers(model, request.format)]
     if request.format is not None:
         wanted = request.format.lower()
         found = [one for one in found if same_format(one.variant.format, wanted)]
@@ -81,13 +81,17 @@ def _order(one: Offer) -> tuple[object, ...]:
     return -one.score, newest, -(one.variant.size_bytes or 0), one.variant.model_id, one.variant.repository
 
 
-def _offers(model: dict[str, object]) -> Iterator[Offer]:
-    """Of several repositories of one format for the same engines, the one whose size and owner are best known."""
+def _offers(model: dict[str, object], format: str | None) -> Iterator[Offer]:
+    """Of several repositories of one format for the same engines, the one whose size and owner are best known.
+
+    What a repository holds must be known well enough to stand on, by its size or its maker; who names the format has
+    looked at it.
+    """
     id = str(model["id"])
     architecture = catalogue.architecture(id)
     best: dict[tuple[object, ...], Variant] = {}
     for one in catalogue.variants(id):
-        if not _sizable(one, architecture):
+        if not _sizable(one, architecture) or not (format or _trusted(one)):
             continue
         key = (one.format, one.engines)
         if key not in best or _trust(one) > _trust(best[key]):
@@ -97,13 +101,14 @@ def _offers(model: dict[str, object]) -> Iterator[Offer]:
 
 
 def _sizable(one: Variant, a: Architecture) -> bool:
-    """Whether what this repository holds is known well enough to stand on: its size, or its maker and its format."""
-    if not (one.native or one.size_bytes or one.engines or _owner(one) in _OWNERS):
-        return False
     if one.format.startswith("gguf"):
         return one.size_bytes is not None and "-" in one.format
     known = find_format(one.format, native_block="weight_block_size" in (a.quantization_config or {}))
     return known is not None and known.name in FORMATS and (countable(a) or one.size_bytes is not None)
+
+
+def _trusted(one: Variant) -> bool:
+    return bool(one.native or one.size_bytes or one.engines or _owner(one) in _OWNERS)
 
 
 def _trust(one: Variant) -> tuple[object, ...]:

@@ -21,6 +21,7 @@ NETWORK_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node
 _SLOW_NETWORK_BYTES_PER_S = 3.125e9  # 25 Gbit/s Ethernet, where no RDMA device was seen
 # What an engine's cache is not settled for may be overstated by up to 1.85 (docs/sizing.md): such plans need twice.
 _UNSETTLED = 2
+_JUDGED = ("quality", "format", "attention", "context", "disk", "devices", "memory", "kv-cache", "speed", "first-token")
 _SEATS = 8  # seats of an engine are handed out in steps of so many
 
 
@@ -272,10 +273,21 @@ def _network(pool: Pool) -> float:
 
 def closest(rejected: Iterator[Rejected] | list[Rejected]) -> Rejected:
     """Of one model's refusals the one that missed least: the last rule in the order they are judged, then by share."""
-    order = ("format", "attention", "context", "disk", "memory", "kv-cache", "speed", "first-token")
+    order = (
+        "quality",
+        "format",
+        "attention",
+        "context",
+        "disk",
+        "devices",
+        "memory",
+        "kv-cache",
+        "speed",
+        "first-token",
+    )
 
     def nearness(one: Rejected) -> tuple[int, float]:
         small, large = sorted((one.needed, one.available))
-        return order.index(one.rule), small / large if large else 0.0
+        return _JUDGED.index(one.rule), small / large if large else 0.0
 
     return max(rejected, key=nearness)
