@@ -59,8 +59,8 @@ def head_dim(a: Architecture) -> int:
 
 
 def countable(a: Architecture) -> bool:
-    """Whether the tensors are known one by one: V4.1's Engram tables and the DSpark draft blocks are not."""
-    return not a.engram_layer_ids and not a.dspark_markov_rank and not a.dspark_n_routed_experts
+    """Whether the tensors are known one by one: V4.1's are not."""
+    return not a.engram_layer_ids and not a.dspark_n_routed_experts
 
 
 def count_parameters(a: Architecture) -> Parameters:
@@ -170,12 +170,28 @@ def _count_hybrid(a: Architecture, embedding: Part, head: Part | None, norm: Par
     ratios = a.compress_ratios[: a.num_hidden_layers]
     layers = [kinds[ratio, index < (a.num_hash_layers or 0)] for index, ratio in enumerate(ratios)]
     ends = _hyper_connection_head(a)
+    if a.dspark_markov_rank:
+        draft = _dspark(a, kinds[0, False], ends)
+        return Parameters(embedding, head, norm, (*layers[:-1], (*layers[-1], *ends)), draft)
     extra = (
         Part("draft projections", a.hidden_size, a.hidden_size, COPIED, count=2),
         *(_norm("draft norm", a.hidden_size) for _ in range(3)), *ends,
     )  # fmt: skip
     draft = tuple((*kinds[0, False], *extra) for _ in range(a.num_nextn_predict_layers))
     return Parameters(embedding, head, norm, (*layers[:-1], (*layers[-1], *ends)), draft)
+
+
+def _dspark(a: Architecture, block: tuple[Part, ...], ends: tuple[Part, ...]) -> tuple[tuple[Part, ...], ...]:
+    """One block for each target layer; the first joins the targets' outputs, the last chooses: a low-rank table of
+    which token follows which, and how sure (vllm/models/deepseek_v4/nvidia/dspark.py of 0.32)."""
+    targets, rank, hidden = len(a.dspark_target_layer_ids), a.dspark_markov_rank or 0, a.hidden_size
+    first = (Part("draft projections", hidden, targets * hidden, COPIED), _norm("draft norm", hidden))
+    last = (
+        _norm("draft norm", hidden), *ends,
+        Part("markov tables", a.vocab_size, rank, COPIED, quantised=False, count=2),
+        Part("confidence", 1, hidden + rank, COPIED, quantised=False),
+    )  # fmt: skip
+    return ((*block, *first), *(block for _ in range(targets - 2)), (*block, *last))
 
 
 def _hybrid_layer(a: Architecture, ratio: int, *, hashed: bool) -> tuple[Part, ...]:
