@@ -14,7 +14,8 @@ class Architecture:
     """Field names are those of Hugging Face `config.json`; None (or empty) where the model has no such part.
 
     `architectures` names the model class (e.g. DeepseekV3ForCausalLM). `compress_ratios` (V4): one entry per layer, 0
-    is full sliding-window attention, 4 is CSA, 128 is HCA; the draft layers' entries may follow.
+    is full sliding-window attention, 4 is CSA, 128 is HCA; the draft layers' entries may follow. `rope_factor` is that of
+    a linear `rope_scaling`: vLLM takes such a model's context to be `max_position_embeddings` times as long.
     `quantization_config` is the native one, None for plain bf16.
     """
 
@@ -66,6 +67,7 @@ class Architecture:
     dspark_num_experts_per_tok: int = 0
     dspark_markov_rank: int | None = None
     dspark_target_layer_ids: tuple[int, ...] = ()
+    rope_factor: float = 1.0
 
     @property
     def name(self) -> str:
@@ -115,6 +117,9 @@ def _implied(known: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     name = known["architectures"][0]
     known.setdefault("qkv_bias", name.startswith("Qwen2") or bool(content.get("attention_bias")))
     known.setdefault("qk_norm", name.startswith("Qwen3"))
+    rope = content.get("rope_scaling")
+    if isinstance(rope, dict) and "linear" in (rope.get("type"), rope.get("rope_type")):
+        known["rope_factor"] = float(rope.get("factor") or 1.0)
     if not known.get("kv_lora_rank"):
         known.setdefault("head_dim", known["hidden_size"] // known["num_attention_heads"])
     return known

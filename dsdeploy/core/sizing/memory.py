@@ -7,6 +7,7 @@ from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing import runtime
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
 from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
+from dsdeploy.core.sizing.hybrid_step import resident_bytes
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
 from dsdeploy.core.sizing.parameters import count_parameters, countable
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
@@ -79,13 +80,16 @@ def _vllm(request: MemoryRequest) -> MemoryEstimate:
     terms.append(
         Term("activations", runtime.activation_bytes(request, tokens, version), f"one step of {tokens} tokens")
     )
-    graphs = runtime.graph_bytes(a, request)
+    graphs = runtime.graph_bytes(a, request, version)
     if version >= runtime.GRAPHS_IN_BUDGET_SINCE:
         terms.append(Term("graphs", graphs, "captured CUDA graphs, in the budget since vLLM 0.21"))
     shares = _shares(
         request, attention=request.tensor_parallel, experts=request.tensor_parallel * request.data_parallel
     )
     found = _stages(request, shares, _absorbed_bytes(request, version))
+    if runtime.is_hybrid(request):
+        beside = resident_bytes(a, tokens)
+        found = tuple(Stage(stage.weights_bytes + beside, stage.layers) for stage in found)
     warnings = ["graphs-outside-budget"] if (
         version < runtime.GRAPHS_IN_BUDGET_SINCE and graphs > (1 - share) * request.device_bytes
     ) else []  # fmt: skip
@@ -199,7 +203,7 @@ def _answer(
         1, request.tensor_parallel // request.data_parallel
     )  # fmt: skip
     per_layer = layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
-    longest = request.max_model_len or a.max_position_embeddings or 4096
+    longest = runtime.longest_context(request)
     heaviest = max(found, key=lambda stage: stage.weights_bytes)
     weights = heaviest.weights_bytes - min(offloaded, heaviest.weights_bytes)
     rooms = [
