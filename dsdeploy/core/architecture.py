@@ -1,7 +1,7 @@
 """A model's shape, as its `config.json` states it: what weights, KV cache and speed are computed from."""
 
 import types
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -14,8 +14,8 @@ class Architecture:
     """Field names are those of Hugging Face `config.json`; None (or empty) where the model has no such part.
 
     `architectures` names the model class (e.g. DeepseekV3ForCausalLM). `compress_ratios` (V4): one entry per layer, 0
-    is full sliding-window attention, 4 is CSA, 128 is HCA; the draft layers' entries may follow. `rope_factor` is that of
-    a linear `rope_scaling`: vLLM takes such a model's context to be `max_position_embeddings` times as long.
+    is full sliding-window attention, 4 is CSA, 128 is HCA; the draft layers' entries may follow. `rope_factor` is
+    that of a linear `rope_scaling`: vLLM takes such a model's context to be that many times `max_position_embeddings`.
     `quantization_config` is the native one, None for plain bf16.
     """
 
@@ -30,7 +30,7 @@ class Architecture:
     max_position_embeddings: int | None = None
     tie_word_embeddings: bool = False
     torch_dtype: str = "bfloat16"
-    quantization_config: dict[str, Any] | None = None
+    quantization_config: dict[str, Any] | None = field(default=None, hash=False)
     num_nextn_predict_layers: int = 0
     qkv_bias: bool = False
     qk_norm: bool = False
@@ -128,7 +128,7 @@ def _implied(known: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _kinds() -> dict[str, Any]:
     hints = get_type_hints(Architecture)
-    return {field.name: hints[field.name] for field in fields(Architecture)}
+    return {one.name: hints[one.name] for one in fields(Architecture)}
 
 
 def _checked(kind: Any, name: str, value: Any, place: str) -> Any:

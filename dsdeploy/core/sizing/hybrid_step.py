@@ -1,8 +1,8 @@
 """What vLLM holds for one step of DeepSeek-V4, counted buffer by buffer.
 
 Source: vLLM 0.22, `vllm/models/deepseek_v4/attention.py` and `nvidia/model.py` (their profiled step runs the same
-allocations), `model_executor/layers/sparse_attn_indexer.py`, `fused_moe/experts/marlin_moe.py`, `v1/worker/workspace.py`.
-0.26 and 0.32 keep the padded heads, the workspace and the indexer's reserve.
+allocations), `model_executor/layers/sparse_attn_indexer.py`, `fused_moe/experts/marlin_moe.py` and
+`v1/worker/workspace.py`. 0.26 and 0.32 keep the padded heads, the workspace and the indexer's reserve.
 """
 
 from dsdeploy.core.architecture import Architecture

@@ -4,7 +4,7 @@ Sources: the checkpoints' own tensor lists (Hugging Face `model.safetensors.inde
 distills and the Llama-shaped models); the totals are held against the published ones in a test.
 """
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 from math import ceil
 
@@ -63,13 +63,9 @@ def countable(a: Architecture) -> bool:
     return not a.engram_layer_ids and not a.dspark_n_routed_experts
 
 
+@cache
 def count_parameters(a: Architecture) -> Parameters:
     """Raises ValueError for a shape whose tensors are not known one by one."""
-    return _count(a if a.quantization_config is None else replace(a, quantization_config=None))
-
-
-@cache
-def _count(a: Architecture) -> Parameters:
     if not countable(a):
         raise ValueError(a.name)
     embedding = Part("embedding", a.vocab_size, a.hidden_size, VOCABULARY, quantised=False)

@@ -1,6 +1,6 @@
 """Weights on each pipeline stage's ranks: what is split, what every rank keeps whole, what an engine adds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from dsdeploy.core.architecture import Architecture
@@ -101,8 +101,8 @@ def _rank_bytes(part: Part, format: WeightFormat, shares: Shares) -> float:
 
 
 @cache
-def _covered(name: str, a_key: Architecture) -> tuple[float, float]:
-    parts = count_parameters(a_key).all(with_draft=FORMATS[name].draft)
+def _covered(name: str, a: Architecture) -> tuple[float, float]:
+    parts = count_parameters(a).all(with_draft=FORMATS[name].draft)
     covered = sum(part_bytes(part, FORMATS[name]) for part in parts if part.quantised)
     return covered, sum(part_bytes(part, FORMATS[name]) for part in parts) - covered
 
@@ -112,7 +112,7 @@ def _published_scale(a: Architecture, format: WeightFormat, published_bytes: flo
     that its maker left wide differ. Only within a tenth, beyond that the repository is not what the formula means."""
     if not published_bytes or format.name in ("bf16", "fp8-block", "fp4-experts+fp8"):
         return 1.0
-    covered, rest = _covered(format.name, _key(a))
+    covered, rest = _covered(format.name, a)
     scale = (published_bytes - rest) / covered
     return scale if 0.9 < scale < 1.15 else 1.0
 
@@ -133,8 +133,3 @@ def _uncounted(a: Architecture, format: WeightFormat, shares: Shares, published_
     split = shape.attention_split + shape.shared_experts
     copied = rest * shape.attention_copied / max(1, split + shape.attention_copied)
     return experts / shares.experts + ends / shares.tensor + copied + (rest - copied) / shares.attention
-
-
-def _key(a: Architecture) -> Architecture:
-    """What can be hashed: counting does not depend on how the model is quantised."""
-    return a if a.quantization_config is None else replace(a, quantization_config=None)
