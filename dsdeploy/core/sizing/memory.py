@@ -80,7 +80,8 @@ def _vllm(request: MemoryRequest) -> MemoryEstimate:
         Term("activations", runtime.activation_bytes(request, tokens, version), f"one step of {tokens} tokens")
     )
     graphs = runtime.graph_bytes(a, request, version)
-    if version >= runtime.GRAPHS_IN_BUDGET_SINCE:
+    in_budget = runtime.counts_graphs(request, version)
+    if in_budget:
         terms.append(Term("graphs", graphs, "captured CUDA graphs, in the budget since vLLM 0.21"))
     shares = _shares(
         request, attention=request.tensor_parallel, experts=request.tensor_parallel * request.data_parallel
@@ -90,7 +91,7 @@ def _vllm(request: MemoryRequest) -> MemoryEstimate:
         beside = resident_bytes(a, tokens)
         found = tuple(Stage(stage.weights_bytes + beside, stage.layers) for stage in found)
     warnings = ["graphs-outside-budget"] if (
-        version < runtime.GRAPHS_IN_BUDGET_SINCE and graphs > (1 - share) * request.device_bytes
+        not in_budget and graphs > (1 - share) * request.device_bytes
     ) else []  # fmt: skip
     return _answer(request, found, tuple(terms), share * request.device_bytes, latent, warnings)
 

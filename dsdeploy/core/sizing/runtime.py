@@ -1,5 +1,7 @@
 """What an engine takes beside weights and cache, in bytes a device: contexts, buffers, activations, graphs."""
 
+import re
+
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing import hybrid_step
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, VLLM_PADDED_HEAD
@@ -15,6 +17,9 @@ CONTEXT_BYTES = 0.3 * GIB
 # (vllm-project/vllm issue 13074).
 NCCL_LINKED_BYTES = 0.9 * GIB
 NCCL_ACROSS_NODES_BYTES = 1.2 * GIB
+# HCCL allocates `HCCL_BUFFSIZE` (200 MB by default; vllm_ascend/utils.py sets the same) for sending and again for
+# receiving in every group of ranks.
+HCCL_GROUP_BYTES = 2 * 200 * MIB
 # One captured graph keeps its own nodes and kernel arguments: 0.52 GiB for the 86 graphs of a 36-layer model
 # (vllm-project/vllm, memory profiling since 0.21), that is about 0.17 MiB a layer and graph.
 GRAPH_LAYER_BYTES = 0.172 * MIB
@@ -42,11 +47,29 @@ def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
     """The driver's context, and the buffers through which ranks speak."""
     ranks = request.tensor_parallel * request.pipeline_parallel * request.data_parallel
     terms = [Term("context", CONTEXT_BYTES, "CUDA context and kernels, vllm pull 10517")]
+    if request.engine == "vllm-ascend":
+        return (*terms, *_hccl_terms(request, ranks))
     if ranks > 1 and request.linked:
         terms.append(Term("communication", NCCL_LINKED_BYTES, "NCCL channel buffers within a node"))
     if request.nodes > 1:
         terms.append(Term("communication across nodes", NCCL_ACROSS_NODES_BYTES, "NCCL network proxies, vllm 13074"))
     return tuple(terms)
+
+
+def _hccl_terms(request: MemoryRequest, ranks: int) -> tuple[Term, ...]:
+    """A group of ranks for each way of splitting, and one more (`mc2`) where experts are exchanged."""
+    splits = (request.tensor_parallel, request.pipeline_parallel, request.data_parallel)
+    groups = sum(size > 1 for size in splits) + (ranks > 1 and request.architecture.n_routed_experts > 0)
+    if not groups:
+        return ()
+    return (Term("communication", groups * HCCL_GROUP_BYTES, f"HCCL_BUFFSIZE, {groups} groups of ranks"),)
+
+
+def counts_graphs(request: MemoryRequest, version: tuple[int, ...]) -> bool:
+    """Whether captured graphs are in the budget: on CUDA alone (`current_platform.is_cuda()` in 0.22's gpu_worker.py;
+    vllm-ascend's worker.py leaves them out)."""
+    other = request.engine == "vllm-ascend" or re.search(r"\bmi\d{3}", request.device_name.lower())
+    return version >= GRAPHS_IN_BUDGET_SINCE and not other
 
 
 def longest_context(request: MemoryRequest) -> int:
