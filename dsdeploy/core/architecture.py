@@ -63,11 +63,13 @@ class Architecture:
     engram_num_embeddings: tuple[int, ...] = ()
     engram_head_dim: int | None = None
     engram_n_heads: int | None = None
+    engram_max_ngram_size: int | None = None
     dspark_n_routed_experts: int = 0
     dspark_num_experts_per_tok: int = 0
     dspark_markov_rank: int | None = None
     dspark_target_layer_ids: tuple[int, ...] = ()
     rope_factor: float = 1.0
+    vision_config: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def name(self) -> str:
@@ -117,6 +119,8 @@ def _implied(known: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     name = known["architectures"][0]
     known.setdefault("qkv_bias", name.startswith("Qwen2") or bool(content.get("attention_bias")))
     known.setdefault("qk_norm", name.startswith("Qwen3"))
+    if (known.get("quantization_config") or {}).get("expert_dtype"):
+        known.setdefault("expert_dtype", known["quantization_config"]["expert_dtype"])
     rope = content.get("rope_scaling")
     if isinstance(rope, dict) and "linear" in (rope.get("type"), rope.get("rope_type")):
         known["rope_factor"] = float(rope.get("factor") or 1.0)

@@ -68,6 +68,7 @@ def stages(
         layers = parameters.layers[begin : begin + count]
         size = vision + count * absorbed_bytes + sum(sizes[id(layer)] for layer in layers)
         if index == 0:
+            size += sum(_rank_bytes(part, format, shares) for part in parameters.vision)
             size += part_bytes(parameters.embedding, format) / shares.tensor
         if index == len(counts) - 1:
             head = parameters.head or (parameters.embedding if len(counts) > 1 else None)
@@ -125,7 +126,8 @@ def _beside_language(a: Architecture, format: WeightFormat, published_bytes: flo
 
 
 def _uncounted(a: Architecture, format: WeightFormat, shares: Shares, published_bytes: float) -> float:
-    """V4.1 and the DSpark releases: of the published total the experts are known, the rest is split as attention is."""
+    """Engram tables that are not stated: of the published total the experts are known, the rest is split as attention
+    is."""
     shape = shape_of(a)
     experts = shape.moe_layers * shape.experts * shape.expert * format.expert_bytes
     ends = 2 * 2 * a.vocab_size * a.hidden_size
