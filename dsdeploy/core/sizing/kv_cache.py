@@ -56,6 +56,20 @@ def layer_token_bytes(a: Architecture, cache_type: str, tensor_parallel: int, *,
     return 2 * max(1, a.num_key_value_heads / tensor_parallel) * head_dim(a) * width
 
 
+def sglang_token_bytes(a: Architecture) -> float:
+    """One token of V4 or V4.1 over all layers in SGLang, which keeps a tenth as many window slots as tokens, and the
+    ratio-4 compressors' float32 states with these: 8 rows for a page of 256 (sglang 0.5.23,
+    srt/model_executor/pool_configurator.py, `DSV4PoolConfigurator`; the default `swa_full_tokens_ratio`)."""
+    ratios = a.compress_ratios[: a.num_hidden_layers]
+    sources = [ratios[layer] for layer in a.kv_source_layer_ids] or [ratio for ratio in ratios if ratio]
+    width, index_width = head_dim(a), a.index_head_dim or 0
+    states = ratios.count(4) * 2 * 2 * (width + index_width) * 4 * 8 / 256
+    windows = 0.1 * (_V4_ROW_BYTES * len(ratios) + states)
+    few_bits = index_width / 2 + index_width / 32  # V4.1's indexer rows are FP4
+    index_row = {1: few_bits, 2: few_bits, 4: float(_INDEX_ROW_BYTES)}
+    return windows + sum((_V4_ROW_BYTES + index_row.get(ratio, 0.0)) / ratio for ratio in sources)
+
+
 def sequence_bytes(a: Architecture) -> float:
     """What one sequence takes whatever its length: V4's windows of recent tokens, one row a token in every layer."""
     if not a.compress_ratios:

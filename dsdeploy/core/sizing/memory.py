@@ -7,7 +7,7 @@ from dsdeploy.core.sizing import runtime
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
 from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
 from dsdeploy.core.sizing.hybrid_step import resident_bytes
-from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
+from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes, sglang_token_bytes
 from dsdeploy.core.sizing.llamacpp import llamacpp_memory
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
 from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
@@ -176,7 +176,11 @@ def _answer(
     attention = request.tensor_parallel if request.engine != "sglang" else max(
         1, request.tensor_parallel // request.data_parallel
     )  # fmt: skip
-    per_layer = layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
+    if request.engine == "sglang" and a.compress_ratios:
+        per_layer, fixed = sglang_token_bytes(a) / a.num_hidden_layers, 0.0
+    else:
+        per_layer = layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
+        fixed = sequence_bytes(a)
     longest = runtime.longest_context(request)
     heaviest = max(found, key=lambda stage: stage.weights_bytes)
     weights = heaviest.weights_bytes - min(offloaded, heaviest.weights_bytes)
@@ -184,12 +188,11 @@ def _answer(
         (budget - beside - max(0.0, stage.weights_bytes - offloaded), stage.layers * per_layer) for stage in found
     ]  # fmt: skip
     room, per_token = min(rooms, key=lambda one: one[0] / one[1])
-    fixed = sequence_bytes(a)
     per_sequence = _hybrid_request_bytes(request, longest) or fixed + longest * per_token
     sequences = max(0.0, room) / per_sequence
     tokens = int(max(0.0, room) / per_token) if not fixed else int(sequences * longest)
     tokens = tokens // _BLOCK_TOKENS * _BLOCK_TOKENS * request.decode_context_parallel
-    if fixed:
+    if a.compress_ratios:
         warnings = [*warnings, "v4-cache-unsettled"]
     verdict = "fits" if tokens >= longest else "kv_cache_too_small" if room > 0 else "weights_too_large"
     return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings),
