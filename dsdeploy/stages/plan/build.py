@@ -13,11 +13,10 @@ from dsdeploy.core.plan import (
     Remark,
     Request,
 )
-from dsdeploy.stages.plan.judge import Fit
+from dsdeploy.stages.plan.judge import RESERVE_BYTES, Fit
 from dsdeploy.stages.plan.rank import pareto
 
 _ALTERNATIVES = 8
-_HOST_BYTES_PER_DEVICE = 16 << 30  # what an engine's processes and pinned buffers take of host memory for one device
 
 
 def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejected, ...], asked_at: str | None) -> Plan:
@@ -34,7 +33,7 @@ def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejecte
         weights_sha256=None,
         weights_bytes=best.weights_bytes,
         engine_arguments=(),
-        memory=MemoryBudget(0, 0, 0, _HOST_BYTES_PER_DEVICE * best.shape.devices, best.pool.host_bytes or 0),
+        memory=_host_memory(best),
         disk_path=best.pool.disk_path,
         warnings=tuple(_remarks(best)),
         rejected=rejected,
@@ -46,6 +45,11 @@ def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejecte
         alternatives=tuple(map(_alternative, _next(order))),
         hardware_asked_at=asked_at,
     )
+
+
+def _host_memory(best: Fit) -> MemoryBudget:
+    reserve = RESERVE_BYTES * best.shape.devices
+    return MemoryBudget(round(best.memory.host_bytes), 0, 0, reserve, best.pool.host_bytes or 0)
 
 
 def licences_of(model_id: str) -> tuple[str, ...]:
@@ -124,6 +128,8 @@ def _remarks(one: Fit) -> list[Remark]:
         said.append(Remark("plan-network-assumed"))
     if shape.tensor > 1 and not one.pool.linked:
         said.append(Remark("plan-tensor-over-pcie", {"tensor": str(shape.tensor)}))
+    if d.expert_layers_in_host:
+        said.append(Remark("plan-experts-in-host", {"layers": str(d.expert_layers_in_host)}))
     if one.speed is None:
         said.append(Remark("plan-speed-unknown", {"name": one.pool.spec.name}))
     if "v4-cache-unsettled" in one.memory.warnings:

@@ -9,6 +9,7 @@ from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.plan import Rejected
+from dsdeploy.core.sizing.llamacpp import fit_expert_offload, host_share
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
 from dsdeploy.core.sizing.support import attention_support, format_support, weight_formats
@@ -21,6 +22,7 @@ NETWORK_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node
 _SLOW_NETWORK_BYTES_PER_S = 3.125e9  # 25 Gbit/s Ethernet, where no RDMA device was seen
 # What an engine's cache is not settled for may be overstated by up to 1.85 (docs/sizing.md): such plans need twice.
 _UNSETTLED = 2
+RESERVE_BYTES = 16 << 30  # what an engine's processes and pinned buffers take of host memory for one device
 _JUDGED = ("quality", "format", "attention", "context", "disk", "devices", "memory", "kv-cache", "speed", "first-token")
 _SEATS = 8  # seats of an engine are handed out in steps of so many
 
@@ -116,7 +118,7 @@ class _Case:
     shape: Shape
     pool: Pool
     load: Load
-    memories: dict[int, MemoryEstimate] = field(default_factory=dict)
+    memories: dict[int, tuple[MemoryRequest, MemoryEstimate]] = field(default_factory=dict)
     speeds: dict[int, SpeedEstimate | None] = field(default_factory=dict)
 
     @property
@@ -201,15 +203,19 @@ class _Case:
         )  # fmt: skip
 
     def _memory(self, at_once: int) -> MemoryEstimate:
+        return self._sized(at_once)[1]
+
+    def _sized(self, at_once: int) -> tuple[MemoryRequest, MemoryEstimate]:
         seats = _seats(at_once, self.engine)
         if seats not in self.memories:
-            self.memories[seats] = self._estimate(seats)
+            request = self._memory_request(seats)
+            self.memories[seats] = request, estimate_memory(request)
         return self.memories[seats]
 
-    def _estimate(self, seats: int) -> MemoryEstimate:
-        shape, load = self.shape, self.load
-        return estimate_memory(
-            MemoryRequest(
+    def _memory_request(self, seats: int) -> MemoryRequest:
+        """Where the devices cannot hold a mixture of experts and the host has room, llama.cpp leaves experts there."""
+        shape, load, host_bytes = self.shape, self.load, self.pool.host_bytes
+        request = MemoryRequest(
                 architecture=self.offer.architecture, format=self.offer.variant.format,
                 engine=self.engine if self.engine in NEWEST else "vllm", device_bytes=self.pool.device_bytes,
                 count=shape.devices, nodes=shape.nodes, engine_version=self.version, tensor_parallel=shape.tensor,
@@ -217,13 +223,18 @@ class _Case:
                 max_model_len=load.longest_tokens, max_num_seqs=seats,
                 published_bytes=float(self.offer.variant.size_bytes or 0) or None,
                 device_name=self.pool.spec.id, linked=self.pool.linked,
-            )
         )  # fmt: skip
+        room = (host_bytes or 0) - RESERVE_BYTES * shape.devices
+        if self.engine == "llama.cpp" and load.offload and room > 0 and self.offer.architecture.n_routed_experts:
+            return replace(request, expert_layers_in_host=fit_expert_offload(request, room) or 0)
+        return request
 
     def _speed(self, at_once: int) -> SpeedEstimate | None:
         shape, load = self.shape, self.load
         inside = shape.tensor // shape.data if self.engine == "sglang" else shape.tensor
         size = float(self.offer.variant.size_bytes or 0) or None
+        away = self.engine == "llama.cpp" and load.offload
+        share, experts_first = host_share(self._sized(at_once)[0]) if away else (0.0, False)
         try:
             return predict_speed(
                 SpeedRequest(
@@ -234,6 +245,7 @@ class _Case:
                     pp=shape.pipeline, dp=shape.data, ep=inside * shape.data if shape.expert else 1,
                     nodes=shape.nodes, concurrency=at_once, prompt_tokens=load.prompt_tokens,
                     output_tokens=load.output_tokens,
+                    host_share=share, host_experts_first=experts_first,
                     internode_bytes_per_s=_network(self.pool) if shape.nodes > 1 else None,
                 )
             )  # fmt: skip
@@ -248,6 +260,7 @@ class _Case:
             nodes=shape.nodes, replicas=replicas, tensor_parallel=shape.tensor, pipeline_parallel=shape.pipeline,
             data_parallel=shape.data, expert_parallel=shape.expert, max_model_len=self.load.longest_tokens,
             max_num_seqs=_seats(each, self.engine),
+            expert_layers_in_host=self._sized(each)[0].expert_layers_in_host,
         )  # fmt: skip
 
 
@@ -273,18 +286,6 @@ def _network(pool: Pool) -> float:
 
 def closest(rejected: Iterator[Rejected] | list[Rejected]) -> Rejected:
     """Of one model's refusals the one that missed least: the last rule in the order they are judged, then by share."""
-    order = (
-        "quality",
-        "format",
-        "attention",
-        "context",
-        "disk",
-        "devices",
-        "memory",
-        "kv-cache",
-        "speed",
-        "first-token",
-    )
 
     def nearness(one: Rejected) -> tuple[int, float]:
         small, large = sorted((one.needed, one.available))

@@ -6,6 +6,7 @@ from dataclasses import dataclass, replace
 from dsdeploy.core.plan import Request
 from dsdeploy.core.workloads import concurrency, find_workload
 
+_FEW = 4  # users at once for whom a processor reads experts fast enough
 _SETTLED = 12  # rounds until the number at once and the time an answer takes agree
 
 
@@ -14,7 +15,8 @@ class Load:
     """`held_tokens` is what one request under way holds in the cache, `longest_tokens` the context that one may fill.
 
     `requests_per_hour` is each user's, None where all users ask at once. Limits are None where nobody set one;
-    `wished` limits come from a workload: a plan keeps them if any candidate can.
+    `wished` limits come from a workload: a plan keeps them if any candidate can. `offload` is whether experts may be
+    left in host memory: for few users, or for who names the model.
     """
 
     users: int
@@ -27,6 +29,7 @@ class Load:
     tokens_per_s: float | None = None
     wished_first_token_s: float | None = None
     wished_tokens_per_s: float | None = None
+    offload: bool = False
 
     def needed_tokens(self, at_once: int) -> int:
         """What the cache of one data-parallel rank must hold: one full context, and what the others hold."""
@@ -39,6 +42,7 @@ class Load:
 def load_of(request: Request) -> Load:
     """Raises UnknownWorkload."""
     longest = request.context_tokens
+    offload = request.model_id is not None or request.users <= _FEW
     if request.workload is None:
         output = min(request.output_tokens or 512, max(1, longest - 1))
         prompt = min(request.prompt_tokens or max(1, longest - output), max(1, longest - output))
@@ -48,7 +52,7 @@ def load_of(request: Request) -> Load:
             prompt = min(prompt, 1024)
         return Load(
             request.users, longest, held, prompt, output,
-            first_token_s=request.max_first_token_s, tokens_per_s=request.min_tokens_per_s,
+            first_token_s=request.max_first_token_s, tokens_per_s=request.min_tokens_per_s, offload=offload,
         )  # fmt: skip
     work = find_workload(request.workload)
     output = min(request.output_tokens or work.output_tokens.mean, max(1, longest - 1))
@@ -56,7 +60,7 @@ def load_of(request: Request) -> Load:
     return Load(
         request.users, longest, min(longest, prompt + output), prompt, output,
         requests_per_hour=work.requests_per_user_per_hour,
-        first_token_s=request.max_first_token_s, tokens_per_s=request.min_tokens_per_s,
+        first_token_s=request.max_first_token_s, tokens_per_s=request.min_tokens_per_s, offload=offload,
         wished_first_token_s=None if request.max_first_token_s else work.first_token_s,
         wished_tokens_per_s=None if request.min_tokens_per_s else work.tokens_per_s_per_user,
     )  # fmt: skip

@@ -66,7 +66,15 @@ def _by_weights(one: Fit) -> tuple[object, ...]:
     variant, d, speed = one.offer.variant, one.deployment, one.tokens_per_s_per_user or 0.0
     weights = -one.offer.score, newest, -one.weights_bytes, variant.model_id, variant.format
     engine = ("vllm", "sglang").index(d.engine) if d.engine in ("vllm", "sglang") else 2
-    way = d.devices if _comfortable(one) else -speed, -speed, engine, d.nodes, d.pipeline_parallel, d.data_parallel
+    way = (
+        d.expert_layers_in_host,
+        d.devices if _comfortable(one) else -speed,
+        -speed,
+        engine,
+        d.nodes,
+        d.pipeline_parallel,
+        d.data_parallel,
+    )
     return *weights, *way, d.engine, one.shape.words, one.pool.spec.id, one.pool.names
 
 

@@ -69,7 +69,7 @@ def test_the_best_that_fits_is_chosen_and_the_big_ones_are_refused_with_numbers(
 
 
 def test_a_change_it_proposes_does_admit_that_model():
-    plan = choose_plan(wants(users=32), bought("h20-96gb"))
+    plan = choose_plan(wants(users=32), bought("rtx4090"))
     for change in plan.changes:
         more = {"nodes": 1, "devices": 8} | ({change.kind: change.after} if change.kind in ("nodes", "devices") else {})
         asked = wants(change.model_id, 32, 16384, format=change.format)
@@ -77,7 +77,7 @@ def test_a_change_it_proposes_does_admit_that_model():
             asked = replace(asked, context_tokens=change.after)
         if change.kind == "users":
             asked = replace(asked, users=change.after)
-        found = choose_plan(asked, bought("h20-96gb", more["devices"], more["nodes"]))
+        found = choose_plan(asked, bought("rtx4090", more["devices"], more["nodes"]))
         assert (found.model_id, found.format) == (change.model_id, change.format)
     assert plan.changes
 
