@@ -11,6 +11,7 @@ from dsdeploy.core.plan import (
     PlannedSpeed,
     Quality,
     Rejected,
+    Remark,
     Request,
 )
 
@@ -40,7 +41,7 @@ def h20_plan() -> Plan:
         engine_arguments=("--tp-size", "8", "--context-length", "32768", "--mem-fraction-static", "0.9"),
         memory=MemoryBudget(0, 0, 0, 0, 0),
         disk_path="/var/lib/dsdeploy",
-        warnings=(),
+        warnings=(Remark("plan-devices-left", {"count": "2"}, 3),),
         rejected=(
             Rejected("DeepSeek-V4-Pro", "fp4-experts+fp8", "memory", 171 * GIB, 139 * GIB, "sglang", "TP8 EP"),
             Rejected("DeepSeek-V3.2", "fp8", "kv-cache", 1_720_000, 1_310_000, "vllm", "TP8"),
@@ -70,6 +71,6 @@ def h20_plan() -> Plan:
                 "DeepSeek-R1-Distill-Qwen-14B", "bf16", "vllm", "h20-141gb", 1, "TP1", 59.1, 38.0, 3_268.0, 0.5
             ),
         ),
-        changes=(Change("DeepSeek-V4-Pro", "fp4-experts+fp8", "devices", "8", "16", 88.0),),
+        changes=(Change("DeepSeek-V4-Pro", "fp4-experts+fp8", "devices", 8, 16, 88.0),),
         hardware_asked_at="2026-11-25T08:00:00Z",
     )

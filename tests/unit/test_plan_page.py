@@ -21,7 +21,7 @@ from tests.plans import GIB, h20_plan, speed
 GOLDEN = Path(__file__).parents[1] / "golden"
 OWN = {"purchase": {"low": 13e5, "expected": 15e5, "high": 19e5, "unit": "CNY"}, "purchase_devices": 8, "power_w": 500}
 PRICES = override_prices({"accelerators": {"h20-141gb": OWN}})
-EXTRAS = Extras(tuple(speed(n) for n in (1, 16, 64, 128)), (text("warning-v4-cache"),), "0.1.0")
+EXTRAS = Extras(tuple(speed(n) for n in (1, 16, 64, 128)), "0.1.0")
 VOID = {"meta", "br", "rect", "line", "circle", "polyline", "polygon"}
 WORDS = text("page-model")
 

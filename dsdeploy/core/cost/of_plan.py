@@ -9,15 +9,17 @@ from dsdeploy.core.cost.values import Prices, Service
 from dsdeploy.core.plan import Alternative, Plan
 from dsdeploy.core.workloads import find_workload
 
-_PROMPT_TOKENS, _OUTPUT_TOKENS = 1024.0, 512.0  # as the speed is predicted where nothing is said of them
+_PROMPT_TOKENS, _OUTPUT_TOKENS = 1024, 512  # as the speed is predicted where nothing is said of them
 
 
 def service_of(plan: Plan, prices: Prices, *, rented: bool = False, region: str = "cn", months: int = 36) -> Service:
     """Without a workload, the requests are those that keep the planned users busy in the month's peak hours."""
     request, deployment = plan.request, plan.deployment
     load = find_workload(request.workload) if request.workload else None
-    prompt = float(request.prompt_tokens or (load.prompt_tokens.mean if load else _PROMPT_TOKENS))
-    output = float(request.output_tokens or (load.output_tokens.mean if load else _OUTPUT_TOKENS))
+    longest = request.context_tokens
+    output = min(request.output_tokens or (load.output_tokens.mean if load else _OUTPUT_TOKENS), max(1, longest - 1))
+    prompt = request.prompt_tokens or (load.prompt_tokens.mean if load else _PROMPT_TOKENS)
+    prompt = min(prompt, max(1, longest - output))
     speed = plan.speed.output_tokens_per_s if plan.speed else None
     if load:
         requests = requests_per_month(request.users, load.requests_per_user_per_hour, prices)

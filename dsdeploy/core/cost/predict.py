@@ -61,7 +61,9 @@ def _validate(service: Service, prices: Prices) -> None:
             near = get_close_matches(name, known, n=1, cutoff=0.5) or known
             message = text("cost-unknown", kind=kind, name=name)
             raise InvalidRequest(message, hint=text("known-names", names=", ".join(near)))
-    if min(service.devices, service.nodes, service.months) < 1 or not 0 <= service.cache_share <= 1:
+    if service.months < 1:
+        raise InvalidRequest(text("cost-months", found=service.months), hint=text("cost-months-hint"))
+    if min(service.devices, service.nodes) < 1 or not 0 <= service.cache_share <= 1:
         raise ValueError(f"{service}")
 
 

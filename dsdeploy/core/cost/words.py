@@ -4,6 +4,7 @@ from dsdeploy.core.cost.own import HOURS_PER_MONTH, power_figure, price_of
 from dsdeploy.core.cost.values import Figure, Prices, Service
 from dsdeploy.core.texts import Text, text
 
+ASSUMED = text("cost-assumed")
 NAMES = {
     "hardware": text("cost-hardware"),
     "rent": text("cost-rent"),
@@ -85,7 +86,7 @@ def _line(name: str, figure: Figure, devices: int, prices: Prices) -> Text:
 
 def _source(figure: Figure, prices: Prices) -> Text:
     if figure.source == "assumption":
-        return text("cost-assumed")
+        return ASSUMED
     if figure.source == "own":
         return text("cost-own")
     if figure.source == "catalogue":

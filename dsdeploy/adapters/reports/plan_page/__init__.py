@@ -9,17 +9,15 @@ from dsdeploy.adapters.reports.plan_page.deciding import better, duties, quality
 from dsdeploy.adapters.reports.plan_page.words import banded, hardware, listed, money
 from dsdeploy.core.cost import Cost, Prices, convert, predict_cost
 from dsdeploy.core.cost.of_plan import service_of
-from dsdeploy.core.plan import Plan, PlannedSpeed
+from dsdeploy.core.plan import Plan, PlannedSpeed, Remark
 from dsdeploy.core.texts import Text, text
 
 
 @dataclass(frozen=True, slots=True)
 class Extras:
-    """What a page shows beside the plan: `speeds` are the same deployment at other numbers of requests at once, and
-    `warnings` the plan's, in words."""
+    """What a page shows beside the plan: `speeds` are the same deployment's at other numbers of requests at once."""
 
     speeds: tuple[PlannedSpeed, ...] = ()
-    warnings: tuple[Text, ...] = ()
     tool_version: str = ""
     rented: bool = False
     region: str = "cn"
@@ -36,7 +34,7 @@ def plan_page(plan: Plan, prices: Prices, extras: Extras) -> PlanPage:
         speed(plan, extras.speeds),
         candidates(plan, service, cost, prices),
         rejections(plan),
-        listed(text("page-warnings"), extras.warnings, text("page-no-warnings")),
+        listed(text("page-warnings"), tuple(map(_remark, plan.warnings)), text("page-none")),
         listed(text("page-assumptions"), cost.assumptions, text("page-none")),
     )
     return PlanPage(
@@ -74,6 +72,11 @@ def _tiles(plan: Plan, cost: Cost) -> tuple[Tile, ...]:
             f"≈ {money(_other(month.expected, cost))} {other}" if month else text("page-prices-missing"),
         ),
     )
+
+
+def _remark(one: Remark) -> Text:
+    said = text(one.code, **one.values)
+    return text("page-times", said=said, times=one.times) if one.times > 1 else said
 
 
 def _other(value: float, cost: Cost) -> float:

@@ -6,16 +6,9 @@ from dsdeploy.core.catalogue import find_model
 from dsdeploy.core.errors import UnknownModel
 from dsdeploy.core.industries import find_industry
 from dsdeploy.core.licences import bindings
-from dsdeploy.core.plan import Plan
-from dsdeploy.core.texts import Text, text
+from dsdeploy.core.plan import Change, Plan
+from dsdeploy.core.texts import CHANGES, Text, text
 from dsdeploy.core.workloads import find_workload
-
-_CHANGES = {
-    "devices": text("page-change-devices"),
-    "nodes": text("page-change-nodes"),
-    "context": text("page-change-context"),
-    "users": text("page-change-users"),
-}
 
 
 def what(plan: Plan) -> Section:
@@ -60,21 +53,16 @@ def duties(plan: Plan) -> Section:
 
 def better(plan: Plan) -> Section:
     """Why not the big one, and what would admit it."""
-    columns = (text("page-model"), text("page-change"), text("page-now"), text("page-then"), text("page-quality-tile"))
-    rows = tuple(
-        (
-            f"{one.model_id} · {one.format}",
-            _CHANGES.get(one.kind, one.kind),
-            f"{one.before}",
-            f"{one.after}",
-            percent(one.quality),
-        )
-        for one in plan.changes
-    )
+    columns = (text("page-model"), text("page-change"), text("page-quality-tile"))
+    rows = tuple((f"{one.model_id} · {one.format}", _smallest(one), percent(one.quality)) for one in plan.changes)
     blocks: list[Block] = []
     if plan.rejected:
         admitted = {one.model_id for one in plan.changes}
         first = next((one for one in plan.rejected if one.model_id in admitted), plan.rejected[0])
         blocks.append(Items((reason(first),)))
-    blocks.append(Table(columns, rows, (2, 3, 4)) if rows else Items((text("page-no-change"),)))
+    blocks.append(Table(columns, rows, (2,)) if rows else Items((text("page-no-change"),)))
     return Section(text("page-better"), tuple(blocks))
+
+
+def _smallest(one: Change) -> Text:
+    return text(CHANGES[one.kind], before=f"{one.before:,}", after=f"{one.after:,}")

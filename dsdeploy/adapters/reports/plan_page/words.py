@@ -64,11 +64,16 @@ def amounts(one: Rejected) -> tuple[str, str]:
 def banded(band: Band | None, unit: str) -> tuple[str | Text, str | Text]:
     if band is None:
         return text("page-unknown"), ""
-    return f"{digits(band.expected)} {unit}", f"{digits(band.low)} – {digits(band.high)} {unit}"
+    return f"{digits(band.expected)} {unit}", f"{_spread(band)} {unit}"
 
 
 def ranged(band: Band | None) -> str:
-    return _NO_NUMBER if band is None else f"{digits(band.expected)} ({digits(band.low)} – {digits(band.high)})"
+    return _NO_NUMBER if band is None else f"{digits(band.expected)} ({_spread(band)})"
+
+
+def _spread(band: Band) -> str:
+    """Lower number first: of a time, the optimistic end is the lower."""
+    return " – ".join(digits(end) for end in sorted((band.low, band.high)))
 
 
 def digits(value: float) -> str:
