@@ -126,13 +126,15 @@ def plan_verify(path: Path, bought: Bought | None, hardware: Path | None, report
 
 def _report_writer(report: Report | None) -> Callable[[Plan, Hardware], None]:
     """Refuses a report that cannot be written, or prices that cannot be read, before anything is planned."""
-    from dsdeploy.adapters.prices import read_prices
-    from dsdeploy.adapters.reports import demand_page, write_report
-
     if report is None:
         return lambda plan, hardware: None
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.adapters.reports import demand_page, write_report
+    from dsdeploy.core.cost import demand_region
+
     demand_page(report.path)
     prices = read_prices(report.prices)
+    demand_region(report.region, prices)
 
     def write(plan: Plan, hardware: Hardware) -> None:
         from dsdeploy import __version__

@@ -79,6 +79,8 @@ def add(app: typer.Typer, house: House) -> None:
         page = Report(report, house.language, prices, rented, region) if report else None
 
         def work() -> Result[Any]:
+            if page is None and (prices or rented or region != "cn"):
+                raise UsageError(text("plan-prices-alone"), hint=text("plan-prices-alone-hint"))
             if diff is not None:
                 return workflows.plan_diff(*diff)
             if verify is not None:

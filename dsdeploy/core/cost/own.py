@@ -9,14 +9,17 @@ from dsdeploy.core.cost.values import ENDS, AcceleratorPrice, Figure, Prices, Re
 
 HOURS_PER_MONTH = 730.0  # 8,760 hours a year over 12
 _At = Callable[[Service, Prices, str], float | None]
-_NOTHING = Figure(0.0, 0.0, 0.0, "CNY", "", "")
+CPU = "cpu"
 
 
 def price_of(service: Service, prices: Prices) -> AcceleratorPrice:
-    """What is known of the service's accelerator; a CPU costs nothing beside its server."""
-    if service.accelerator == "cpu":
-        return AcceleratorPrice(_NOTHING, 1, _NOTHING, _NOTHING)
+    """What is known of the service's accelerator, or of a whole server where that is "cpu"."""
     return prices.accelerators.get(service.accelerator, AcceleratorPrice())
+
+
+def needs_server(service: Service, prices: Prices) -> bool:
+    """Whether the accelerators' price leaves out the servers around them."""
+    return service.accelerator != CPU and price_of(service, prices).purchase_devices == 1
 
 
 def power_figure(service: Service, prices: Prices) -> Figure | None:
@@ -55,9 +58,8 @@ def _bought(service: Service, prices: Prices, end: str) -> float | None:
     if price.purchase is None:
         return None
     devices = in_base(price.purchase, end, service, prices) * service.devices / price.purchase_devices
-    return devices + (
-        in_base(prices.server, end, service, prices) * service.nodes if price.purchase_devices == 1 else 0
-    )
+    servers = in_base(prices.server, end, service, prices) * service.nodes if needs_server(service, prices) else 0.0
+    return devices + servers
 
 
 def _hardware(service: Service, prices: Prices, end: str) -> float | None:
@@ -80,7 +82,8 @@ def _rated_kw(service: Service, prices: Prices, end: str) -> float | None:
     watts = power_figure(service, prices)
     if watts is None:
         return None
-    return (watts.at(end) + prices.host_w_per_device.at(end)) * max(service.devices, service.nodes) / 1000
+    beside_w = 0.0 if service.accelerator == CPU else prices.host_w_per_device.at(end)
+    return (watts.at(end) + beside_w) * service.devices / 1000
 
 
 def _power(service: Service, prices: Prices, end: str) -> float | None:

@@ -52,15 +52,22 @@ def predict_cost(service: Service, prices: Prices) -> Cost:
     )
 
 
+def demand_region(region: str, prices: Prices) -> None:
+    """Raises InvalidRequest for a region without prices."""
+    _demand(text("cost-region"), region, list(prices.regions))
+
+
+def _demand(kind: Text, name: str, known: list[str]) -> None:
+    if name not in known:
+        near = get_close_matches(name, known, n=1, cutoff=0.5) or known
+        message = text("cost-unknown", kind=kind, name=name)
+        raise InvalidRequest(message, hint=text("known-names", names=", ".join(near)))
+
+
 def _validate(service: Service, prices: Prices) -> None:
-    for kind, name, known in (
-        (text("cost-region"), service.region, list(prices.regions)),
-        (text("cost-api-model"), service.api_model, [one.model for one in prices.api]),
-    ):
-        if name is not None and name not in known:
-            near = get_close_matches(name, known, n=1, cutoff=0.5) or known
-            message = text("cost-unknown", kind=kind, name=name)
-            raise InvalidRequest(message, hint=text("known-names", names=", ".join(near)))
+    demand_region(service.region, prices)
+    if service.api_model is not None:
+        _demand(text("cost-api-model"), service.api_model, [one.model for one in prices.api])
     if service.months < 1:
         raise InvalidRequest(text("cost-months", found=service.months), hint=text("cost-months-hint"))
     if min(service.devices, service.nodes) < 1 or not 0 <= service.cache_share <= 1:
@@ -95,6 +102,8 @@ def _at_capacity(month: Band | None, capacity: Band | None) -> Band | None:
 
 
 def _warnings(service: Service, capacity: Band | None, output_tokens: float) -> tuple[Text, ...]:
+    if not output_tokens:
+        return (text("cost-no-volume"),)
     if capacity is None or output_tokens <= capacity.expected:
         return ()
     return (text("cost-over-capacity", share=f"{output_tokens / capacity.expected:.0%}"),)

@@ -8,6 +8,7 @@ from typing import Any
 
 from dsdeploy.core.accelerators import accelerators
 from dsdeploy.core.cost.money import CURRENCIES
+from dsdeploy.core.cost.own import CPU
 from dsdeploy.core.cost.values import AcceleratorPrice, ApiPrice, Figure, Prices, Region, TokenPrices
 
 _FIGURE = ("low", "expected", "high", "unit", "date", "source")
@@ -67,7 +68,7 @@ def _known(ours: dict[str, Any], key: object, place: str) -> Any:
         return ours[key]
     names = list(ours)
     if place == "accelerators":
-        names = [spec.id for spec in accelerators()]
+        names = [*(spec.id for spec in accelerators()), CPU]
     if key in names or place == "sources":
         return _OPEN[place]
     near = get_close_matches(str(key), names, n=1, cutoff=0)

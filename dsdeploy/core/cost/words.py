@@ -1,6 +1,6 @@
 """The names of costs and of what they rest on, and the sentences that say where each figure is from."""
 
-from dsdeploy.core.cost.own import HOURS_PER_MONTH, power_figure, price_of
+from dsdeploy.core.cost.own import CPU, HOURS_PER_MONTH, needs_server, power_figure, price_of
 from dsdeploy.core.cost.values import Figure, Prices, Service
 from dsdeploy.core.texts import Text, text
 
@@ -51,11 +51,11 @@ def assumptions(service: Service, prices: Prices) -> tuple[Text, ...]:
     price, region = price_of(service, prices), prices.regions[service.region]
     owned: dict[str, Figure | None] = {
         "purchase": price.purchase,
-        "server": prices.server if price.purchase_devices == 1 else None,
+        "server": prices.server if needs_server(service, prices) else None,
         "depreciation_years": prices.depreciation_years,
         "maintenance_share_per_year": prices.maintenance_share_per_year,
         "power_w": power_figure(service, prices),
-        "host_w_per_device": prices.host_w_per_device,
+        "host_w_per_device": None if service.accelerator == CPU else prices.host_w_per_device,
         "load_share": prices.load_share,
         "pue": prices.pue,
         "power_per_kwh": region.power_per_kwh,

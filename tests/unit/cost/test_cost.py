@@ -112,6 +112,16 @@ def test_unknown_power_is_named_too():
     assert [one.values["key"] for one in missing] == ["accelerators.ascend-910b3.power_w"]
 
 
+def test_a_server_without_accelerators_is_priced_whole():
+    cost = predict_cost(Service("cpu", 1, 1, None, 1_024, 512, 0, 0, region="us"), PRICES)
+    assert cost.outlay.expected == PRICES.accelerators["cpu"].purchase.expected
+    kwh = 0.5 * PRICES.load_share.expected * PRICES.pue.expected * 730
+    power = next(term.per_month.expected for term in cost.terms if term.name == "power")
+    assert power == pytest.approx(kwh * PRICES.regions["us"].power_per_kwh.expected)
+    assert [one.id for one in cost.warnings] == ["cost-no-volume"]
+    assert not any("Server without" in one.render("en") for one in cost.assumptions)
+
+
 def test_more_than_the_service_delivers_is_said():
     assert predict_cost(H20, PRICES).warnings == ()
     busy = predict_cost(replace(H20, requests_per_month=1e7), PRICES)

@@ -16,7 +16,7 @@ def costs(cost: Cost, service: Service) -> Section:
     blocks.append(_terms(cost))
     blocks.append(_api_table(cost, service))
     if cost.per_month:
-        blocks.append(_break_even_chart(cost, service))
+        blocks.append(_break_even_chart(cost, cost.per_month, service))
     if cost.sensitivity:
         blocks.append(_tornado(cost, service))
     if cost.warnings:
@@ -67,25 +67,25 @@ def _api_table(cost: Cost, service: Service) -> Table:
     return Table(columns, rows, (1, 2, 3, 4), None, text("page-api-note", tokens=f"{planned / 1e6:,.0f} M"))
 
 
-def _break_even_chart(cost: Cost, service: Service) -> Lines:
-    """Money per month against tokens per month, up to a little beyond the last break-even."""
-    assert cost.per_month is not None
-    each = service.prompt_tokens + service.output_tokens
-    planned = service.requests_per_month * each
-    ends = [one.break_even_tokens_per_month or 0 for one in cost.api]
-    end = max(planned, min(ends)) * 1.3
-    own = Curve(text("page-own"), ((0.0, cost.per_month), (end / 1e6, cost.per_month)))
+def _break_even_chart(cost: Cost, month: Band, service: Service) -> Lines:
+    """Money per month against tokens per month, up to a little beyond the nearest break-even."""
+    planned = service.requests_per_month * (service.prompt_tokens + service.output_tokens)
+    dearer = {one.name: one.break_even_tokens_per_month for one in cost.api if one.break_even_tokens_per_month}
+    end = max(planned, min(dearer.values(), default=0.0)) * 1.3
 
-    def line(per_month: float) -> tuple[tuple[float, Band], ...]:
-        there = per_month / planned * end if planned else 0.0
+    def line(break_even: float) -> tuple[tuple[float, Band], ...]:
+        there = month.expected / break_even * end
         return ((0.0, Band(0.0, 0.0, 0.0)), (end / 1e6, Band(there, there, there)))
 
     return Lines(
         text("page-break-even-title"),
         text("page-million-tokens"),
         text("page-money", currency=cost.currency),
-        (own, *(Curve(one.name, line(one.per_month)) for one in cost.api)),
-        (planned / 1e6, text("page-planned")),
+        (
+            Curve(text("page-own"), ((0.0, month), (end / 1e6, month))),
+            *(Curve(name, line(tokens)) for name, tokens in dearer.items()),
+        ),
+        (planned / 1e6, text("page-planned")) if planned else None,
     )
 
 
