@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
     from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.hubs import Source
+    from dsdeploy.adapters.reports import Report
+    from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
     from dsdeploy.core.progress import Progress
@@ -97,22 +99,62 @@ def models_show(name: str) -> Result[dict[str, Any]]:
     return Result("models show", show_model(name))
 
 
-def plan(wanted: Wanted, bought: Bought | None, hardware: Path | None, out: Path | None) -> Result[Plan]:
+def plan(
+    wanted: Wanted, bought: Bought | None, hardware: Path | None, out: Path | None, report: Report | None = None
+) -> Result[Plan]:
     from dsdeploy.stages.plan import choose_plan, load_request, save_plan
 
+    write = _report_writer(report)
     request = load_request(wanted.file) if wanted.file else None
-    chosen = choose_plan(wanted.over(request), _hardware(bought, hardware, wanted.oldest_days))
+    on = _hardware(bought, hardware, wanted.oldest_days)
+    chosen = choose_plan(wanted.over(request), on)
     if out is not None:
         save_plan(chosen, out)
+    write(chosen, on)
     return Result("plan", chosen)
 
 
-def plan_verify(path: Path, bought: Bought | None, hardware: Path | None) -> Result[Plan]:
+def plan_verify(path: Path, bought: Bought | None, hardware: Path | None, report: Report | None = None) -> Result[Plan]:
     from dsdeploy.stages.plan import load_plan, verify_plan
 
-    found = load_plan(path)
-    verify_plan(found, _hardware(bought, hardware, None))
+    write = _report_writer(report)
+    found, on = load_plan(path), _hardware(bought, hardware, None)
+    verify_plan(found, on)
+    write(found, on)
     return Result("plan", found)
+
+
+def _report_writer(report: Report | None) -> Callable[[Plan, Hardware], None]:
+    """Refuses a report that cannot be written, or prices that cannot be read, before anything is planned."""
+    if report is None:
+        return lambda plan, hardware: None
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.adapters.reports import demand_page, write_report
+    from dsdeploy.core.cost import demand_region
+
+    demand_page(report.path)
+    prices = read_prices(report.prices)
+    demand_region(report.region, prices)
+
+    def write(plan: Plan, hardware: Hardware) -> None:
+        from dsdeploy import __version__
+        from dsdeploy.adapters.reports.plan_html import render_plan_page
+        from dsdeploy.adapters.reports.plan_page import Extras, plan_page
+        from dsdeploy.stages.plan import speed_curve
+
+        extras = Extras(speed_curve(plan, hardware), __version__, report.rented, report.region)
+        write_report(report.path, render_plan_page(plan_page(plan, prices, extras), report.language))
+
+    return write
+
+
+def cost(path: Path, prices: Path | None, *, rented: bool, region: str, months: int) -> Result[Cost]:
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.core.cost import predict_cost
+    from dsdeploy.core.cost.of_plan import service_of
+
+    found, known = _plan(path)[0], read_prices(prices)
+    return Result("cost", predict_cost(service_of(found, known, rented=rented, region=region, months=months), known))
 
 
 def plan_diff(old: Path, new: Path) -> Result[tuple[PlanDifference, ...]]:

@@ -98,6 +98,10 @@ class UnknownIndustry(InvalidRequest):
     pass
 
 
+class PricesUnreadable(UsageError):
+    pass
+
+
 class PlanUnreadable(UsageError):
     pass
 

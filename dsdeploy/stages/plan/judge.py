@@ -78,6 +78,13 @@ def judge_exactly(
     )
 
 
+def speed_at(
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, at_once: int
+) -> SpeedEstimate | None:
+    """One replica's speed when it answers so many at once; None where it cannot be predicted."""
+    return _Case(offer, engine, version, shape, pool, load)._speed(at_once)
+
+
 def refused_outright(offer: Offer, engine: str, pool: Pool, load: Load) -> Rejected | None:
     """What no way of splitting changes: the format, the context, the disk."""
     a, variant = offer.architecture, offer.variant
