@@ -9,7 +9,7 @@ import psutil
 from dsdeploy.adapters import releases
 from dsdeploy.adapters.gateway import certificate
 from dsdeploy.adapters.targets.base import Target
-from dsdeploy.core.errors import InstallError, PreflightFailed
+from dsdeploy.core.errors import CertificateUnusable, InstallError, PreflightFailed
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
@@ -59,6 +59,8 @@ def preflight(plan: Plan, release: Release, target: Target) -> tuple[Finding, ..
 
 def certificate_operations(release: Release, given: certificate.Given | None) -> tuple[Operation, ...]:
     """Raises CertificateUnusable and its kinds, SecretsOpen: before anything is changed."""
+    if given is not None and release.target == "process":
+        raise CertificateUnusable(text("certificate-no-gateway"), hint=text("certificate-no-gateway-hint"))
     if given is None or certificate.taken(release, given):
         return ()
     return (Operation("use-certificate", {"path": str(given.certificate)}),)
