@@ -116,8 +116,9 @@ def test_a_site_certificate_is_examined_then_taken_without_a_restart(served, tmp
     wrong = run("install", str(served / "plan.yaml"), *words, "--tls-certificate", str(tmp_path / "secrets/ca/ca.crt"))
     assert wrong.returncode == 15 and "CertificateWrongKey" in wrong.stderr
     started = [one.attrs["State"]["StartedAt"] for one in containers_of(connect(), "dsdeploy-front")]
-    right = run("install", str(served / "plan.yaml"), *words, "--tls-certificate",
-                str(tmp_path / "secrets/tls/tls.crt"), "--tls-authority", str(tmp_path / "secrets/ca/ca.crt"))  # fmt: skip
+    tls = ("--tls-certificate", str(tmp_path / "secrets/tls/tls.crt"))
+    authority = ("--tls-authority", str(tmp_path / "secrets/ca/ca.crt"))
+    right = run("install", str(served / "plan.yaml"), *words, *tls, *authority)
     assert right.returncode == 0, right.stderr
     assert ask(served, "/v1/models", first_key(served))[0] == 200
     assert [one.attrs["State"]["StartedAt"] for one in containers_of(connect(), "dsdeploy-front")] == started
