@@ -14,9 +14,6 @@ from dsdeploy.core.sizing.parameters import count_parameters, countable
 from dsdeploy.stages.estimate import Question, estimate
 from tests.truth import memory
 
-# A vision tower is beside the language model, whose tensors alone are counted.
-VISION = {"deepseek-vl2-tiny", "deepseek-vl2-small", "deepseek-ocr", "deepseek-ocr-2"}
-
 
 def published():
     for model in catalogue.models():
@@ -25,7 +22,7 @@ def published():
             a = catalogue.architecture(model)
         except DsdeployError:
             continue
-        if size and countable(a) and model["id"] not in VISION:
+        if size and countable(a):
             yield pytest.param(a, size, id=model["id"])
 
 
@@ -34,7 +31,24 @@ def test_every_tensor_is_counted(a, size):
     native = "fp4-experts+fp8" if a.expert_dtype == "fp4" else "fp8-block" if a.quantization_config else "bf16"
     format = FORMATS[native]
     counted = sum(part_bytes(part, format) for part in count_parameters(a).all(with_draft=True))
-    assert abs(counted / size - 1) < 0.001
+    assert counted == size
+
+
+# Published counts that the shapes do not give: FP8 base weights whose index counts more, a vision tower of which 16,640
+# elements are unexplained, an older tower that nobody describes.
+UNEXPLAINED = {"deepseek-v4-flash-base": 0.004, "deepseek-v4-flash-vision-exp": 1e-7, "deepseek-vl-7b-chat": 0.06}
+
+
+@pytest.mark.parametrize(
+    "model", [one for one in catalogue.models() if one.get("hf_param_count")], ids=lambda m: m["id"]
+)
+def test_parameters_agree_with_the_published_count(model):
+    try:
+        a = catalogue.architecture(model)
+    except DsdeployError:
+        pytest.skip("shape unknown")
+    counted = sum(part.elements for part in count_parameters(a).all(with_draft=True))
+    assert abs(counted / model["hf_param_count"] - 1) <= UNEXPLAINED.get(model["id"], 0.001)
 
 
 def errors(term):
