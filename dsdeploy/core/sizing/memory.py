@@ -9,6 +9,7 @@ from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
 from dsdeploy.core.sizing.hybrid_step import resident_bytes
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes, sglang_token_bytes
 from dsdeploy.core.sizing.llamacpp import llamacpp_memory
+from dsdeploy.core.sizing.sglang import static_fraction
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
 from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
 
@@ -100,7 +101,7 @@ def _sglang(request: MemoryRequest) -> MemoryEstimate:
     """SGLang: what is free after loading, less the part of all memory that is not static
     (sglang/srt/model_executor/model_runner.py, `profile_max_num_token`)."""
     version = version_of("sglang", request.engine_version)
-    fraction = request.memory_utilization or runtime.sglang_fraction(request, version)
+    fraction = request.memory_utilization or static_fraction(request, version)
     contexts = runtime.context_terms(request)
     before = request.device_bytes - sum(term.size_bytes for term in contexts)
     dynamic = Term("dynamic", before * (1 - fraction), f"outside mem_fraction_static {fraction}")

@@ -181,19 +181,3 @@ def _captured_sizes(largest: int) -> int:
     """1, 2, 4, every 8 below 256, every 16 from there."""
     few = sum(size <= largest for size in (1, 2, 4))
     return few + min(largest, 255) // 8 + (largest // 16 - 15 if largest >= 256 else 0)
-
-
-def sglang_fraction(request: MemoryRequest, version: tuple[int, ...]) -> float:
-    """SGLang's own choice of mem_fraction_static (sglang/srt/server_args.py)."""
-    if version < (0, 4, 7):
-        ranks = request.tensor_parallel
-        return next((share for most, share in ((1, 0.88), (2, 0.87), (4, 0.85), (8, 0.81)) if ranks <= most), 0.79)
-    memory_mib = request.device_bytes / MIB
-    chunk = 4096 if memory_mib < 60 * 1024 else 8192 if memory_mib < 160 * 1024 else 16384
-    batch = 32 if memory_mib < 60 * 1024 else 256 if memory_mib < 90 * 1024 else 512
-    reserved = 512 + chunk * 1.5 + batch * 2 + request.tensor_parallel * request.pipeline_parallel / 8 * 1024
-    if request.data_parallel > 1:
-        reserved += batch * request.data_parallel * 3
-    if memory_mib > 60 * 1024:
-        reserved = max(reserved, 10 * 1024)
-    return round((memory_mib - reserved) / memory_mib, 3)
