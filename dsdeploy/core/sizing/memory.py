@@ -20,6 +20,7 @@ _VLLM_UTILIZATION_SINCE_21 = 0.92  # vllm/config/cache.py raised the default whe
 _EVEN_STAGES_SINCE = (0, 8)
 # SGLang then appended as many copies of V3's shared expert to the routed ones as there are ranks, so each rank held a
 # whole one (sglang/srt/models/deepseek_v2.py, `n_share_experts_fusion = tp_size`); since 0.4.7 it appends one.
+# 0.4.5 did so on every chip; 0.4.6.post5 no longer on AMD nor before Hopper, which no version number here tells.
 _SHARED_EXPERT_COPIES = ((0, 4, 5), (0, 4, 7))
 _ABSORBS_REQUANTISED = ((0, 7, 1), (0, 8))
 
