@@ -5,6 +5,7 @@ import re
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing import hybrid_step
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, VLLM_PADDED_HEAD
+from dsdeploy.core.sizing.parts import head_dim
 from dsdeploy.core.sizing.values import MemoryRequest, Term
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -34,6 +35,9 @@ _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 # Before V1, longer contexts switched chunked prefill on, with 512 tokens a step until 0.6.4 and 2048 after
 # (vllm/engine/arg_utils.py and config.py of 0.5.4 to 0.7.3).
 _CHUNKED_BEYOND_TOKENS, _CHUNKED_SINCE, _EARLY_CHUNK_TOKENS, _EARLY_CHUNK_UNTIL = 32768, (0, 5, 4), 512, (0, 6, 5)
+# Until 0.6.3 the peak was what the driver had given away (vllm/worker/worker.py, `init_gpu_memory - free_gpu_memory`),
+# torch's cached blocks included: attention's, freed and too small for the feed-forward ones, count beside these.
+_ALLOCATED_SINCE = (0, 6, 4)
 # The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Bytes a logit in
 # V0 (vllm/model_executor/layers/sampler.py, profiled with top-k and top-p): 16-bit and float32 logits (6), sorted with
 # 64-bit indices (12), their probabilities, sums and mask (9), scattered back (4), probabilities and logarithms (8).
@@ -119,6 +123,8 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     residual = 3.0 * a.hidden_size * (a.hc_mult or 1)
     if a.kv_lora_rank and version < VLLM_LATENT_SINCE and request.engine == "vllm":
         residual += _unabsorbed_values(a, split)
+    elif version < _ALLOCATED_SINCE and "vllm" in request.engine:
+        residual += 2 * (a.num_attention_heads + a.num_key_value_heads) * head_dim(a) / split
     dense = 3 * (a.intermediate_size or 0) / split + residual
     moe = 0.0
     if is_hybrid(request):
