@@ -10,7 +10,9 @@ from dsdeploy.core.architecture import from_config
 from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.sizing.formats import FORMATS, part_bytes
 from dsdeploy.core.sizing.kv_cache import layer_token_bytes
+from dsdeploy.core.sizing.memory import estimate_memory
 from dsdeploy.core.sizing.parameters import count_parameters, countable
+from dsdeploy.core.sizing.values import MemoryRequest
 from dsdeploy.stages.estimate import Question, estimate
 from tests.truth import memory
 
@@ -96,6 +98,25 @@ def test_the_real_vllm_on_a_cpu_logs_the_same_tokens(row):
     a = from_config(row["config"])
     bytes_a_token = a.num_hidden_layers * layer_token_bytes(a, "auto", 1)
     assert row["kv_cache_tokens"] == int(row["cache_bytes"] / bytes_a_token) // 16 * 16
+
+
+LLAMACPP = json.loads((memory.HERE / "llamacpp_cpu.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "row", LLAMACPP["rows"], ids=lambda row: f"{row['context']}-{row['slots']}-{row['cache_type']}"
+)
+def test_the_real_llama_cpp_on_a_cpu_allocates_the_same(row):
+    """Recorded by scripts/record_llamacpp_cpu.py, whose build shares its context among the slots."""
+    found = estimate_memory(
+        MemoryRequest(
+            from_config(LLAMACPP["config"]), "gguf", "llama.cpp", 1e12, engine_version="b11549",
+            max_model_len=row["context"] // row["slots"], max_num_seqs=row["slots"], kv_cache_dtype=row["cache_type"],
+        )
+    )  # fmt: skip
+    compute = next(term.size_bytes for term in found.terms if term.name == "compute")
+    assert found.kv_cache_bytes_per_device / (1 << 20) == pytest.approx(row["cache_mib"], abs=0.01)
+    assert compute / (1 << 20) == pytest.approx(row["compute_mib"], rel=0.01)
 
 
 QUESTIONS = json.loads((memory.HERE / "questions.json").read_text(encoding="utf-8"))

@@ -20,7 +20,7 @@ _CELLS = 256  # n_ctx_seq is padded to it
 # The latent is cached since pull request 12801 (April 2025); without values beside it since 19067 (January 2026): the
 # first builds of which this is sure.
 _LATENT_SINCE, _NO_VALUES_SINCE = (5153,), (7900,)
-# llama-server reserves logits for one token a slot instead of a whole micro-batch: measured in 11549.
+# llama-server reserves logits for one token a slot, not for a micro-batch, and leaner graphs: measured in 11549.
 _FEW_LOGITS_SINCE = (11549,)
 
 
@@ -247,7 +247,9 @@ def _layer_cache(request: MemoryRequest, version: tuple[int, ...], layer: int, c
 def _layer_peak(a: Architecture, cells: int, version: tuple[int, ...]) -> float:
     """The widest moment of one layer with flash attention, in float32: the experts' outputs, their inner values and the
     residual, or MLA's queries (as they are, rotated, absorbed, reordered, joined) and its outputs twice; beside the
-    mask in float32 and in 16 bits. Four logged runs of 2025: 774.0, 144.0, 304.75 and 788.0 MiB."""
+    mask in float32 and in 16 bits. Four logged runs of 2025: 774.0, 144.0, 304.75 and 788.0 MiB. Build 11549 keeps the
+    mask in 16 bits and no reordered copies (scripts/record_llamacpp_cpu.py)."""
+    newest = version >= _FEW_LOGITS_SINCE
     inner = (a.moe_intermediate_size or 0) * a.num_experts_per_tok
     outputs = a.hidden_size * a.num_experts_per_tok
     feed_forward = inner + outputs if a.n_routed_experts else 3 * (a.intermediate_size or 0)
@@ -255,7 +257,9 @@ def _layer_peak(a: Architecture, cells: int, version: tuple[int, ...]) -> float:
     if a.kv_lora_rank and version >= _LATENT_SINCE:
         rope, latent = a.qk_rope_head_dim or 0, a.kv_lora_rank
         attention = a.num_attention_heads * ((a.qk_nope_head_dim or 0) + 3 * rope + 5 * latent)
+        if newest:
+            attention -= a.num_attention_heads * (3 * latent - (a.v_head_dim or 0))
     elif a.kv_lora_rank:
         # Heads of unequal widths had no flash attention: scores of every head and cell.
         attention = a.num_attention_heads * cells
-    return _MICRO_BATCH * (4.0 * (max(feed_forward, attention) + a.hidden_size) + 6.0 * cells)
+    return _MICRO_BATCH * (4.0 * (max(feed_forward, attention) + a.hidden_size) + (2.0 if newest else 6.0) * cells)
