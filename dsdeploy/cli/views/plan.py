@@ -41,7 +41,7 @@ def plan_rows(plan: Plan, language: str) -> Table:
 
 def difference_rows(found: tuple[PlanDifference, ...], language: str) -> Table:
     def shown(value: Any) -> str:
-        return text("absent").render(language) if value is None else str(value)
+        return text("difference-absent").render(language) if value is None else str(value)
 
     head = tuple(text(id).render(language) for id in ("field", "plan-old", "plan-new"))
     return head, [(one.place, shown(one.old), shown(one.new)) for one in found]
