@@ -37,7 +37,11 @@ def files() -> dict[str, str]:
 def _decisions() -> str:
     records = sorted((DOCS / "adr").glob("[0-9]*.md"))
     lines = [f"- [{one.read_text(encoding='utf-8').splitlines()[0].lstrip('# ')}]({one.name})" for one in records]
-    return "# Decision records\n\nWhat was decided, why, and what follows. 决策记录（英文）。\n\n" + "\n".join(lines) + "\n"
+    return (
+        "# Decision records\n\nWhat was decided, why, and what follows. 决策记录（英文）。\n\n"
+        + "\n".join(lines)
+        + "\n"
+    )
 
 
 def stale() -> list[str]:

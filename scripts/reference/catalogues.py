@@ -65,7 +65,15 @@ def accelerators_page(language: str) -> str:
 
 def presets_page(language: str) -> str:
     en = language == "en"
-    head = ("Preset", "Use", "Requests per user and hour", "Prompt tokens", "Output tokens", "First token s", "tokens/s")
+    head = (
+        "Preset",
+        "Use",
+        "Requests per user and hour",
+        "Prompt tokens",
+        "Output tokens",
+        "First token s",
+        "tokens/s",
+    )
     if not en:
         head = ("预设", "用途", "每人每小时请求数", "提示 token", "输出 token", "首 token 时延 s", "tokens/s")
     rows = [
