@@ -1,7 +1,9 @@
 """What is known by name: models, formats, accelerators, engines, workloads, industries."""
 
+from typing import Any
+
 from dsdeploy.core.accelerators import accelerators
-from dsdeploy.core.catalogue import models, variants
+from dsdeploy.core.catalogue import losses, models, variants
 from dsdeploy.core.engines import engines
 from dsdeploy.core.industries import industries
 from dsdeploy.core.licences import LICENCES, bindings
@@ -30,11 +32,33 @@ def models_page(language: str) -> str:
         licences = dict.fromkeys(binding.licence.name for binding in bindings(one))
         rows.append((code(one["id"]), one["family"], ", ".join(licences), formats))
     parts.append(table(head, rows))
-    parts.append("## " + ("Licence duties" if en else "许可义务") + "\n")
+    parts.append(_losses(language))
+    parts.append("## " + ("Licence duties" if en else "许可义务") + " {#licence-duties}\n")
     for licence in LICENCES.values():
         parts.append(f"### {licence.name}\n\n<{licence.source}>\n")
         parts.append("\n".join(f"- {duty.render(language)}" for duty in licence.duties) + "\n")
     return "\n".join(parts)
+
+
+def _losses(language: str) -> str:
+    """What was measured of a quantised model, against the native weights."""
+    en = language == "en"
+    rows = [(one.model_id, one.format, row) for model in models() for one in variants(model["id"]) for row in one.quality]
+    rows += [(one["model_id"], one["format"], one) for one in losses()]
+    shown = [
+        (code(model), code(format), f"{left:.1f}", row["source"])
+        for model, format, row in rows
+        if (left := _left_percent(row)) is not None
+    ]
+    head = ("Model", "Format", "% of native quality", "Source") if en else ("模型", "格式", "原生质量的百分比", "来源")
+    title = "## " + ("Measured losses" if en else "实测损失") + " {#measured-losses}\n"
+    return "\n".join([title, table(head, shown)])
+
+
+def _left_percent(row: dict[str, Any]) -> float | None:
+    if "recovery_percent" in row:
+        return float(row["recovery_percent"])
+    return 100 - float(row["drop_percent"]) if "drop_percent" in row else None
 
 
 def accelerators_page(language: str) -> str:
@@ -55,7 +79,7 @@ def accelerators_page(language: str) -> str:
         else "\\* 有数字的来源未经核对，见 `accelerators.json` 中的 `unverified`。– 表示未知。\n"
     )
     title = "# " + ("Accelerators" if en else "加速卡") + "\n"
-    second = "## " + ("Engines: what runs where" if en else "引擎：什么能在哪里运行") + "\n"
+    second = "## " + ("Engines: what runs where" if en else "引擎：什么能在哪里运行") + " {#engines}\n"
     lines = [
         (code(one.name), code(target), ", ".join(formats)) for one in engines() for target, formats in one.runs.items()
     ]
