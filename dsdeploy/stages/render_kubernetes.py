@@ -21,6 +21,13 @@ _TMP_BYTES = 10 * 2**30
 _CACHE_BYTES = 20 * 2**30
 
 
+class _Quoting(yaml.SafeDumper):
+    """Quotes every string: Helm reads YAML 1.2, where words as 1e5 and 08, bare for PyYAML, are numbers."""
+
+
+_Quoting.add_representer(str, lambda dumper, word: dumper.represent_scalar("tag:yaml.org,2002:str", word, style='"'))
+
+
 def render_kubernetes(
     deployment: Deployment,
     leader: Launch,
@@ -32,7 +39,7 @@ def render_kubernetes(
     """The chart's values and the plan itself; `worker` is how nodes 2 and up start. Raises RenderError."""
     values = _values(deployment, leader, worker, files, site)
     title = f"# {deployment.model_id} {deployment.format}, rendered by dsdeploy {dsdeploy.__version__}\n"
-    content = title + yaml.safe_dump(values, sort_keys=False, allow_unicode=True, width=120)
+    content = title + yaml.dump(values, Dumper=_Quoting, sort_keys=False, allow_unicode=True, width=4096)
     if yaml.safe_load(content) != values:
         raise RenderError(text("values-broken"), hint=text("values-broken-hint"))
     return RenderedFiles("kubernetes", (RenderedFile(PLAN_FILE, plan_text), RenderedFile(VALUES_FILE, content)))

@@ -45,7 +45,9 @@ def _pod(template: Document) -> list[str]:
             found.append(f"{one['name']}: a secret in the environment")
         for mount in one["volumeMounts"]:
             kind = volumes[mount["name"]]
-            closed = mount["name"] == "weights" and one["name"] != "verify-weights" or {"secret", "configMap"} & set(kind)
+            closed = (
+                mount["name"] == "weights" and one["name"] != "verify-weights" or {"secret", "configMap"} & set(kind)
+            )
             if closed and mount.get("readOnly") is not True:
                 found.append(f"{one['name']}: {mount['name']} can be written")
     for one in spec["volumes"]:
