@@ -6,7 +6,8 @@ from tests.chart.rendering import Document, of_kind, pod_templates
 from tests.chart.restricted import breaches
 
 DIGEST = re.compile(r"[^@\s]+@sha256:[a-f0-9]{64}")
-OFFLINE = {"HF_HUB_OFFLINE": "1", "TRANSFORMERS_OFFLINE": "1", "HF_DATASETS_OFFLINE": "1", "VLLM_NO_USAGE_STATS": "1", "DO_NOT_TRACK": "1"}  # fmt: skip
+OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK")
+RIGHTS = {"Secret", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "CustomResourceDefinition"}
 
 
 def broken(documents: tuple[Document, ...]) -> list[str]:
@@ -45,8 +46,8 @@ def _pod(template: Document) -> list[str]:
             found.append(f"{one['name']}: a secret in the environment")
         for mount in one["volumeMounts"]:
             kind = volumes[mount["name"]]
-            closed = (
-                mount["name"] == "weights" and one["name"] != "verify-weights" or {"secret", "configMap"} & set(kind)
+            closed = (mount["name"] == "weights" and one["name"] != "verify-weights") or {"secret", "configMap"} & set(
+                kind
             )
             if closed and mount.get("readOnly") is not True:
                 found.append(f"{one['name']}: {mount['name']} can be written")
@@ -62,7 +63,7 @@ def _pod(template: Document) -> list[str]:
         elif "/opt/dsdeploy/manifest" not in spec["initContainers"][0]["args"]:
             found.append("weights are verified against nothing")
         environment = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
-        found += [f"{key} is not set" for key, value in OFFLINE.items() if environment.get(key) != value]
+        found += [f"{key} is not set" for key in OFFLINE if environment.get(key) != "1"]
     return found
 
 
@@ -109,8 +110,10 @@ def _network(documents: tuple[Document, ...]) -> list[str]:
                 found.append(f"{a} reaches {b}")
             if not passes and (a, b) in wanted - {("gateway", "gateway")}:
                 found.append(f"{a} does not reach {b}")
-    everyone = [one["spec"] for one in policies if "app.kubernetes.io/component" not in one["spec"]["podSelector"]["matchLabels"]]  # fmt: skip
-    if [(_types(one), one.get("ingress"), one.get("egress")) for one in everyone] != [({"Ingress", "Egress"}, None, None)]:  # fmt: skip
+    component = "app.kubernetes.io/component"
+    everyone = [one["spec"] for one in policies if component not in one["spec"]["podSelector"]["matchLabels"]]
+    closed = [(_types(one), one.get("ingress"), one.get("egress")) for one in everyone]
+    if closed != [({"Ingress", "Egress"}, None, None)]:
         found.append("pods of the release are open by default")
     for one in policies:
         if one["spec"].get("policyTypes") != ["Ingress", "Egress"]:
@@ -125,7 +128,8 @@ def _network(documents: tuple[Document, ...]) -> list[str]:
             for peer in (*(rule.get("to") or ()), *(rule.get("from") or ())):
                 if "namespaceSelector" in peer and not peer["namespaceSelector"].get("matchLabels"):
                     found.append(f"{one['metadata']['name']}: any namespace")
-    if not several and any(one["spec"].get("egress") for one in policies if one["metadata"]["name"] == "r-dsdeploy-engine"):  # fmt: skip
+    engines = [one["spec"] for one in policies if one["metadata"]["name"] == "r-dsdeploy-engine"]
+    if not several and any(one.get("egress") for one in engines):
         found.append("an engine of one node has a way out")
     return found
 
@@ -150,7 +154,7 @@ def _rollout(documents: tuple[Document, ...]) -> list[str]:
 
 
 def _objects(documents: tuple[Document, ...]) -> list[str]:
-    found = [f"{kind}" for kind in ("Secret", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "CustomResourceDefinition") if of_kind(documents, kind)]  # fmt: skip
+    found = [f"a {one['kind']}" for one in documents if one["kind"] in RIGHTS]
     if any(one.get("automountServiceAccountToken") is not False for one in of_kind(documents, "ServiceAccount")):
         found.append("the service account's token is mounted")
     for one in of_kind(documents, "Service"):

@@ -1,4 +1,4 @@
-"""Models on engines, as dsdeploy renders them for the chart. The launches are made up: the chart knows no engine's words."""
+"""Models on engines, as dsdeploy renders them. Launches are made up: the chart knows no engine's words."""
 
 from dsdeploy.core.deployment import Deployment, Launch
 from dsdeploy.core.kubernetes import Site, WeightsVolume, kubernetes_place
@@ -28,16 +28,16 @@ ENGINES = ("vllm", "sglang", "llama.cpp")
 
 def deployment(model: str, engine: str, devices: int, nodes: int) -> Deployment:
     return Deployment(
-        model_id=model, format="fp8", engine=engine, engine_version="1", accelerator="h100-80gb", devices_per_node=devices,
-        nodes=nodes, replicas=1, tensor_parallel=devices, pipeline_parallel=nodes, data_parallel=1, expert_parallel=False,
-        max_model_len=32768, max_num_seqs=64,
+        model_id=model, format="fp8", engine=engine, engine_version="1", accelerator="h100-80gb",
+        devices_per_node=devices, nodes=nodes, replicas=1, tensor_parallel=devices, pipeline_parallel=nodes,
+        data_parallel=1, expert_parallel=False, max_model_len=32768, max_num_seqs=64,
     )  # fmt: skip
 
 
 def launch(place, engine: str) -> Launch:
     return Launch(
         image=None,
-        argv=("serve", place.weights, "--rank", place.node_rank, "--leader", place.leader_address, "--price", "$5 $(HOME)"),
+        argv=("serve", place.weights, "--rank", place.node_rank, "--to", place.leader_address, "--is", "$5 $(A)"),
         environment={"ENGINE_NOTE": "costs $5", "ENGINE_LEADER": place.leader_address},
         port=place.port, ready_path="/health", metrics_path="/metrics", resource="nvidia.com/gpu", shm_bytes=2**34,
         writable=("/tmp", place.writable), load_s=900,

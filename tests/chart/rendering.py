@@ -1,6 +1,7 @@
 """Runs the pinned Helm on the chart, offline, and gives what it rendered or what it said."""
 
 import functools
+import json
 import os
 import subprocess
 from pathlib import Path
@@ -55,13 +56,13 @@ def change(values: Document, changes: Document) -> Document:
 
 
 def render(
-    values: Document, version: str = LATEST, lws: bool = True, chart: Path = CHART, schema: bool = True
+    values: Document | str, version: str = LATEST, lws: bool = True, chart: Path = CHART, schema: bool = True
 ) -> tuple[Document, ...]:
     """Every document that `helm template` makes of the values. Raises HelmRefused."""
     words = ["template", "r", str(chart), "--namespace", "closed", "--kube-version", version, "--values", "-"]
     words += ["--api-versions", LWS] if lws else []
     words += [] if schema else ["--skip-schema-validation"]
-    said = helm(*words, values=yaml.safe_dump(values))
+    said = helm(*words, values=values if isinstance(values, str) else json.dumps(values))
     return tuple(one for one in yaml.safe_load_all(said) if one)
 
 

@@ -1,4 +1,4 @@
-"""What the chart makes of models, engines and versions of Kubernetes. DSDEPLOY_REWRITE=1 rewrites golden files and README."""
+"""What the chart makes of models, engines and versions. DSDEPLOY_REWRITE=1 rewrites golden files and the README."""
 
 import functools
 import json
@@ -60,7 +60,7 @@ def validate(documents, version):
 @pytest.mark.parametrize("version", VERSIONS)
 @pytest.mark.parametrize("served", SERVED, ids=lambda one: f"{one[0]}-{one[4]}")
 def test_every_model_on_every_engine_is_valid_and_closed_on_every_version(served, version):
-    made = yaml.safe_load(values(*served))
+    made = values(*served)
     if served[3] > 1:
         with pytest.raises(HelmRefused, match="LeaderWorkerSet"):
             render(made, version, lws=False)
@@ -84,8 +84,9 @@ def test_renders_are_as_reviewed(name):
     said = helm("template", "r", str(CHART), "--namespace", "closed", "--kube-version", LATEST, "--api-versions", LWS,
                 "--values", str(path))  # fmt: skip
     # The scripts and the gateway's configuration are files of their own: here they would only be noise.
-    shown = "\n".join(line for line in said.splitlines() if not line.startswith(("  verify.", "  infer.py", "  haproxy.cfg"))
-                      and ".lua: " not in line) + "\n"  # fmt: skip
+    noise = ("  verify.", "  infer.py", "  haproxy.cfg")
+    lines = [line for line in said.splitlines() if not line.startswith(noise) and ".lua: " not in line]
+    shown = "\n".join(lines) + "\n"
     golden = GOLDEN / f"{name}.yaml"
     if os.environ.get("DSDEPLOY_REWRITE"):
         golden.write_text(shown, encoding="utf-8")

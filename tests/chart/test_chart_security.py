@@ -21,7 +21,8 @@ LINES = (
     "hostIPC: false", "runAsNonRoot: true", "runAsUser: {{ . | int64 }}", "runAsGroup: {{ . | int64 }}",
     "fsGroup: {{ . | int64 }}", "fsGroupChangePolicy: OnRootMismatch", "type: RuntimeDefault",
     "allowPrivilegeEscalation: false", "privileged: false", "readOnlyRootFilesystem: {{ .readOnly }}", "drop: [ALL]",
-    "readOnly: {{ .readOnly }}", "policyTypes: [Ingress, Egress]", "type: Recreate", "rollingUpdateConfiguration: {maxSurge: 0, maxUnavailable: 1}", "maxUnavailable: 1",
+    "readOnly: {{ .readOnly }}", "policyTypes: [Ingress, Egress]", "type: Recreate",
+    "rollingUpdateConfiguration: {maxSurge: 0, maxUnavailable: 1}", "maxUnavailable: 1",
     "restartPolicy: RecreateGroupOnPodRestart", "progressDeadlineSeconds:", "limits: {", "ports: [{protocol: TCP",
 )  # fmt: skip
 # Pieces of lines, each with what would stand there instead.
@@ -31,7 +32,7 @@ PIECES = (
     ('"VLLM_NO_USAGE_STATS" "1" ', ""), (' "DO_NOT_TRACK" "1"', ""), ('"HF_DATASETS_OFFLINE" "1" ', ""),
     ("- podSelector:\n            matchLabels:", "- namespaceSelector:\n            matchLabels:"),
     ("merge $closed .node.env", "merge .node.env"), ("/opt/dsdeploy/manifest,", "/dev/null,"),
-    ("namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}}}", "namespaceSelector: {}"),
+    ("{matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}}}", "{}"),
     ("defaultMode: 0440\n", "defaultMode: 0444\n"),
 )  # fmt: skip
 

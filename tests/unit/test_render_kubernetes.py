@@ -52,7 +52,7 @@ def test_workers_are_told_their_leader_and_rank_by_the_cluster():
         expanded(one, {"LWS_WORKER_INDEX": "3", "LWS_LEADER_ADDRESS": "r-0"})
         for one in values["engine"]["worker"]["argv"]
     ]
-    assert argv == ["serve", "/weights", "--rank", "3", "--leader", "r-0", "--price", "$5 $(HOME)"]
+    assert argv == ["serve", "/weights", "--rank", "3", "--to", "r-0", "--is", "$5 $(A)"]
     assert values["parallelism"] == {"tensor": 8, "pipeline": 4, "data": 1, "nodes": 4, "devicesPerNode": 8}
 
 

@@ -190,6 +190,10 @@ spec:
         timeoutSeconds: 20
         failureThreshold: 6
       {{- end }}
+      {{- if semverCompare ">=1.30.0-0" $.Capabilities.KubeVersion.Version }}
+      # Until the gateway and the service have taken the pod off; then the stop signal lets running answers end.
+      lifecycle: {preStop: {sleep: {seconds: 10}}}
+      {{- end }}
       volumeMounts:
         {{- include "dsdeploy.weightsMount" (dict "Values" $.Values "readOnly" true) | nindent 8 }}
         - {name: engine-key, mountPath: {{ dir $engine.keysFile }}, readOnly: true}

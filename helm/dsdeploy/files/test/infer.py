@@ -9,12 +9,15 @@ import urllib.error
 import urllib.request
 
 GATEWAY, ENGINE, MODEL, WEIGHTS = (os.environ[name] for name in ("GATEWAY", "ENGINE", "MODEL", "WEIGHTS"))
+KEY_FILE = "/run/secrets/client/key"
+CERTIFICATE = "/run/secrets/tls/tls.crt"
+OUTSIDE = ("1.1.1.1", 443)
 
 
 def trusted():
     """The gateway's own certificate is the anchor, so its name need not match the service's."""
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
-    context.load_verify_locations("/run/secrets/tls/tls.crt")
+    context.load_verify_locations(CERTIFICATE)
     context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
     context.check_hostname = False
     return context
@@ -50,7 +53,7 @@ def writable(folder):
 
 
 def checks():
-    with open("/run/secrets/client/key", encoding="utf-8") as file:
+    with open(KEY_FILE, encoding="utf-8") as file:
         key = file.read().strip()
     chat = {"model": MODEL, "messages": [{"role": "user", "content": "1"}], "max_tokens": 1}
     yield "needs a key", ask("/v1/chat/completions", body=chat)[0] == 401
@@ -61,7 +64,7 @@ def checks():
     yield f"serves {MODEL}", status == 200 and MODEL in [one.get("id") for one in models.get("data", [])]
     status, answer = ask("/v1/chat/completions", key, chat)
     yield "answers", status == 200 and bool(answer.get("choices")) and answer.get("usage", {}).get("completion_tokens", 1) >= 1
-    yield "does not reach the outside", not reachable("1.1.1.1", 443)
+    yield "does not reach the outside", not reachable(*OUTSIDE)
     yield "does not reach the engine past the gateway", not reachable(*ENGINE.rsplit(":", 1))
     yield "is not root", os.getuid() != 0
     yield "cannot write to the weights", not writable(WEIGHTS)
