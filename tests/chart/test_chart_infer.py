@@ -1,4 +1,4 @@
-"""The script of `helm test`, run against a small TLS server: one that is closed as a gateway is, and ones that are not."""
+"""The script of `helm test` against a small TLS server: one that is closed as a gateway is, and ones that are not."""
 
 import datetime
 import http.server
@@ -46,26 +46,25 @@ class Gateway(http.server.BaseHTTPRequestHandler):
     do_POST = do_GET
 
 
-@pytest.fixture
-def infer(tmp_path, monkeypatch):
-    """The script as a module, its places in this folder; gives the checks that failed."""
+def _certificate() -> tuple[bytes, bytes]:
+    """A new self-signed certificate of another name than the server's, and its key."""
     key = ec.generate_private_key(ec.SECP256R1())
     name = x509.Name([x509.NameAttribute(NameOID.COMMON_NAME, "not-the-host")])
     now = datetime.datetime.now(datetime.UTC)
-    certificate = (
-        x509.CertificateBuilder()
-        .subject_name(name)
-        .issuer_name(name)
-        .public_key(key.public_key())
-        .serial_number(1)
-        .not_valid_before(now - datetime.timedelta(days=1))
-        .not_valid_after(now + datetime.timedelta(days=1))
-        .sign(key, hashes.SHA256())
+    made = x509.CertificateBuilder().subject_name(name).issuer_name(name).public_key(key.public_key()).serial_number(1)
+    made = made.not_valid_before(now - datetime.timedelta(days=1)).not_valid_after(now + datetime.timedelta(days=1))
+    plain = serialization.NoEncryption()
+    return (
+        made.sign(key, hashes.SHA256()).public_bytes(serialization.Encoding.PEM),
+        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, plain),
     )
-    (tmp_path / "tls.crt").write_bytes(certificate.public_bytes(serialization.Encoding.PEM))
-    (tmp_path / "tls.key").write_bytes(
-        key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption())
-    )
+
+
+@pytest.fixture
+def infer(tmp_path, monkeypatch):
+    """The script as a module, its places in this folder; gives the checks that failed."""
+    for name, content in zip(("tls.crt", "tls.key"), _certificate(), strict=True):
+        (tmp_path / name).write_bytes(content)
     (tmp_path / "key").write_text(KEY + "\n")
     context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
     context.load_cert_chain(tmp_path / "tls.crt", tmp_path / "tls.key")
@@ -115,7 +114,6 @@ def test_each_open_way_of_a_pod_is_named(infer, monkeypatch, tmp_path):
 
 
 def test_another_certificate_is_not_trusted(infer, tmp_path):
-    failed, module, _ = infer
     (tmp_path / "tls.crt").write_text(
         ssl.get_server_certificate(("127.0.0.1", infer[2].server_port)).replace("M", "N", 3)
     )

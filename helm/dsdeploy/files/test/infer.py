@@ -70,8 +70,13 @@ def checks():
     yield "cannot write to the weights", not writable(WEIGHTS)
 
 
-failed = 0
-for name, passed in checks():
-    print("pass" if passed else "FAIL", name, flush=True)
-    failed += not passed
-sys.exit(1 if failed else 0)
+def main():
+    failed = 0
+    for name, passed in checks():
+        print("pass" if passed else "FAIL", name, flush=True)
+        failed += not passed
+    return 1 if failed else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
