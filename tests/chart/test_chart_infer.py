@@ -114,8 +114,6 @@ def test_each_open_way_of_a_pod_is_named(infer, monkeypatch, tmp_path):
 
 
 def test_another_certificate_is_not_trusted(infer, tmp_path):
-    (tmp_path / "tls.crt").write_text(
-        ssl.get_server_certificate(("127.0.0.1", infer[2].server_port)).replace("M", "N", 3)
-    )
-    with pytest.raises((ssl.SSLError, OSError)):
-        failed()
+    (tmp_path / "tls.crt").write_bytes(_certificate()[0])
+    with pytest.raises(OSError, match="CERTIFICATE_VERIFY_FAILED"):
+        infer[0]()
