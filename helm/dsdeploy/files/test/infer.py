@@ -28,7 +28,8 @@ def ask(path, key=None, body=None):
     request.add_header("Content-Type", "application/json")
     if key:
         request.add_header("Authorization", f"Bearer {key}")
-    opener = urllib.request.build_opener(urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted()))
+    no_proxy, tls = urllib.request.ProxyHandler({}), urllib.request.HTTPSHandler(context=trusted())
+    opener = urllib.request.build_opener(no_proxy, tls)
     try:
         with opener.open(request, timeout=120) as answer:
             return answer.status, json.loads(answer.read())
@@ -63,7 +64,8 @@ def checks():
     status, models = ask("/v1/models", key)
     yield f"serves {MODEL}", status == 200 and MODEL in [one.get("id") for one in models.get("data", [])]
     status, answer = ask("/v1/chat/completions", key, chat)
-    yield "answers", status == 200 and bool(answer.get("choices")) and answer.get("usage", {}).get("completion_tokens", 1) >= 1
+    tokens = answer.get("usage", {}).get("completion_tokens", 0)
+    yield "answers", status == 200 and bool(answer.get("choices")) and tokens >= 1
     yield "does not reach the outside", not reachable(*OUTSIDE)
     yield "does not reach the engine past the gateway", not reachable(*ENGINE.rsplit(":", 1))
     yield "is not root", os.getuid() != 0

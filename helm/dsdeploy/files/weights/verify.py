@@ -29,8 +29,10 @@ def digest(path):
 
 def seen(folder, files):
     """What a stamp remembers: the manifest, and each file's size and time of change."""
-    state = [[name, sha256, os.stat(f"{folder}/{name}").st_size, os.stat(f"{folder}/{name}").st_mtime_ns]
-             for name, _, sha256 in files]
+    state = [
+        [name, sha256, os.stat(f"{folder}/{name}").st_size, os.stat(f"{folder}/{name}").st_mtime_ns]
+        for name, _, sha256 in files
+    ]
     return json.dumps(state, separators=(",", ":"))
 
 
