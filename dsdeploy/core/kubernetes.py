@@ -59,13 +59,13 @@ class Site:
     hash_bytes_per_s: int = 300_000_000
 
 
-def kubernetes_place(deployment: Deployment, main_file: str = "") -> Place:
-    """A node's place in the chart's pod; `main_file` is the GGUF file that an engine is pointed at."""
+def kubernetes_place(deployment: Deployment, main_file: str = "", *, worker: bool = False) -> Place:
+    """The place of a replica's leader, or of its workers; `main_file` is the GGUF file that an engine is pointed at."""
     several = deployment.nodes > 1
     return Place(
         weights=f"{WEIGHTS_FOLDER}/{main_file}" if main_file else WEIGHTS_FOLDER,
         served_name=deployment.model_id,
         keys_file=KEYS_FILE,
         leader_address=LWS_VARIABLES[0] if several else "127.0.0.1",
-        node_rank=LWS_VARIABLES[1] if several else "0",
+        node_rank=LWS_VARIABLES[1] if worker else "0",
     )

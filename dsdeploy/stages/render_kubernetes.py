@@ -69,7 +69,7 @@ def _values(
             "devicesPerNode": deployment.devices_per_node,
         },
         "engine": {
-            "name": deployment.engine,
+            "name": deployment.engine.split("-")[0],  # vendors' builds of vLLM keep its metrics
             "replicas": deployment.replicas,
             "spareGpus": site.spare_devices and not several,
             **nodes,

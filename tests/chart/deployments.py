@@ -46,7 +46,7 @@ def launch(place, engine: str) -> Launch:
 
 def values(model: str, size_bytes: int, devices: int, nodes: int, engine: str, site: Site = SITE) -> str:
     chosen = deployment(model, engine, devices, nodes)
-    start = launch(kubernetes_place(chosen), engine)
+    leader, worker = (launch(kubernetes_place(chosen, worker=one), engine) for one in (False, True))
     shards = max(1, size_bytes // 4_300_000_000)
     files = tuple(WeightFile(f"model-{n:05}.safetensors", size_bytes // shards, f"{n:064x}") for n in range(shards))
-    return render_kubernetes(chosen, start, start if nodes > 1 else None, files, site, "plan\n").files[1].content
+    return render_kubernetes(chosen, leader, worker if nodes > 1 else None, files, site, "plan\n").files[1].content

@@ -46,8 +46,8 @@ def test_words_reach_the_engine_as_they_were_meant(words):
 
 
 def test_workers_are_told_their_leader_and_rank_by_the_cluster():
-    start = launch(kubernetes_place(FOUR), "vllm")
-    values = rendered(FOUR, start=start, worker=start)
+    values = rendered(FOUR, worker=launch(kubernetes_place(FOUR, worker=True), "vllm"))
+    assert values["engine"]["leader"]["argv"][3:6] == ["0", "--to", "$(LWS_LEADER_ADDRESS)"]
     argv = [
         expanded(one, {"LWS_WORKER_INDEX": "3", "LWS_LEADER_ADDRESS": "r-0"})
         for one in values["engine"]["worker"]["argv"]
@@ -71,6 +71,10 @@ def test_an_image_is_taken_apart():
         "engine": {"registry": "localhost", "repository": "a/b", "digest": "sha256:" + "0" * 64, "tag": "v1.2"},
         "gateway": {"registry": "", "repository": "vllm/c", "digest": "sha256:" + "1" * 64, "tag": ""},
     }
+
+
+def test_a_vendors_build_of_vllm_is_watched_as_vllm():
+    assert rendered(replace(ONE, engine="vllm-ascend"))["engine"]["name"] == "vllm"
 
 
 def test_a_cpu_engine_asks_for_no_device():
