@@ -42,9 +42,21 @@ def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) ->
             wait_until(inner, lambda state, address=address: _idle(state, address), grace[service])  # type: ignore[misc]
             compose_up(client, release, service, recreate=True)
         finally:
-            write_owned(drain, "")
+            take_back(release)
         count = len(engines)
         wait_until(inner, lambda state, count=count: _ready(state) >= count, _SEEN_S)  # type: ignore[misc]
+
+
+def half_drained(release: Release) -> bool:
+    """Whether a replacement was interrupted: an engine is kept from its work."""
+    drain = Path(release.folder) / DRAIN_FILE
+    return drain.exists() and drain.stat().st_size > 0
+
+
+def take_back(release: Release) -> None:
+    """Lets every engine work again."""
+    if half_drained(release):
+        write_owned(Path(release.folder) / DRAIN_FILE, "")
 
 
 def _idle(state: GatewayState, address: str) -> bool:
