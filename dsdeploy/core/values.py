@@ -102,6 +102,24 @@ class Service:
 
 
 @dataclass(frozen=True, slots=True)
+class Workload:
+    """One process or container as it really runs, not as it was asked to; None is unknown.
+
+    `image` is its id or digest, `argv` the whole command line, `environment` may hold secrets and is never shown.
+    `capabilities` are Linux capabilities by name, without those that are only allowed and not held.
+    """
+
+    name: str
+    image: str | None
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    uids: tuple[int, ...]
+    capabilities: tuple[str, ...] | None
+    no_new_privileges: bool | None
+    read_only_root: bool | None
+
+
+@dataclass(frozen=True, slots=True)
 class Installed:
     """What an install or uninstall came to. `changed` is false when there was nothing to do, or it was only shown."""
 
