@@ -246,6 +246,18 @@ class ReleaseUnreadable(InstallError):
     pass
 
 
+class RevisionUnreadable(InstallError):
+    pass
+
+
+class NoSuchRevision(InstallError):
+    pass
+
+
+class UpgradeBegun(InstallError):
+    pass
+
+
 class NoAnswer(DsdeployError):
     """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
 
@@ -257,6 +269,10 @@ class UnknownCheck(UsageError):
 
 
 class UnknownReport(UsageError):
+    pass
+
+
+class ReportUnreadable(UsageError):
     pass
 
 

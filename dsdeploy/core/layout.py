@@ -4,6 +4,7 @@ HOME/weights/<model>/<format>/      files, weights.json beside them once every d
 HOME/releases/<name>/release.json   the Release; plan.yaml and the rendered files beside it
 HOME/releases/<name>/secrets/       0700; keys, each file 0600
 HOME/releases/<name>/run/           pid and state files, logs
+HOME/releases/<name>/revisions/     each good revision with its rendered files, for a rollback
 """
 
 import os
@@ -31,6 +32,7 @@ PLAN_FILE = "plan.yaml"
 WEIGHTS_FILE = "weights.json"
 KEYS_FILE = "secrets/api-keys"
 RUN_FOLDER = "run"
+REVISIONS_FOLDER = "revisions"
 COMPOSE_FILE = "compose.yaml"
 
 

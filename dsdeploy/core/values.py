@@ -9,6 +9,7 @@ from dsdeploy.core.machines import Disk as Disk
 from dsdeploy.core.machines import Profile as Profile
 from dsdeploy.core.plan import MemoryBudget as MemoryBudget
 from dsdeploy.core.plan import Plan as Plan
+from dsdeploy.core.plan import PlannedSpeed as PlannedSpeed
 from dsdeploy.core.plan import Rejected as Rejected
 from dsdeploy.core.plan import Request as Request
 from dsdeploy.core.texts import Text
@@ -69,7 +70,7 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is installed: `state` is installing, installed or uninstalling. Read by status, check and uninstall."""
+    """What is installed: `state` is installing, installed, upgrading, rolling-back or uninstalling."""
 
     name: str
     target: str
@@ -89,6 +90,14 @@ class Release:
     @property
     def url(self) -> str:
         return f"http://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A release that was good, with everything that was rendered for it."""
+
+    release: Release
+    rendered: RenderedFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -182,7 +191,8 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check came to: `verdict` is pass, warn or fail; `loads` is what the speed checks measured."""
+    """What a check came to: `verdict` is pass, warn or fail; `loads` is what the speed checks measured,
+    `predicted` what the plan says of them. `industry` is whose rules the report is read by."""
 
     release: Release
     verdict: str
@@ -191,3 +201,21 @@ class Checked:
     checked_at: str
     took_s: float
     tool_version: str
+    predicted: PlannedSpeed | None = None
+    industry: str = "general"
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """What an upgrade or rollback came to: `release` is what runs now, `before` what ran. `mode` is beside or in-place.
+
+    `checked` is what the gate found, None where nothing was checked; `restored` says that the new one did not pass.
+    """
+
+    release: Release
+    before: Release
+    changed: bool
+    mode: str
+    operations: tuple[Operation, ...]
+    checked: Checked | None
+    restored: bool

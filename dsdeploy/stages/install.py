@@ -6,7 +6,7 @@ from datetime import UTC, datetime
 
 import psutil
 
-from dsdeploy.adapters import releases
+from dsdeploy.adapters import releases, revisions
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.errors import PreflightFailed
 from dsdeploy.core.layout import Layout
@@ -64,6 +64,7 @@ def apply(release: Release, rendered: RenderedFiles, target: Target, progress: P
         target.apply(operation, release, rendered)
         progress.end()
     done = replace(release, state="installed")
+    revisions.save_revision(done, rendered)
     releases.save_release(done)
     return done
 

@@ -18,6 +18,7 @@ def add(app: typer.Typer, house: House) -> None:
         only: Annotated[list[str] | None, house.flag("--only", "help-check-only")] = None,
         skip: Annotated[list[str] | None, house.flag("--skip", "help-check-skip")] = None,
         demote: Annotated[list[str] | None, house.flag("--demote", "help-check-demote")] = None,
+        also: Annotated[list[str] | None, house.flag("--also", "help-check-also")] = None,
         strict: Annotated[bool, house.flag("--strict", "help-check-strict")] = False,
         report: Annotated[Path | None, house.flag("--report", "help-check-report")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
@@ -30,7 +31,7 @@ def add(app: typer.Typer, house: House) -> None:
             lambda: workflows.check(
                 layout(home),
                 name,
-                Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ())),
+                Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ()), tuple(also or ())),
                 report,
                 house.language,
                 house.progress(),
