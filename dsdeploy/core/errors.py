@@ -266,6 +266,14 @@ class UpgradeBegun(InstallError):
     pass
 
 
+class UpgradeRefused(InstallError):
+    pass
+
+
+class ListenRefused(UsageError):
+    pass
+
+
 class NoAnswer(DsdeployError):
     """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
 

@@ -70,7 +70,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is installed: `state` is installing, installed, upgrading, rolling-back or uninstalling."""
+    """What is installed: `state` is installing, installed, candidate (beside
+    another one until that is upgraded), upgrading, rolling-back or uninstalling. While upgrading, `good_revision` is
+    what ran before."""
 
     name: str
     target: str
@@ -86,6 +88,7 @@ class Release:
     revision: int
     state: str
     installed_at: str
+    good_revision: int | None = None
 
     @property
     def url(self) -> str:
@@ -219,3 +222,13 @@ class Upgraded:
     operations: tuple[Operation, ...]
     checked: Checked | None
     restored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A support bundle: the names in it, and how many secrets were taken out."""
+
+    path: str
+    size_bytes: int
+    files: tuple[str, ...]
+    redacted: int
