@@ -23,10 +23,8 @@ class QualityQuestion:
 
     def is_foreign(self, said: str) -> bool:
         """Whether an English question was answered in Chinese, or a Chinese one at length without any Chinese."""
-        han = len(HAN.findall(said))
-        if self.language == "en":
-            return han > len(said) / 4
-        return not han and len(said.strip()) > 20
+        han, latin = len(HAN.findall(said)), len(re.findall("[A-Za-z]", said))
+        return han > len(said) / 4 if self.language == "en" else not han and latin > 20
 
 
 @cache

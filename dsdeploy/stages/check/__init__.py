@@ -64,7 +64,7 @@ CHECKS = (
     Check("long-context-read", inference.reads_long, (*_CHATS, "context-as-planned"), _LONG_S),
     Check("reasoning-parsed", inference.parses_reasoning, _CHATS),
     Check("tool-call-works", inference.calls_tools, _CHATS),
-    Check("json-schema-kept", inference.keeps_schema, _CHATS),
+    Check("json-schema-kept", inference.keeps_schema, (*_CHATS, "reasoning-parsed")),
     Check("answers-repeatable", inference.repeats_itself, _CHATS),
     Check("stop-word-honoured", inference.stops, (*_CHATS, "answers-repeatable")),
     Check("over-long-input-refused", inference.refuses_too_long, _SERVES),

@@ -10,7 +10,7 @@ from dsdeploy.core.texts import text
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
 
 COUNT = Question("Count from one to five.", 24)
-_CAPITAL = Question("请用中文简短回答：中国的首都是哪座城市？", 64)
+_CAPITAL = "请用中文简短回答：中国的首都是哪座城市？"
 _HAN = re.compile("[\u4e00-\u9fff]")  # CJK Unified Ideographs
 _TOO_LONG = (400, 413, 422)
 _RAW_THINKING = ("<think>", "</think>")
@@ -30,6 +30,7 @@ _TOOL = {
 }
 _REASONING_TOKENS = 1024
 _NEEDLE = "7391"
+_NEEDLE_TOKENS = 20  # the sentence that hides it and the one that asks for it, in any tokenizer
 _LONG_SHARE, _LONG_SHARE_LEAST = 0.9, 0.75  # of the context: what is asked, and what must have been read
 _LONG_ANSWER_TOKENS = 32
 _LONG = Waits(byte_s=600, total_s=900)
@@ -58,7 +59,8 @@ def streams(subject: Subject) -> Outcome:
 def answers_chinese(subject: Subject) -> Outcome:
     if subject.is_smoke:
         return skipped(text("check-smoke-quality"))
-    words = subject.chat.complete(_CAPITAL)
+    reply = subject.chat.reply(Question(_CAPITAL, _tokens(subject)))
+    words = reply.content or reply.reasoning
     count, broken = len(_HAN.findall(words)), words.count("\ufffd")
     if broken:
         return failed(text("check-chinese-broken", count=broken), text("check-chinese-hint"), measured=f"{count}")
@@ -74,7 +76,9 @@ def reads_long(subject: Subject) -> Outcome:
     few, many = (subject.chat.reply(Question(filler * times, 1)).prompt_tokens for times in (10, 30))
     if not few or not many or many <= few:
         return skipped(text("check-long-uncounted"))
-    times = int((context * _LONG_SHARE - _LONG_ANSWER_TOKENS - few) * 20 / (many - few))
+    filler_tokens = (many - few) / 20
+    wanted = min(context * _LONG_SHARE, context - _LONG_ANSWER_TOKENS - _NEEDLE_TOKENS)
+    times = int((wanted - _NEEDLE_TOKENS - (few - 10 * filler_tokens)) / filler_tokens)
     words = f"The secret number is {_NEEDLE}. {filler * max(1, times)}What is the secret number?"
     reply = subject.chat.reply(Question(words, _LONG_ANSWER_TOKENS), _LONG)
     read = reply.prompt_tokens or 0
@@ -88,7 +92,7 @@ def reads_long(subject: Subject) -> Outcome:
 
 def parses_reasoning(subject: Subject) -> Outcome:
     """A reasoning model's thoughts come apart from its answer and are not empty; others send no raw marks of them."""
-    reply = subject.chat.reply(Question("What is 17 + 25?", _REASONING_TOKENS if _reasons(subject) else 64))
+    reply = subject.chat.reply(Question("What is 17 + 25?", _tokens(subject)))
     raw = [mark for mark in _RAW_THINKING if mark in reply.content]
     measured = f"{len(reply.reasoning)}"
     if raw:
@@ -105,7 +109,7 @@ def calls_tools(subject: Subject) -> Outcome:
     if not tools_of(subject.release.model_id):
         return skipped(text("check-tools-none"))
     more = {"tools": [_TOOL], "tool_choice": "auto"}
-    reply = subject.chat.reply(Question("What is the weather in Beijing? Use the tool.", _REASONING_TOKENS, more=more))
+    reply = subject.chat.reply(Question("What is the weather in Beijing? Use the tool.", _tokens(subject), more=more))
     measured, limit = str(len(reply.tool_calls)), "≥ 1"
     if not reply.tool_calls:
         return warned(text("check-tools-silent"), text("check-tools-hint"), measured=measured, limit=limit)
@@ -122,8 +126,8 @@ def calls_tools(subject: Subject) -> Outcome:
 
 def keeps_schema(subject: Subject) -> Outcome:
     form = {"type": "json_schema", "json_schema": {"name": "answer", "strict": True, "schema": _SCHEMA}}
-    tokens = _REASONING_TOKENS if _reasons(subject) else 64
-    said = subject.chat.reply(Question("Is water wet? Answer as JSON.", tokens, more={"response_format": form})).content
+    question = Question("Is water wet? Answer as JSON.", _tokens(subject), more={"response_format": form})
+    said = subject.chat.reply(question).content
     try:
         answer = json.loads(said)
     except ValueError:
@@ -167,6 +171,11 @@ def refuses_too_long(subject: Subject) -> Outcome:
     if status in _TOO_LONG:
         return passed(text("check-refuses-long"), measured=measured, limit=limit)
     return failed(text("check-takes-long"), text("check-takes-long-hint"), measured=measured, limit=limit)
+
+
+def _tokens(subject: Subject) -> int:
+    """How long a short answer may be, with a reasoning model's thoughts before it, in half the context at most."""
+    return min(_REASONING_TOKENS if _reasons(subject) else 64, subject.release.context_tokens // 2)
 
 
 def _reasons(subject: Subject) -> bool:
