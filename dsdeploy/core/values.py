@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dsdeploy.core.comparison import FindingChange as FindingChange
 from dsdeploy.core.findings import Finding as Finding
 from dsdeploy.core.machines import Accelerator as Accelerator
 from dsdeploy.core.machines import ContainerRuntime as ContainerRuntime
@@ -195,7 +196,8 @@ class Load:
 @dataclass(frozen=True, slots=True)
 class Checked:
     """What a check came to: `verdict` is pass, warn or fail; `loads` is what the speed checks measured,
-    `predicted` what the plan says of them. `industry` is whose rules the report is read by."""
+    `predicted` what the plan says of them. `industry` is whose rules the report is read by, `changes`
+    what differs from an earlier report."""
 
     release: Release
     verdict: str
@@ -206,6 +208,7 @@ class Checked:
     tool_version: str
     predicted: PlannedSpeed | None = None
     industry: str = "general"
+    changes: tuple[FindingChange, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -54,7 +54,7 @@ CHECKS = (
     Check("api-key-readable", key_readable),
     Check("right-model-served", engine.right_model, _OPEN),
     Check("context-as-planned", engine.context, _OPEN),
-    Check("engine-version-as-planned", engine.version, _UP),
+    Check("engine-version-as-planned", engine.version, (*_UP, "engine-healthy")),
     Check("flags-as-planned", engine.flags, _UP),
     Check("kv-cache-as-predicted", engine.kv_cache, ("context-as-planned",)),
     Check("engine-log-clean", engine.log_clean),
