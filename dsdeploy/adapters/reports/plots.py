@@ -45,13 +45,18 @@ def dot_plot(groups: list[tuple[str, list[float]]]) -> Plot | None:
         return round(_LEFT + value / end * (_WIDTH - _LEFT - _RIGHT), 1)
 
     rows = tuple(
-        Row(label, _TOP + _ROW * (index + 0.5), tuple(map(x, values)), x(middle), f"{middle:,.3g}")
+        Row(label, _TOP + _ROW * (index + 0.5), tuple(map(x, values)), x(middle), _short(middle))
         for index, (label, values) in enumerate(groups)
         for middle in (percentile(values, 50),)
     )
     axis_y = _TOP + _ROW * len(rows)
     ticks = tuple((x(step * number), f"{step * number:,.6g}") for number in range(_TICKS + 1))
     return Plot(_WIDTH, axis_y + _BOTTOM, _LEFT, _WIDTH - _RIGHT, axis_y, rows, ticks)
+
+
+def _short(value: float) -> str:
+    """Three digits, and never a power of ten that a reader has to undo."""
+    return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
 
 
 def _step(largest: float) -> float:
@@ -98,7 +103,7 @@ def curve(values: list[tuple[int, float]], predicted: tuple[int, Band] | None) -
     band = None
     if predicted and predicted[0] in places:
         band = (places[predicted[0]], y(predicted[1].high), y(predicted[1].low))
-    points = tuple((places[at_once], y(value), str(at_once), f"{value:,.3g}") for at_once, value in ordered)
+    points = tuple((places[at_once], y(value), str(at_once), _short(value)) for at_once, value in ordered)
     ticks = tuple((y(step * number), f"{step * number:,.6g}") for number in range(_TICKS + 1))
     return Curve(_WIDTH, _CURVE_HEIGHT, _LEFT, _WIDTH - _RIGHT, _TOP, axis_y, points, ticks, band)
 
@@ -126,8 +131,8 @@ def comparisons(rows: list[tuple[str, float, Band, str]]) -> tuple[int, int, tup
         def x(one: float, end: float = end) -> float:
             return round(_LEFT + 60 + min(one / end, 1.0) * (_WIDTH - _LEFT - 60 - _RIGHT), 1)
 
-        limits = f"{low:,.3g} … {high:,.3g} {unit}"
+        limits = f"{_short(low)} … {_short(high)} {unit}"
         shown.append(
-            Comparison(label, _TOP + 44 * (number + 0.5), x(low), x(high), x(value), f"{value:,.3g} {unit}", limits)
+            Comparison(label, _TOP + 44 * (number + 0.5), x(low), x(high), x(value), f"{_short(value)} {unit}", limits)
         )
     return _WIDTH, _TOP + 44 * len(shown) + 8, tuple(shown)
