@@ -37,6 +37,7 @@ class Evidence:
     state: str
     passed: tuple[str, ...]
     against: tuple[str, ...]
+    unjudged: tuple[str, ...]
 
 
 @cache
@@ -71,7 +72,8 @@ def _judge(control: Control, status: dict[str, str]) -> Evidence:
         state = "open"
     else:
         state = "evidence" if passed else "unseen"
-    return Evidence(control, state, passed, against)
+    unjudged = tuple(id for id in control.checks if id not in (*passed, *against))
+    return Evidence(control, state, passed, against, unjudged)
 
 
 @cache

@@ -23,6 +23,7 @@ from dsdeploy.core.values import Checked, Packed, Release
 
 _SECRETS = "secrets"
 _MOST_BYTES = 4 * 2**20
+_SHORTEST = 8  # a word of a file of secrets that is none: BEGIN, KEY, a key's name
 
 
 def gather(release: Release, target: Target, lines: int, progress: Progress) -> dict[str, str]:
@@ -57,20 +58,20 @@ def known_secrets(release: Release) -> tuple[str, ...]:
         if path.is_file() and path.suffix != ".crt":
             content = _read(path).strip()
             words |= {content, *content.split()}
-    return tuple(word for word in words if not word.isalpha())
+    return tuple(word for word in words if len(word) >= _SHORTEST and "-----" not in word)
 
 
 def pack(release: Release, content: dict[str, str], checked: Checked, language: str, out: Path) -> Packed:
     """One tar.gz with a list of what is in it. Raises ReportNotWritable."""
     redactor = Redactor(known_secrets(release))
     content = content | {"check.json": _json(success_document(Result("check", checked), language))}
-    files = {name: redactor.clean(words).encode() for name, words in sorted(content.items())}
+    files = {redactor.clean(name): redactor.clean(words).encode() for name, words in sorted(content.items())}
     sums = "".join(f"{hashlib.sha256(body).hexdigest()}  {name}\n" for name, body in files.items())
     files["SHA256SUMS"] = sums.encode()
     packed = io.BytesIO()
     with tarfile.open(fileobj=packed, mode="w:gz") as archive:
         for name, body in files.items():
-            entry = tarfile.TarInfo(f"dsdeploy-support/{redactor.clean(name)}")
+            entry = tarfile.TarInfo(f"dsdeploy-support/{name}")
             entry.size, entry.mode = len(body), 0o600
             archive.addfile(entry, io.BytesIO(body))
     try:

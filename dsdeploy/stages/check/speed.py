@@ -30,8 +30,8 @@ def first_token(subject: Subject) -> Outcome:
     band = subject.plan.speed.first_token_s if subject.plan and subject.plan.speed else None
     if band is None:
         return passed(text("check-first-token", count=len(load.samples)), measured=measured)
-    limit = f"{band.low * 1000:,.0f} … {band.high * 1000:,.0f} ms"
-    slowest = max(band.low, band.high) * 1000
+    quickest, slowest = sorted((band.low * 1000, band.high * 1000))
+    limit = f"{quickest:,.0f} … {slowest:,.0f} ms"
     if seen.low > slowest:
         return failed(text("check-first-token-late"), text("check-slow-hint"), measured=measured, limit=limit)
     return passed(text("check-first-token-kept", users=load.at_once), measured=measured, limit=limit)
