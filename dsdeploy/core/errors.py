@@ -42,6 +42,10 @@ class ArchitectureUnknown(UsageError):
     pass
 
 
+class RequestUnreadable(UsageError):
+    pass
+
+
 class ConfigUnreadable(UsageError):
     pass
 
@@ -59,6 +63,10 @@ class ProfileNotWritable(ProfileError):
 
 
 class ProfileUnreadable(ProfileError):
+    pass
+
+
+class ProfileTooOld(ProfileError):
     pass
 
 
@@ -87,6 +95,10 @@ class UnknownWorkload(InvalidRequest):
 
 
 class UnknownIndustry(InvalidRequest):
+    pass
+
+
+class PricesUnreadable(UsageError):
     pass
 
 
@@ -242,6 +254,38 @@ class EngineNotHealthy(InstallError):
     pass
 
 
+class ImageAbsent(InstallError):
+    pass
+
+
+class KeysUnreadable(InstallError):
+    pass
+
+
+class SecretsOpen(InstallError):
+    pass
+
+
+class KeysNotInForce(InstallError):
+    pass
+
+
+class CertificateUnusable(InstallError):
+    pass
+
+
+class CertificateExpired(CertificateUnusable):
+    pass
+
+
+class CertificateWrongHost(CertificateUnusable):
+    pass
+
+
+class CertificateWrongKey(CertificateUnusable):
+    pass
+
+
 class Busy(InstallError):
     pass
 
@@ -278,6 +322,26 @@ class NoAnswer(DsdeployError):
     """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
 
     exit_code = 3
+
+
+class KeyNameInvalid(UsageError):
+    pass
+
+
+class KeyMalformed(UsageError):
+    pass
+
+
+class KeyExists(UsageError):
+    pass
+
+
+class UnknownKey(UsageError):
+    pass
+
+
+class LastKey(UsageError):
+    pass
 
 
 class UnknownCheck(UsageError):

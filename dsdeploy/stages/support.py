@@ -5,8 +5,10 @@ import io
 import json
 import tarfile
 from collections.abc import Callable
+from dataclasses import replace
 from importlib.metadata import distributions
 from pathlib import Path
+from typing import Any
 
 from dsdeploy.adapters.files import write_whole_bytes
 from dsdeploy.adapters.host import detect_machine
@@ -19,7 +21,7 @@ from dsdeploy.core.progress import Progress
 from dsdeploy.core.redaction import Redactor
 from dsdeploy.core.results import Result, success_document
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Checked, Packed, Release
+from dsdeploy.core.values import Checked, Packed, Release, Workload
 
 _SECRETS = "secrets"
 _MOST_BYTES = 4 * 2**20
@@ -38,7 +40,10 @@ def gather(release: Release, target: Target, lines: int, progress: Progress) -> 
     for name, ask in (
         ("engine.log", lambda: "\n".join(target.logs(release, lines))),
         ("service.json", lambda: _json(to_document(target.observe(release)))),
-        ("workloads.json", lambda: _json([to_document(one) for one in target.workloads(release)])),
+        (
+            "workloads.json",
+            lambda: _json([to_document(replace(one, environment={})) for one in target.workloads(release)]),
+        ),
         ("machine.json", lambda: _json(success_document(Result("profile", judge_profile(detect_machine())), "en"))),
     ):
         found[name] = _told(ask)
@@ -80,6 +85,11 @@ def pack(release: Release, content: dict[str, str], checked: Checked, language: 
         message = text("not-writable", path=out, reason=error.strerror or error)
         raise ReportNotWritable(message, hint=text("not-writable-hint")) from error
     return Packed(str(out), len(packed.getvalue()), tuple(files), redactor.count)
+
+
+def _shown(workload: Workload) -> dict[str, Any]:
+    """Without its environment, which nobody outside needs whole."""
+    return to_document(replace(workload, environment={}))
 
 
 def _told(ask: Callable[[], str]) -> str:

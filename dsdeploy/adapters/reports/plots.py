@@ -38,7 +38,7 @@ def dot_plot(groups: list[tuple[str, list[float]]]) -> Plot | None:
     groups = [(label, values) for label, values in groups if values]
     if not groups:
         return None
-    step = _step(max(max(values) for _, values in groups))
+    step = tick_step(max(max(values) for _, values in groups))
     end = step * _TICKS
 
     def x(value: float) -> float:
@@ -57,13 +57,6 @@ def dot_plot(groups: list[tuple[str, list[float]]]) -> Plot | None:
 def _short(value: float) -> str:
     """Three digits, and never a power of ten that a reader has to undo."""
     return f"{value:,.0f}" if value >= 100 else f"{value:.3g}"
-
-
-def _step(largest: float) -> float:
-    """The smallest round distance of ticks with which the axis holds `largest`."""
-    least = largest / _TICKS or 1.0
-    power = 10.0 ** floor(log10(least))
-    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor * _TICKS >= largest)
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,7 +85,7 @@ def curve(values: list[tuple[int, float]], predicted: tuple[int, Band] | None) -
     highest = max(value for _, value in ordered)
     if predicted and predicted[1].high < 10 * max(highest, 1e-9):
         highest = max(highest, predicted[1].high)
-    step = _step(highest)
+    step = tick_step(highest)
     axis_y = _CURVE_HEIGHT - _BOTTOM
     width = (_WIDTH - _LEFT - _RIGHT) / len(ordered)
 
@@ -136,3 +129,10 @@ def comparisons(rows: list[tuple[str, float, Band, str]]) -> tuple[int, int, tup
             Comparison(label, _TOP + 44 * (number + 0.5), x(low), x(high), x(value), f"{_short(value)} {unit}", limits)
         )
     return _WIDTH, _TOP + 44 * len(shown) + 8, tuple(shown)
+
+
+def tick_step(largest: float, ticks: int = _TICKS) -> float:
+    """The smallest round distance of ticks with which an axis of so many holds `largest`."""
+    least = largest / ticks or 1.0
+    power = 10.0 ** floor(log10(least))
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor * ticks >= largest)

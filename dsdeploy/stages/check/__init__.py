@@ -9,7 +9,7 @@ from pathlib import Path
 
 import dsdeploy
 from dsdeploy.adapters.chat import Chat
-from dsdeploy.adapters.doors import endpoint_of
+from dsdeploy.adapters.endpoint import endpoint_of
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.checks import GROUPS, group_of
 from dsdeploy.core.errors import DsdeployError, UnknownCheck

@@ -11,20 +11,24 @@ _DEFAULT_CAPABILITIES = ("docker's default set",)
 
 
 def workloads(containers: tuple[Any, ...]) -> tuple[Workload, ...]:
-    """The engine first."""
-    named = sorted((_service(one) != "engine", _service(one), one) for one in containers if one.status == "running")
-    return tuple(_workload(name, one) for _, name, one in named)
+    """Engines first."""
+    running = [one for one in containers if one.status == "running"]
+    ordered = sorted(running, key=lambda one: (not _service(one).startswith("engine"), _service(one)))
+    return tuple(_workload(_service(one), one) for one in ordered)
 
 
 def run_python(container: Any, code: str) -> str | None:
     """None where the image holds no Python or the container does not run."""
     from docker.errors import APIError
 
-    try:
-        exit_code, said = container.exec_run([*PYTHON, "-c", code])
-    except APIError:
-        return None
-    return None if exit_code else said.decode(errors="replace")
+    for python in (PYTHON, ("python3",)):
+        try:
+            exit_code, said = container.exec_run([*python, "-c", code])
+        except APIError:
+            continue
+        if not exit_code:
+            return str(said.decode(errors="replace"))
+    return None
 
 
 def _service(container: Any) -> str:
@@ -37,7 +41,7 @@ def _workload(name: str, container: Any) -> Workload:
     config, host = attributes["Config"], attributes["HostConfig"]
     asked = Workload(
         name=name,
-        image=attributes["Image"],
+        image=config["Image"],
         argv=(*(config.get("Entrypoint") or ()), *(config.get("Cmd") or ())),
         environment=dict(one.partition("=")[::2] for one in config.get("Env") or ()),
         uids=_uids(config.get("User") or "0"),
@@ -46,7 +50,7 @@ def _workload(name: str, container: Any) -> Workload:
         read_only_root=bool(host.get("ReadonlyRootfs")),
     )
     seen = read_process(name, int(attributes["State"]["Pid"]))
-    if seen is None or seen.argv != asked.argv:
+    if seen is None or not set(config.get("Cmd") or ()) <= set(seen.argv):
         return asked
     return replace(
         asked, uids=seen.uids, capabilities=seen.capabilities, no_new_privileges=seen.no_new_privileges

@@ -20,6 +20,7 @@ from dsdeploy.adapters.log_files import follow_lines, tail_lines
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations
 from dsdeploy.adapters.workloads import memory_has_room, read_process
 from dsdeploy.core.errors import EngineDied, EngineNotHealthy, InstallError
+from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.layout import RUN_FOLDER
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import (
@@ -39,6 +40,7 @@ _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _START_S = 60
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; the wait for health is no shorter than reading the weights from it
 _LOG_LINES = 12
+_RENEW_S = 40
 
 
 class ProcessTarget:
@@ -87,6 +89,19 @@ class ProcessTarget:
             name = "starting"
         pid = state.get("engine_pid")
         return Service(name, pid, int(state.get("restarts", 0)), _log_tail(release))
+
+    def take_keys(self, release: Release, keys: tuple[ApiKey, ...]) -> None:
+        """llama.cpp reads its keys once, so that the engine starts again."""
+        state = self._state(release)
+        if not state:
+            return
+        asked = state["engine_pid"]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(state["supervisor_pid"]).send_signal(signal.SIGHUP)
+        end = time.monotonic() + _RENEW_S
+        while self._state(release).get("engine_pid") in (asked, None) and time.monotonic() < end:
+            time.sleep(0.1)
+        self._wait_healthy(release, restarts=state["restarts"])
 
     def removal(self, release: Release) -> tuple[Operation, ...]:
         stop = (Operation("stop-process", {"name": release.name}),) if self._state(release) else ()
@@ -164,7 +179,7 @@ class ProcessTarget:
         except psutil.TimeoutExpired:
             keeper.kill()
 
-    def _wait_healthy(self, release: Release) -> None:
+    def _wait_healthy(self, release: Release, restarts: int = 0) -> None:
         loading_s = sum(one.size_bytes for one in release.weights.files) / _LOAD_BYTES_PER_S
         wait_s = float(os.environ.get("DSDEPLOY_START_S") or _START_S) + loading_s
         end = time.monotonic() + wait_s
@@ -174,7 +189,7 @@ class ProcessTarget:
                 return
             state = self._state(release)
             seen = seen or bool(state)
-            if seen and (not state or state["restarts"] > 0):
+            if seen and (not state or state["restarts"] > restarts):
                 raise EngineDied(
                     text("engine-died", name=release.name, log=_tail_text(release)),
                     hint=text("engine-log-hint", path=_run(release) / ENGINE_LOG),
