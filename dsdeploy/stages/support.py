@@ -40,10 +40,7 @@ def gather(release: Release, target: Target, lines: int, progress: Progress) -> 
     for name, ask in (
         ("engine.log", lambda: "\n".join(target.logs(release, lines))),
         ("service.json", lambda: _json(to_document(target.observe(release)))),
-        (
-            "workloads.json",
-            lambda: _json([to_document(replace(one, environment={})) for one in target.workloads(release)]),
-        ),
+        ("workloads.json", lambda: _json([_shown(one) for one in target.workloads(release)])),
         ("machine.json", lambda: _json(success_document(Result("profile", judge_profile(detect_machine())), "en"))),
     ):
         found[name] = _told(ask)
