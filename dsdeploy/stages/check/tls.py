@@ -6,9 +6,9 @@ from dsdeploy.adapters.tls import Handshake, handshake
 from dsdeploy.core.texts import text
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
 
-# NIST SP 800-52 Rev. 2, sections 3.1 and 3.3.1: TLS 1.2 and 1.3 only, suites with forward secrecy and AEAD preferred.
+# NIST SP 800-52 Rev. 2, sections 3.1 and 3.3.1: TLS 1.2 and 1.3; of their suites those with AEAD.
 _MODERN, _OLD = ("TLSv1.2", "TLSv1.3"), ("TLSv1", "TLSv1.1")
-_WEAK = ("RC4", "3DES", "DES-", "NULL", "EXPORT", "MD5", "CBC", "_SHA")
+_AEAD = ("GCM", "CCM", "CHACHA20")
 _DAYS_LEFT = 30
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -32,7 +32,7 @@ def modern(subject: Subject) -> Outcome:
     if old:
         message = text("check-tls-old", versions=", ".join(old))
         return failed(message, text("check-tls-hint"), measured=", ".join((found.version, *old)), limit=limit)
-    if found.version not in _MODERN or any(word in found.cipher for word in _WEAK):
+    if found.version not in _MODERN or not any(word in found.cipher for word in _AEAD):
         return failed(text("check-tls-weak"), text("check-tls-hint"), measured=measured, limit=limit)
     return passed(text("check-tls-modern"), measured=measured, limit=limit)
 
