@@ -1,12 +1,14 @@
 """An earlier report against a newer one, controls and metrics from findings, and percentiles that say how sure."""
 
 import random
+import time
 
 import pytest
 
 from dsdeploy.adapters.bundle.keys import generate_key, load_private, load_public
 from dsdeploy.adapters.log_files import tail_lines
 from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, verify_report, write_report
+from dsdeploy.adapters.targets.process import supervisor
 from dsdeploy.core.checks import check_facts
 from dsdeploy.core.comparison import compare
 from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls
@@ -127,6 +129,26 @@ def test_a_log_is_read_on_from_the_file_it_was_rotated_to(tmp_path):
     (tmp_path / "engine.log.1").write_text("1\n2\n3\n")
     log.write_text("4\n5")
     assert list(tail_lines(log, 4)) == ["2", "3", "4", "5"]
+
+
+def test_logs_are_set_aside_in_order_and_forgotten_by_number_and_age(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "LOG_BYTES", 10)
+    monkeypatch.setattr(supervisor, "LOG_FILES", 4)
+    log = tmp_path / "engine.log"
+    supervisor.keep_log_small(log)
+    with log.open("ab") as engine:  # as an engine holds it
+        for number in range(5):
+            engine.write(b"start %d of the engine\n" % number)
+            engine.flush()
+            supervisor.keep_log_small(log)
+    assert log.read_bytes() == b"" and [one.name for one in sorted(tmp_path.iterdir())] == [
+        "engine.log", "engine.log.1", "engine.log.2", "engine.log.3",
+    ]  # fmt: skip
+    assert (tmp_path / "engine.log.1").read_text() == "start 4 of the engine\n"
+    assert (tmp_path / "engine.log.3").read_text() == "start 2 of the engine\n"
+    log.write_text("a long time later\n")
+    supervisor.keep_log_small(log, time.time() + (supervisor.LOG_DAYS + 1) * 86400)
+    assert [one.name for one in tmp_path.iterdir()] == ["engine.log"]
 
 
 def test_every_check_has_a_planted_fault_and_the_table_of_them_is_up_to_date():
