@@ -5,4 +5,4 @@ from typing import Any
 
 
 def on_page_markdown(markdown: str, **_: Any) -> str:
-    return re.sub(r"^\[(简体中文|English)\]\([\w./-]+\)(?: · )?", "", markdown, flags=re.MULTILINE)
+    return re.sub(r"^\[(简体中文|中文|English)\]\([\w./-]+\)(?: · )?", "", markdown, flags=re.MULTILINE)
