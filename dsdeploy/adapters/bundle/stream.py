@@ -6,6 +6,8 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol
 
+from dsdeploy.adapters.files import write_at
+
 _CHUNK_BYTES = 2 * 2**20
 _CHUNKS = 4
 
@@ -67,14 +69,6 @@ class Copier:
             for futures in busy:
                 for future in futures:
                     future.result()
-
-
-def write_at(target: int, content: bytes | memoryview, at_bytes: int) -> None:
-    """All of `content`. Raises OSError."""
-    left = memoryview(content)
-    while left:
-        written = os.pwrite(target, left, at_bytes)
-        left, at_bytes = left[written:], at_bytes + written
 
 
 def read_at(source: int, size_bytes: int, at_bytes: int) -> bytes:

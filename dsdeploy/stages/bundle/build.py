@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import Any
 
 from dsdeploy.adapters.bundle.journal import Journal
-from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed, write_at
+from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
+from dsdeploy.adapters.files import write_at
 from dsdeploy.core.bundle.names import PARTIAL, volume_name
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, header, padding_bytes
 from dsdeploy.core.bundle.values import Blob, Extent, Volume
