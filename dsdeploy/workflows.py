@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
     from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.hubs import Source
+    from dsdeploy.core.bundle.values import Inventory
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
     from dsdeploy.core.progress import Progress
@@ -35,8 +36,9 @@ if TYPE_CHECKING:
     )
     from dsdeploy.stages.bundle.create import Created, Order
     from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
-    from dsdeploy.stages.bundle.load import Consent, Loaded
+    from dsdeploy.stages.bundle.load import Consent, Loaded, Place
     from dsdeploy.stages.bundle.verify import Verified
+    from dsdeploy.stages.bundle.versions import Pruned, Switched
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
 
@@ -253,20 +255,30 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     from dataclasses import replace
 
     from dsdeploy.adapters.bundle.images import save_engine_image, save_images
+    from dsdeploy.adapters.templates import chart_folder
+    from dsdeploy.core.bundle.deployed_images import images_named, lacking
     from dsdeploy.core.errors import PayloadMissing
     from dsdeploy.stages.bundle.create import create
-    from dsdeploy.stages.bundle.gather import gather
+    from dsdeploy.stages.bundle.gather import describe_images, gather, judge_images
+    from dsdeploy.stages.install import desired_release
 
-    found, _ = _plan(path)
+    found, words = _plan(path)
     order = replace(order, name=order.name or found.model_id.lower())
-    if _held_weights(found, layout) is None:
+    held = _held_weights(found, layout)
+    if held is None:
         message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)
         raise PayloadMissing(message, hint=text("weights-not-fetched-hint"))
     staging = order.out.with_name(order.out.name + ".images")
     images = save_images(order.images, staging)
+    named: tuple[str, ...] = ()
     if found.target == "compose":
         images = (*images, save_engine_image(staging))
-    gathered = gather(path, (layout.weights(found.model_id, found.format),), order.include, images, order.wheels)
+    if found.target != "process":
+        named = images_named(_rendered(found, words, desired_release(found, words, held, layout, "default")))
+        images = (*images, *save_images(lacking(named, describe_images(images)), staging))
+    folder = layout.weights(found.model_id, found.format)
+    gathered = gather(path, (folder,), order.include, images, order.wheels, chart_folder())
+    judge_images(named, gathered)
     made = create(order, gathered, dict(os.environ), progress)
     shutil.rmtree(staging, ignore_errors=True)
     return Result("bundle create", made)
@@ -286,20 +298,78 @@ def bundle_load(
     layout: Layout,
     trust: tuple[Path, ...],
     consent: Consent,
+    place: Place,
     progress: Progress,
-    *,
-    skip_images: bool,
 ) -> Result[Loaded]:
-    from pathlib import Path
-
-    from dsdeploy.adapters.bundle.images import load_images
     from dsdeploy.stages.bundle.load import load
     from dsdeploy.stages.bundle.opening import trusted_keys
 
     loaded = load(folders, layout, trusted_keys(trust, layout.home), consent, progress)
-    if not skip_images:
-        load_images(tuple(Path(one) for one in loaded.images))
-    return Result("bundle load", loaded)
+    return Result("bundle load", _deliver(loaded, layout, place, progress))
+
+
+def install_bundle(
+    folder: Path,
+    layout: Layout,
+    name: str,
+    trust: tuple[Path, ...],
+    consent: Consent,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Result[Installed]:
+    """From a medium, or from a version that is loaded already, to a running service. No network is used."""
+    from pathlib import Path
+
+    from dsdeploy.adapters.bundle.images import DOCKER
+    from dsdeploy.adapters.hubs import Source
+    from dsdeploy.core.errors import BundleUsage
+    from dsdeploy.core.values import Operation
+    from dsdeploy.stages.bundle.load import Place, loaded_plan
+
+    plan = loaded_plan(folder, layout)
+    if plan is None and dry_run:
+        raise BundleUsage(text("bundle-not-loaded", path=folder), hint=text("bundle-not-loaded-hint"))
+    if plan is None:
+        _consent(agree, (Operation("load-bundle", {"path": str(folder)}),))
+        loaded = bundle_load((folder,), layout, trust, consent, Place(None), progress).data
+        plan = Path(loaded.plan)
+        _deliver(loaded, layout, Place(DOCKER if _plan(plan)[0].target == "compose" else None), progress)
+    return install(plan, layout, name, Source(), agree, progress, dry_run=dry_run)
+
+
+def bundle_inventory(layout: Layout, out: Path) -> Result[Inventory]:
+    import json
+
+    from dsdeploy.adapters.files import write_whole
+    from dsdeploy.core.documents import to_document
+    from dsdeploy.core.errors import BundleNotWritable
+    from dsdeploy.stages.bundle.versions import inventory
+
+    found = inventory(layout)
+    try:
+        write_whole(out, json.dumps(to_document(found), indent=1) + "\n", 0o644)
+    except OSError as error:
+        message = text("not-writable", path=out, reason=error.strerror or error)
+        raise BundleNotWritable(message, hint=text("not-writable-hint")) from error
+    return Result("bundle inventory", found)
+
+
+def bundle_prune(layout: Layout, keep: int, agree: Agree, *, dry_run: bool) -> Result[Pruned]:
+    from dsdeploy.stages.bundle.versions import Pruned, prunable, prune, prune_operations
+
+    old = prunable(layout, keep)
+    if dry_run or not old:
+        return Result("bundle prune", Pruned((), 0, prune_operations(old)))
+    _consent(agree, prune_operations(old))
+    return Result("bundle prune", prune(layout, old))
+
+
+def bundle_rollback(layout: Layout, name: str | None, sequence: int | None) -> Result[Switched]:
+    from dsdeploy.stages.bundle.versions import roll_back
+
+    return Result("bundle rollback", roll_back(layout, name, sequence))
 
 
 def bundle_inspect(folders: tuple[Path, ...], layout: Layout, trust: tuple[Path, ...]) -> Result[Inspected]:
@@ -346,6 +416,21 @@ def _plan(path: Path) -> tuple[Plan, str]:
     from dsdeploy.stages.plan import load_plan
 
     return load_plan(path), path.read_text(encoding="utf-8")
+
+
+def _deliver(loaded: Loaded, layout: Layout, place: Place, progress: Progress) -> Loaded:
+    """Brings the images of a loaded version to where they are run from."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from dsdeploy.adapters.bundle.images import deliver_images
+    from dsdeploy.adapters.bundle.site import Site
+
+    if place.name is None or not loaded.images:
+        return loaded
+    archives = tuple(map(Path, loaded.images))
+    delivered = deliver_images(archives, place.name, Site(layout).uploads, place.ca_file, progress)
+    return replace(loaded, delivered=delivered)
 
 
 def _consent(agree: Agree, operations: tuple[Operation, ...]) -> None:

@@ -1,4 +1,4 @@
-"""The Jinja templates: in the checkout's `templates/`, or in the installed wheel."""
+"""Templates and the chart: in the checkout's `templates/` and `helm/`, or in the installed wheel."""
 
 from pathlib import Path
 
@@ -11,3 +11,8 @@ def template(name: str) -> str:
         if (place / name).is_file():
             return (place / name).read_text(encoding="utf-8")
     raise FileNotFoundError(name)
+
+
+def chart_folder() -> Path | None:
+    """The Helm chart; None for an installation that lacks it."""
+    return next((place for one in _PLACES if (place := one.parent / "helm/dsdeploy").is_dir()), None)

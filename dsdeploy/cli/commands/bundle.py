@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dsdeploy import workflows
+from dsdeploy.cli.commands import bundle_site
 from dsdeploy.cli.commands.install import layout
 from dsdeploy.cli.house import House
 
@@ -15,6 +16,7 @@ def add(app: typer.Typer, house: House) -> None:
     app.add_typer(bundle, name="bundle")
     _add_making(bundle, house)
     _add_taking(bundle, house)
+    bundle_site.add(bundle, house)
 
 
 def _add_making(bundle: typer.Typer, house: House) -> None:
@@ -111,18 +113,20 @@ def _add_taking(bundle: typer.Typer, house: House) -> None:
         trust: Annotated[list[Path] | None, trust_flag] = None,
         allow_unsigned: Annotated[bool, unsigned_flag] = False,
         allow_rollback: Annotated[bool, house.flag("--allow-rollback", "help-bundle-allow-rollback")] = False,
-        skip_images: Annotated[bool, house.flag("--skip-images", "help-bundle-skip-images")] = False,
+        images_to: Annotated[str, house.flag("--images-to", "help-bundle-images-to")] = "docker",
+        ca_file: Annotated[Path | None, house.flag("--ca-file", "help-ca-file")] = None,
         home: Annotated[Path | None, home_flag] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.bundle import loaded_rows
-        from dsdeploy.stages.bundle.load import Consent
+        from dsdeploy.stages.bundle.load import Consent, Place
 
         consent = Consent(allow_unsigned, allow_rollback)
+        place = Place(None if images_to == "none" else images_to, ca_file)
         house.finish(
             "bundle load",
             lambda: workflows.bundle_load(
-                tuple(folder), layout(home), tuple(trust or ()), consent, house.progress(), skip_images=skip_images
+                tuple(folder), layout(home), tuple(trust or ()), consent, place, house.progress()
             ),
             loaded_rows,
             as_json,

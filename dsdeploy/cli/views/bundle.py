@@ -2,11 +2,13 @@
 
 from dsdeploy.adapters.bundle.keys import KeyPair, Signer
 from dsdeploy.cli.views.table import Table
+from dsdeploy.core.bundle.values import Inventory
 from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.bundle.create import Created
 from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
 from dsdeploy.stages.bundle.load import Loaded
 from dsdeploy.stages.bundle.verify import Verified
+from dsdeploy.stages.bundle.versions import Pruned, Switched
 
 Rows = list[tuple[str, ...]]
 
@@ -41,6 +43,10 @@ def loaded_rows(loaded: Loaded, language: str) -> Table:
 
     rows: Rows = [*_told(loaded, language), *_signed(loaded.signers, language), (say("bundle-row-plan"), loaded.plan)]
     rows += [(say("bundle-row-image"), image) for image in loaded.images]
+    rows += [(one.reference, one.pinned) for one in loaded.delivered]
+    for digest in (digest for one in loaded.delivered for digest in one.large_layers):
+        rows.append((say("warning"), text("bundle-large-layer", digest=digest).render(language)))
+    rows += [(say("bundle-row-aside"), path) for path in loaded.set_aside]
     if loaded.previous:
         rows.append((say("bundle-row-previous"), loaded.previous))
     if loaded.rolled_back:
@@ -78,6 +84,32 @@ def difference_rows(found: Difference, language: str) -> Table:
     rows += [(say("bundle-row-removed"), path) for path in found.removed]
     rows += [(say("bundle-row-changed"), path) for path in found.changed]
     return _head(language), [*rows, (say("bundle-row-same"), f"{found.same:,}")]
+
+
+def inventory_rows(found: Inventory, language: str) -> Table:
+    size = sum(one.size_bytes for one in found.blobs)
+    rows: Rows = [
+        (text("bundle-row-contents").render(language), f"{len(found.blobs):,}"),
+        (text("bundle-row-bytes").render(language), f"{size:,}"),
+    ]
+    return _head(language), rows
+
+
+def pruned_rows(done: Pruned, language: str) -> Table:
+    head = text("bundle-row-removed-version").render(language)
+    rows: Rows = [(head, path) for path in done.versions]
+    if not done.versions:
+        rows = [(text("outcome-planned").render(language), one.text.render(language)) for one in done.operations]
+    return _head(language), [*rows, (text("bundle-row-freed").render(language), f"{done.freed_bytes:,}")]
+
+
+def switched_rows(done: Switched, language: str) -> Table:
+    rows: Rows = [
+        (text("bundle-row-name").render(language), done.name),
+        (text("bundle-row-sequence").render(language), str(done.sequence)),
+        (text("bundle-row-plan").render(language), done.plan),
+    ]
+    return _head(language), rows
 
 
 def _head(language: str) -> tuple[str, ...]:

@@ -13,6 +13,10 @@ At the site, under HOME/bundles:
     NAME/SEQUENCE-ROOT/            one loaded version: root, signature, and `files/`
     NAME/current                   symlink to the version in use; switching it is one rename
     .incoming-ROOT/                a load that is under way: `head/` (root, signature), journal, `HEX.partial`, `HEX`
+    .pruned-…/                     a version on its way out
+    .uploads/                      images on their way into a registry
+
+Weights that came by `fetch` lie aside as HOME/weights/MODEL/FORMAT.before-TIME once a bundle brought the same model.
 """
 
 import re
@@ -35,6 +39,9 @@ BUNDLES = "bundles"
 CURRENT = "current"
 FILES = "files"
 INCOMING = ".incoming-"
+PRUNED = ".pruned-"
+UPLOADS = ".uploads"
+ASIDE = ".before-"
 HEAD = "head"
 LOCK = "lock"
 TRUST = "trust"
@@ -46,7 +53,8 @@ WEIGHTS = "weights"
 IMAGES = "images"
 EXTRA = "extra"
 WHEELS = "wheels"
-TOPS = (PLAN, WEIGHTS, IMAGES, EXTRA, WHEELS)
+CHART = "chart"
+TOPS = (PLAN, WEIGHTS, IMAGES, EXTRA, WHEELS, CHART)
 
 # What operating systems leave in the root folder of a medium; never read.
 DROPPINGS = ("lost+found", "System Volume Information", "$RECYCLE.BIN", ".Trashes", ".fseventsd", "TRANS.TBL")

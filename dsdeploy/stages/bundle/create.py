@@ -19,14 +19,14 @@ from dsdeploy.core.bundle.safety import judge
 from dsdeploy.core.bundle.sbom import sbom
 from dsdeploy.core.bundle.signature import encode_envelope, statement
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, member_bytes
-from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, encode
+from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, Inventory, encode
 from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, cut
 from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 from dsdeploy.stages.bundle.build import Builder, Built, write_failed
 from dsdeploy.stages.bundle.gather import Content, Gathered
-from dsdeploy.stages.bundle.opening import judge_root, read_root
+from dsdeploy.stages.bundle.opening import judge_root, read_base
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,7 +71,7 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
     capacity = volume_capacity(order.volume)
     signing = tuple(keys.load_private(path) for path in order.keys)
     base = None if order.base is None else _load_base(order.base)
-    held = {blob.sha256: blob for blob in base[1].blobs} if base else {}
+    held = {blob.sha256: blob for blob in base[1]} if base else {}
     contents = tuple(one for one in gathered.contents if one.sha256 not in held)
     try:
         order.out.mkdir(parents=True, exist_ok=True)
@@ -172,11 +172,15 @@ def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:
         raise BundleNoRoom(message, hint=text("bundle-no-room-hint"))
 
 
-def _load_base(path: Path) -> tuple[Base, Bundle]:
+def _load_base(path: Path) -> tuple[Base, tuple[Blob, ...]]:
+    """An earlier bundle or a site's inventory, and what it holds. Raises BundleMissing, BundleUnsafe."""
     content = read_root_of(path)
-    bundle = read_root(content)
-    judge_root(bundle)
-    return Base(bundle.name, bundle.sequence, hashlib.sha256(content).hexdigest()), bundle
+    found = read_base(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if isinstance(found, Inventory):
+        return Base(found.site, 0, sha256), found.blobs
+    judge_root(found)
+    return Base(found.name, found.sequence, sha256), found.blobs
 
 
 def _root(

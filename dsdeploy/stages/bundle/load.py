@@ -8,8 +8,9 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dsdeploy.adapters.bundle import audit, keys
+from dsdeploy.adapters.bundle.images import Delivered
 from dsdeploy.adapters.bundle.journal import Journal
-from dsdeploy.adapters.bundle.media import open_regular
+from dsdeploy.adapters.bundle.media import open_regular, read_head
 from dsdeploy.adapters.bundle.site import Site, blob_paths, sync_folder
 from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
 from dsdeploy.adapters.files import write_whole
@@ -23,7 +24,6 @@ from dsdeploy.core.errors import (
     BundleUnsafe,
     DsdeployError,
     SequenceOlder,
-    WeightsInTheWay,
 )
 from dsdeploy.core.layout import WEIGHTS_FILE, Layout
 from dsdeploy.core.progress import Progress
@@ -46,6 +46,14 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the images go: docker, containerd, a registry as HOST[:PORT][/PREFIX], or None: nowhere yet."""
+
+    name: str | None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     name: str
     sequence: int
@@ -59,6 +67,8 @@ class Loaded:
     previous: str | None
     plan: str
     images: tuple[str, ...]
+    set_aside: tuple[str, ...]
+    delivered: tuple[Delivered, ...] = ()
 
 
 def load(
@@ -85,18 +95,34 @@ def load(
     return loaded
 
 
+def loaded_plan(folder: Path, layout: Layout) -> Path | None:
+    """The plan of a version that is here: `folder` is the version itself, or a medium with its root."""
+    plan = folder / names.FILES / names.PLAN
+    if plan.is_file():
+        return plan
+    root_sha256 = hashlib.sha256(read_head((folder,)).root).hexdigest()
+    here = [one for one in Site(layout).versions() if one.root_sha256 == root_sha256]
+    return next(
+        (
+            one.folder / names.FILES / names.PLAN
+            for one in here
+            if Site(layout).current(one.bundle.name) == one.folder.resolve()
+        ),
+        None,
+    )
+
+
 def _load(opened: Opened, site: Site, consent: Consent, progress: Progress) -> Loaded:
     bundle = opened.bundle
     version = site.version_folder(bundle, opened.root_sha256)
     site.folder.mkdir(parents=True, exist_ok=True)
     with Journal(site.folder / names.LOCK):
         older = _judge_sequence(opened, site, consent)
-        _judge_weights(bundle, site)
         previous = site.current(bundle.name)
         if not version.is_dir():
             _bring(opened, site, version, progress)
         shutil.rmtree(site.incoming(opened.root_sha256), ignore_errors=True)
-        site.link_weights(bundle)
+        aside = site.link_weights(bundle)
         site.switch(version)
     return Loaded(
         bundle.name,
@@ -111,12 +137,13 @@ def _load(opened: Opened, site: Site, consent: Consent, progress: Progress) -> L
         None if previous in (None, version.resolve()) else str(previous),
         str(version / names.FILES / names.PLAN),
         tuple(str(version / names.FILES / image.path) for image in bundle.images),
+        tuple(map(str, aside)),
     )
 
 
 def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> None:
     bundle, incoming = opened.bundle, site.incoming(opened.root_sha256)
-    held = blob_paths(site.versions())
+    held = {sha256: path for sha256, (path, _) in site.fetched().items()} | blob_paths(site.versions())
     lacking = [blob for blob in bundle.blobs if blob.sha256 not in bundle.carried and blob.sha256 not in held]
     if lacking:
         base = f"{bundle.base.name} {bundle.base.sequence}" if bundle.base else "-"
@@ -166,13 +193,6 @@ def _judge_sequence(opened: Opened, site: Site, consent: Consent) -> bool:
         message = text("sequence-older", name=bundle.name, found=bundle.sequence, newest=newest)
         raise SequenceOlder(message, hint=text("sequence-older-hint"))
     return True
-
-
-def _judge_weights(bundle: Bundle, site: Site) -> None:
-    for model in bundle.models:
-        place = site.layout.weights(model.model_id, model.format)
-        if place.exists() and not place.is_symlink():
-            raise WeightsInTheWay(text("weights-in-the-way", path=place), hint=text("weights-in-the-way-hint"))
 
 
 def _judge_room(incoming: Path, bundle: Bundle) -> None:

@@ -8,7 +8,7 @@ from dsdeploy.adapters.bundle import keys, media
 from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.safety import judge
 from dsdeploy.core.bundle.signature import Envelope, decode_envelope, subjects
-from dsdeploy.core.bundle.values import Bundle, decode
+from dsdeploy.core.bundle.values import Bundle, Inventory, decode, decode_base
 from dsdeploy.core.errors import BundleAltered, BundleUnsafe, SignatureInvalid, SignatureMissing, SignerUnknown
 from dsdeploy.core.texts import text
 
@@ -55,6 +55,14 @@ def read_root(content: bytes) -> Bundle:
     """Raises BundleUnsafe."""
     try:
         return decode(content)
+    except (ValueError, RecursionError) as error:
+        raise _unsafe(error) from error
+
+
+def read_base(content: bytes) -> Bundle | Inventory:
+    """Raises BundleUnsafe."""
+    try:
+        return decode_base(content)
     except (ValueError, RecursionError) as error:
         raise _unsafe(error) from error
 
