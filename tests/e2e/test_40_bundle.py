@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,28 @@ def test_a_site_without_a_network_serves_what_the_bundle_brought(carried, tmp_pa
     held = run_json("fetch", plan, "--home", home, "--yes", "--endpoint", "http://127.0.0.1:9")
     assert held["data"]["operations"] == []
     assert run_json("render", plan, "--home", home, "--out", str(tmp_path / "out"))["status"] == "ok"
+
+
+def test_one_command_goes_from_a_medium_to_a_healthy_service_without_a_network(carried, tmp_path):
+    medium, home = str(carried / "medium"), str(tmp_path / "home")
+    commands = [
+        ["install", medium, "--home", home, "--yes", "--dry-run"],
+        ["install", medium, "--home", home, "--yes"],
+        ["install", medium, "--home", home, "--yes", "--trust", str(carried / "alice.pub")],
+        ["install", medium, "--home", home, "--yes", "--dry-run"],
+        ["check", "--home", home],
+        ["install", str(tmp_path / "home/bundles/smoke/current"), "--home", home, "--yes"],
+        ["uninstall", "--home", home, "--yes"],
+    ]
+    (tmp_path / "commands").write_text(json.dumps(commands))
+    words = ["unshare", "-rn", sys.executable, "-m", "tests.e2e.offline", str(tmp_path / "commands")]
+    r = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=300)
+    said = [json.loads(line) for line in r.stdout.splitlines()]
+    codes = [one["errors"][0]["code"] if one["errors"] else one["status"] for one in said]
+    assert codes[:4] == ["BundleUsage", "SignerUnknown", "ok", "ok"], r.stdout + r.stderr
+    assert said[2]["data"]["changed"] and not said[3]["data"]["changed"]
+    assert said[4]["exit_code"] == 0, said[4]
+    assert not said[5]["data"]["changed"] and codes[6] == "ok"
 
 
 def test_who_signed_what_is_in_it_and_what_differs(carried):
