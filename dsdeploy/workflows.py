@@ -398,6 +398,12 @@ def bundle_keygen(folder: Path, name: str, algorithm: str) -> Result[KeyPair]:
     return Result("bundle keygen", generate_key(folder, name, algorithm))
 
 
+def bundle_public_key(key: str, folder: Path, name: str) -> Result[KeyPair]:
+    from dsdeploy.adapters.bundle.keys import export_public
+
+    return Result("bundle public-key", export_public(key, folder, name))
+
+
 def _installed_plan(release: Release) -> Plan | None:
     """The plan beside the release; None where it was broken since, which a check of its own finds."""
     from pathlib import Path

@@ -31,11 +31,22 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
 
         house.finish("bundle keygen", lambda: workflows.bundle_keygen(out, name, algorithm), key_rows, as_json)
 
+    @bundle.command("public-key", help=house.say("help-bundle-public-key"))
+    def public_key(
+        key: Annotated[str, typer.Argument(help=house.say("help-bundle-key"))],
+        out: Annotated[Path, house.flag("--output", "help-bundle-keys-out")] = Path("."),
+        name: Annotated[str, house.flag("--name", "help-bundle-key-name")] = "dsdeploy-bundle",
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.bundle import key_rows
+
+        house.finish("bundle public-key", lambda: workflows.bundle_public_key(key, out, name), key_rows, as_json)
+
     @bundle.command("create", help=house.say("help-bundle-create"))
     def create(
         plan: Annotated[Path, typer.Argument(help=house.say("help-plan-file"))],
         out: Annotated[Path, house.flag("--output", "help-bundle-output")],
-        key: Annotated[list[Path] | None, house.flag("--key", "help-bundle-key")] = None,
+        key: Annotated[list[str] | None, house.flag("--key", "help-bundle-key")] = None,
         name: Annotated[str | None, house.flag("--name", "help-bundle-name")] = None,
         volume_size: Annotated[str | None, house.flag("--volume-size", "help-bundle-volume-size")] = None,
         base: Annotated[Path | None, house.flag("--base", "help-bundle-base")] = None,

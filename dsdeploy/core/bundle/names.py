@@ -10,7 +10,7 @@ On the media, in one folder or in many:
     NAME-v0001-of-0004.tar         a volume: a plain ustar of extents `blobs/sha256/HEX.OFFSET-LENGTH`
 
 At the site, under HOME/bundles:
-    NAME/SEQUENCE-ROOT/            one loaded version: root, signature, and `files/`
+    NAME/SEQUENCE-ROOT/            one loaded version: root, signature, `files/`, and `oci/` as a view of its weights
     NAME/current                   symlink to the version in use; switching it is one rename
     .incoming-ROOT/                a load that is under way: `head/` (root, signature), journal, `HEX.partial`, `HEX`
     .pruned-…/                     a version on its way out
@@ -30,6 +30,9 @@ SBOM = "SBOM.cdx.json"
 VERIFY_SCRIPT = "verify.sh"
 SIGNED_TEXTS = (ROOT, EXTENT_SUMS, FILE_SUMS, SM3_SUMS, SBOM, VERIFY_SCRIPT)
 
+MODEL_SIGNATURE = "model.sig"
+TEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")
+
 PARTIAL = ".partial"
 BUILD_JOURNAL = ".dsdeploy-build.journal"
 LOAD_JOURNAL = "load.journal"
@@ -38,6 +41,7 @@ AUDIT_LOG = "audit.jsonl"
 BUNDLES = "bundles"
 CURRENT = "current"
 FILES = "files"
+OCI = "oci"
 INCOMING = ".incoming-"
 PRUNED = ".pruned-"
 UPLOADS = ".uploads"
@@ -61,6 +65,10 @@ DROPPINGS = ("lost+found", "System Volume Information", "$RECYCLE.BIN", ".Trashe
 
 BUNDLE_NAME = re.compile(r"[a-z0-9][a-z0-9._-]{0,63}")
 EXTENT_FOLDER = "blobs/sha256"
+
+
+def model_signature_name(model_id: str, format: str) -> str:
+    return f"{model_id}.{format}.{MODEL_SIGNATURE}"
 
 
 def volume_name(bundle: str, number: int, count: int) -> str:

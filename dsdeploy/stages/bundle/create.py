@@ -12,12 +12,14 @@ from typing import Any
 import dsdeploy
 from dsdeploy.adapters.bundle import audit, keys
 from dsdeploy.adapters.bundle.journal import Journal
+from dsdeploy.adapters.bundle.keys.base import ECDSA_P256, SigningKey
 from dsdeploy.adapters.bundle.media import read_root_of
 from dsdeploy.adapters.bundle.stream import Copier
 from dsdeploy.core.bundle import names, sums
+from dsdeploy.core.bundle.model_signature import model_signature, model_statement
 from dsdeploy.core.bundle.safety import judge
 from dsdeploy.core.bundle.sbom import sbom
-from dsdeploy.core.bundle.signature import encode_envelope, statement
+from dsdeploy.core.bundle.signature import encode_envelope, statement, to_be_signed
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, member_bytes
 from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, Inventory, encode
 from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, cut
@@ -35,7 +37,7 @@ class Order:
 
     out: Path
     name: str
-    keys: tuple[Path, ...]
+    keys: tuple[str, ...]
     volume: str | None = None
     base: Path | None = None
     sequence: int | None = None
@@ -136,7 +138,11 @@ def _begin(
         return int(journal.entries[0]["sequence"]), str(journal.entries[0]["created"])
     leftover = [one for one in order.out.iterdir() if one != journal.path]
     texts = (*names.SIGNED_TEXTS, names.SIGNATURE)
-    if any(not one.name.startswith((order.name + "-v", *texts)) for one in leftover):
+    if any(
+        not one.name.startswith((order.name + "-v", *texts))
+        and not one.name.removesuffix(names.PARTIAL).endswith(names.MODEL_SIGNATURE)
+        for one in leftover
+    ):
         raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
     if leftover and not journal.entries:
         raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
@@ -216,7 +222,7 @@ def _root(
     return bundle
 
 
-def _seal(out: Path, bundle: Bundle, signing: tuple[Any, ...]) -> tuple[str, tuple[str, ...]]:
+def _seal(out: Path, bundle: Bundle, signing: tuple[SigningKey, ...]) -> tuple[str, tuple[str, ...]]:
     """Writes the texts, the root and, as the very last, the signature; without keys there is none."""
     script = resources("dsdeploy.core.data").joinpath("verify.sh").read_text(encoding="utf-8")
     texts = {
@@ -228,6 +234,7 @@ def _seal(out: Path, bundle: Bundle, signing: tuple[Any, ...]) -> tuple[str, tup
         names.VERIFY_SCRIPT: script,
     }
     texts = {name: content for name, content in texts.items() if content or name != names.SM3_SUMS}
+    texts |= _model_signatures(bundle, signing)
     digests = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in texts.items()}
     for name, content in texts.items():
         _put(out / name, content)
@@ -235,6 +242,19 @@ def _seal(out: Path, bundle: Bundle, signing: tuple[Any, ...]) -> tuple[str, tup
     if signing:
         _put(out / names.SIGNATURE, encode_envelope(envelope).decode())
     return digests[names.ROOT], tuple(one.key_id for one in envelope.signatures)
+
+
+def _model_signatures(bundle: Bundle, signing: tuple[SigningKey, ...]) -> dict[str, str]:
+    """A signature of each model by the first key that OpenSSF's format knows; without such a key there is none."""
+    key = next((one for one in signing if one.public.algorithm == ECDSA_P256), None)
+    if key is None:
+        return {}
+    signed = {}
+    for model in bundle.models:
+        said = model_statement(bundle, model)
+        name = names.model_signature_name(model.model_id, model.format)
+        signed[name] = model_signature(said, key.sign(to_be_signed(said)), key.public.pem)
+    return signed
 
 
 def _put(path: Path, content: str) -> None:

@@ -16,6 +16,7 @@ from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.stamps import save_stamps
 from dsdeploy.core.bundle import names
+from dsdeploy.core.bundle.modelpack import oci_layout
 from dsdeploy.core.bundle.values import Bundle
 from dsdeploy.core.documents import to_document
 from dsdeploy.core.errors import (
@@ -166,7 +167,8 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
         _take_from_base(bundle, held, incoming, copier, progress)
         shutil.rmtree(staged, ignore_errors=True)
         _apply_map(bundle, incoming, staged / names.FILES)
-    _write_weights(bundle, staged / names.FILES, site.layout)
+    _write_weights(opened, staged / names.FILES, site.layout)
+    _write_layout(bundle, staged)
     _keep_head(opened, staged)
     version.parent.mkdir(exist_ok=True)
     for folder in (staged, *(one for one in staged.rglob("*") if one.is_dir())):
@@ -246,7 +248,19 @@ def _apply_map(bundle: Bundle, incoming: Path, files: Path) -> None:
             os.link(blob, path)
 
 
-def _write_weights(bundle: Bundle, files: Path, layout: Layout) -> None:
+def _write_layout(bundle: Bundle, staged: Path) -> None:
+    """The models once more, as an OCI layout: manifests, and links that take no room."""
+    layout = oci_layout(bundle)
+    for name, content in layout.texts.items():
+        (staged / names.OCI / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(staged / names.OCI / name, content.decode(), 0o444)
+    for name, path in layout.links.items():
+        (staged / names.OCI / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(staged / names.FILES / path, staged / names.OCI / name)
+
+
+def _write_weights(opened: Opened, files: Path, layout: Layout) -> None:
+    bundle = opened.bundle
     sizes = {blob.sha256: blob.size_bytes for blob in bundle.blobs}
     digests = {file.path: file.sha256 for file in bundle.files}
     for model in bundle.models:
@@ -258,3 +272,6 @@ def _write_weights(bundle: Bundle, files: Path, layout: Layout) -> None:
         weights = Weights(model.model_id, model.format, model.source, model.revision, place, listed)
         write_whole(files / folder / WEIGHTS_FILE, json.dumps(to_document(weights), indent=1))
         save_stamps(files / folder, listed)
+        signature = opened.texts.get(names.model_signature_name(model.model_id, model.format))
+        if signature is not None:
+            write_whole(files / folder / names.MODEL_SIGNATURE, signature.decode(), 0o444)

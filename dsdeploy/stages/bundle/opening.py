@@ -109,7 +109,9 @@ def _judge_texts(folders: tuple[Path, ...], digests: dict[str, str], root_sha256
     if digests.get(names.ROOT) != root_sha256:
         raise _altered(names.ROOT)
     texts: dict[str, bytes] = {}
-    for path in (folder / name for folder in folders for name in names.SIGNED_TEXTS):
+    if any(not names.TEXT_NAME.fullmatch(name) for name in digests):
+        raise _altered(names.SIGNATURE)
+    for path in (folder / name for folder in folders for name in {*names.SIGNED_TEXTS, *digests}):
         if path.exists() or path.is_symlink():
             content = media.read_text(path)
             if digests.get(path.name) != hashlib.sha256(content).hexdigest():

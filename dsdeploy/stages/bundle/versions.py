@@ -112,10 +112,11 @@ def roll_back(layout: Layout, name: str | None, sequence: int | None) -> Switche
 
 
 def _own_bytes(version: Version) -> int:
-    """What removing it would free: files that no other version links to."""
-    files = {file.sha256: version.folder / names.FILES / file.path for file in version.bundle.files}
-    paths = {file.sha256: 0 for file in version.bundle.files}
-    for file in version.bundle.files:
-        paths[file.sha256] += 1
-    stats = {sha256: path.stat() for sha256, path in files.items()}
-    return sum(one.st_blocks * 512 for sha256, one in stats.items() if one.st_nlink <= paths[sha256])
+    """What removing it would free: files that nothing outside of it links to."""
+    inside: dict[int, tuple[int, int, int]] = {}
+    for path in version.folder.rglob("*"):
+        if path.is_file() and not path.is_symlink():
+            stat = path.stat()
+            seen = inside.get(stat.st_ino, (0, 0, 0))[0]
+            inside[stat.st_ino] = seen + 1, stat.st_nlink, stat.st_blocks * 512
+    return sum(size for seen, links, size in inside.values() if seen == links)

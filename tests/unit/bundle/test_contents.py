@@ -47,11 +47,11 @@ def test_the_sums_are_those_of_the_files(built):
     assert said("SM3SUMS")[shard] == hashlib.new("sm3", data).hexdigest()
 
 
-@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256"])
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256", "sm2"])
 def test_the_script_takes_a_sound_bundle_apart_and_refuses_a_broken_one(tmp_path, algorithm):
     made = ground(tmp_path / "here")
     generate_key(made.folder, "other", algorithm)
-    made.build(keys=(made.folder / "other.key",))
+    made.build(keys=(str(made.folder / "other.key"),))
     folder, key, out = made.folder / "bundle", made.folder / "other.pub", made.folder / "out"
 
     def script(*words):
