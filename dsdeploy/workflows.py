@@ -37,6 +37,7 @@ if TYPE_CHECKING:
     from dsdeploy.stages.bundle.create import Created, Order
     from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
     from dsdeploy.stages.bundle.load import Consent, Loaded, Place
+    from dsdeploy.stages.bundle.recut import Recut
     from dsdeploy.stages.bundle.verify import Verified
     from dsdeploy.stages.bundle.versions import Pruned, Switched
     from dsdeploy.stages.check import Selection
@@ -337,6 +338,28 @@ def install_bundle(
         plan = Path(loaded.plan)
         _deliver(loaded, layout, Place(DOCKER if _plan(plan)[0].target == "compose" else None), progress)
     return install(plan, layout, name, Source(), agree, progress, dry_run=dry_run)
+
+
+def bundle_recut(
+    folders: tuple[Path, ...],
+    layout: Layout,
+    trust: tuple[Path, ...],
+    order: Order,
+    progress: Progress,
+    *,
+    move: bool,
+) -> Result[Recut]:
+    from dsdeploy.adapters.bundle.keys import load_private
+    from dsdeploy.core.errors import BundleUsage
+    from dsdeploy.stages.bundle.create import volume_capacity
+    from dsdeploy.stages.bundle.opening import open_bundle, trusted_keys
+    from dsdeploy.stages.bundle.recut import recut
+
+    if not order.keys and not order.allow_unsigned:
+        raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
+    signing, capacity = tuple(map(load_private, order.keys)), volume_capacity(order.volume)
+    opened = open_bundle(folders, trusted_keys(trust, layout.home), order.allow_unsigned)
+    return Result("bundle recut", recut(opened, order.out, capacity, signing, progress, move=move))
 
 
 def bundle_inventory(layout: Layout, out: Path) -> Result[Inventory]:

@@ -48,7 +48,7 @@ def companion_files(names: Iterable[str], tensors: tuple[str, ...]) -> tuple[str
         if is_plain(name)
         and (
             (PurePosixPath(name).parent == folder and _is_one_of(name, wanted))
-            or (PurePosixPath(name).parent in (folder, PurePosixPath(".")) and _is_licence(name))
+            or (PurePosixPath(name).parent in (folder, PurePosixPath(".")) and is_licence(name))
         )
     )
 
@@ -79,6 +79,11 @@ def is_index(name: str) -> bool:
     return _is_one_of(name, (INDEX,))
 
 
+def is_licence(name: str) -> bool:
+    """Whether that file is a licence, notice or policy to read."""
+    return PurePosixPath(name).suffix.lower() in _LICENCE_ENDINGS and _is_one_of(name, LICENCE_TEXTS)
+
+
 def _matches(name: str, pattern: str) -> bool:
     place = name if "/" in pattern else PurePosixPath(name).name
     return fnmatchcase(place.lower(), pattern.lower())
@@ -86,7 +91,3 @@ def _matches(name: str, pattern: str) -> bool:
 
 def _is_one_of(name: str, patterns: tuple[str, ...]) -> bool:
     return any(fnmatchcase(PurePosixPath(name).name.lower(), one) for one in patterns)
-
-
-def _is_licence(name: str) -> bool:
-    return PurePosixPath(name).suffix.lower() in _LICENCE_ENDINGS and _is_one_of(name, LICENCE_TEXTS)

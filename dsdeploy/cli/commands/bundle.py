@@ -82,6 +82,31 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
             as_json,
         )
 
+    @bundle.command("recut", help=house.say("help-bundle-recut"))
+    def recut(
+        folder: Annotated[list[Path], house.flag("--from", "help-bundle-from")],
+        out: Annotated[Path, house.flag("--output", "help-bundle-output")],
+        key: Annotated[list[str] | None, house.flag("--key", "help-bundle-key")] = None,
+        trust: Annotated[list[Path] | None, house.flag("--trust", "help-bundle-trust")] = None,
+        volume_size: Annotated[str | None, house.flag("--volume-size", "help-bundle-volume-size")] = None,
+        move: Annotated[bool, house.flag("--move", "help-bundle-move")] = False,
+        allow_unsigned: Annotated[bool, house.flag("--allow-unsigned", "help-bundle-allow-unsigned")] = False,
+        home: Annotated[Path | None, house.flag("--home", "help-home")] = None,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.bundle import recut_rows
+        from dsdeploy.stages.bundle.create import Order
+
+        order = Order(out.absolute(), "", tuple(key or ()), volume_size, allow_unsigned=allow_unsigned)
+        house.finish(
+            "bundle recut",
+            lambda: workflows.bundle_recut(
+                tuple(folder), layout(home), tuple(trust or ()), order, house.progress(), move=move
+            ),
+            recut_rows,
+            as_json,
+        )
+
     @bundle.command("diff", help=house.say("help-bundle-diff"))
     def diff(
         old: Annotated[Path, typer.Argument(help=house.say("help-bundle-old"))],

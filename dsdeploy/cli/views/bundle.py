@@ -7,6 +7,7 @@ from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.bundle.create import Created
 from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
 from dsdeploy.stages.bundle.load import Loaded
+from dsdeploy.stages.bundle.recut import Recut
 from dsdeploy.stages.bundle.verify import Verified
 from dsdeploy.stages.bundle.versions import Pruned, Switched
 
@@ -31,6 +32,11 @@ def created_rows(made: Created, language: str) -> Table:
     rows += [(text("bundle-row-signer").render(language), key_id) for key_id in made.signers or (unsigned,)]
     rows.append((text("bundle-row-folder").render(language), made.folder))
     return _head(language), rows
+
+
+def recut_rows(made: Recut, language: str) -> Table:
+    rows = [*_told(made, language), (text("bundle-row-volumes").render(language), f"{made.volumes:,}")]
+    return _head(language), [*rows, (text("bundle-row-folder").render(language), made.folder)]
 
 
 def verified_rows(verified: Verified, language: str) -> Table:
@@ -116,7 +122,7 @@ def _head(language: str) -> tuple[str, ...]:
     return text("field").render(language), text("value").render(language)
 
 
-def _told(one: Created | Verified | Loaded | Inspected, language: str) -> Rows:
+def _told(one: Created | Recut | Verified | Loaded | Inspected, language: str) -> Rows:
     def say(id: str) -> str:
         return text(id).render(language)
 

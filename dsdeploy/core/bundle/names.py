@@ -6,6 +6,7 @@ On the media, in one folder or in many:
     EXTENTS.sha256                 digest of every tar member, for `verify.sh`
     SHA256SUMS                     digest of every file as it lies once loaded (SM3SUMS beside it on request)
     SBOM.cdx.json                  what the bundle holds, as CycloneDX 1.6
+    NOTICE.txt                     the models' licences and what they ask for
     verify.sh                      the same check with tar, cat, sha256sum and openssl alone
     NAME-v0001-of-0004.tar         a volume: a plain ustar of extents `blobs/sha256/HEX.OFFSET-LENGTH`
 
@@ -27,8 +28,9 @@ EXTENT_SUMS = "EXTENTS.sha256"
 FILE_SUMS = "SHA256SUMS"
 SM3_SUMS = "SM3SUMS"
 SBOM = "SBOM.cdx.json"
+NOTICE = "NOTICE.txt"
 VERIFY_SCRIPT = "verify.sh"
-SIGNED_TEXTS = (ROOT, EXTENT_SUMS, FILE_SUMS, SM3_SUMS, SBOM, VERIFY_SCRIPT)
+SIGNED_TEXTS = (ROOT, EXTENT_SUMS, FILE_SUMS, SM3_SUMS, SBOM, NOTICE, VERIFY_SCRIPT)
 
 MODEL_SIGNATURE = "model.sig"
 TEXT_NAME = re.compile(r"[A-Za-z0-9][A-Za-z0-9._-]{0,199}")

@@ -156,13 +156,13 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
     _judge_room(incoming, bundle)
     _keep_head(opened, incoming / names.HEAD)
     with Journal(incoming / names.LOAD_JOURNAL) as journal, Copier(progress.advance) as copier:
-        receiver = Receiver(incoming, bundle, journal)
-        progress.begin(text("bundle-loading", name=bundle.name), bundle.carried_bytes)
-        bad, missing = receive_all(receiver, bundle, opened.volumes, copier)
-        progress.end()
-        raise_first(bad)
-        raise_missing(missing)
-        receiver.finish()
+        with Receiver(incoming, bundle, journal) as receiver:
+            progress.begin(text("bundle-loading", name=bundle.name), bundle.carried_bytes)
+            bad, missing = receive_all(receiver, bundle, opened.volumes, copier)
+            progress.end()
+            raise_first(bad)
+            raise_missing(missing)
+            receiver.finish()
         staged = incoming / "version"
         _take_from_base(bundle, held, incoming, copier, progress)
         shutil.rmtree(staged, ignore_errors=True)
