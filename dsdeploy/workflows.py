@@ -454,11 +454,13 @@ def _deliver(loaded: Loaded, layout: Layout, place: Place, progress: Progress) -
 
     from dsdeploy.adapters.bundle.images import deliver_images
     from dsdeploy.adapters.bundle.site import Site
+    from dsdeploy.stages.bundle.load import record_delivery
 
     if place.name is None or not loaded.images:
         return loaded
     archives = tuple(map(Path, loaded.images))
     delivered = deliver_images(archives, place.name, Site(layout).uploads, place.ca_file, progress)
+    record_delivery(loaded, delivered, place, layout)
     return replace(loaded, delivered=delivered)
 
 

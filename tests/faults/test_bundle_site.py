@@ -7,6 +7,7 @@ from pathlib import Path
 
 import pytest
 
+from dsdeploy.adapters.bundle.audit import broken_at
 from dsdeploy.core import errors
 from dsdeploy.core.documents import to_document
 from dsdeploy.core.layout import Layout
@@ -111,3 +112,20 @@ def test_a_prune_that_was_killed_is_finished_by_the_next(ours):
     prune(place, ())
     assert not list((place.home / "bundles").glob(".pruned-*"))
     assert ours.load(ours.folder / "bundle", consent=Consent(rollback=True)).rolled_back
+
+
+def test_the_log_tells_everything_and_shows_when_it_was_changed(ours):
+    ours.load()
+    with pytest.raises(errors.SignatureMissing):
+        (ours.folder / "bundle/dsdeploy-bundle.sig").rename(ours.folder / "kept")
+        ours.load()
+    (ours.folder / "kept").rename(ours.folder / "bundle/dsdeploy-bundle.sig")
+    ours.load()
+    log = layout(ours).home / "bundles/audit.jsonl"
+    lines = log.read_text().splitlines(keepends=True)
+    events = [json.loads(line)["event"] for line in lines]
+    assert events == ["bundle-loaded", "bundle-refused", "bundle-loaded"] and broken_at(log) is None
+    log.write_text(lines[0] + lines[2])
+    assert broken_at(log) == 2
+    log.write_text(lines[0].replace("bundle-loaded", "bundle-lo4ded") + lines[1])
+    assert broken_at(log) == 2

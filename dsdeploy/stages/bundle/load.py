@@ -96,6 +96,13 @@ def load(
     return loaded
 
 
+def record_delivery(loaded: Loaded, delivered: tuple[Delivered, ...], place: Place, layout: Layout) -> None:
+    """Where the images went, into the log. Raises BundleNotWritable."""
+    facts = {"name": loaded.name, "sequence": loaded.sequence, "to": place.name}
+    images = {one.reference: one.pinned for one in delivered}
+    audit.record(Site(layout).folder / names.AUDIT_LOG, "images-delivered", {**facts, "images": images})
+
+
 def loaded_plan(folder: Path, layout: Layout) -> Path | None:
     """The plan of a version that is here: `folder` is the version itself, or a medium with its root."""
     plan = folder / names.FILES / names.PLAN
