@@ -39,7 +39,7 @@ if TYPE_CHECKING:
     from dsdeploy.stages.bundle.load import Consent, Loaded, Place
     from dsdeploy.stages.bundle.recut import Recut
     from dsdeploy.stages.bundle.verify import Verified
-    from dsdeploy.stages.bundle.versions import Pruned, Switched
+    from dsdeploy.stages.bundle.versions import Log, Pruned, Switched
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
 
@@ -377,6 +377,14 @@ def bundle_inventory(layout: Layout, out: Path) -> Result[Inventory]:
         message = text("not-writable", path=out, reason=error.strerror or error)
         raise BundleNotWritable(message, hint=text("not-writable-hint")) from error
     return Result("bundle inventory", found)
+
+
+def bundle_log(layout: Layout) -> Result[Log]:
+    from dsdeploy.core.errors import BundleAltered
+    from dsdeploy.stages.bundle.versions import read_log
+
+    found = read_log(layout)
+    return Result("bundle log", found, 0 if found.broken_at is None else BundleAltered.exit_code)
 
 
 def bundle_prune(layout: Layout, keep: int, agree: Agree, *, dry_run: bool) -> Result[Pruned]:

@@ -59,6 +59,35 @@ def test_one_command_goes_from_a_medium_to_a_healthy_service_without_a_network(c
     assert not said[5]["data"]["changed"] and codes[6] == "ok"
 
 
+def test_a_site_keeps_its_house(carried, tmp_path):
+    """Cut anew, loaded, listed, pruned and gone back on, as a user types it; each also read by a person."""
+    medium, key, trust, home = carried / "medium", carried / "alice.key", carried / "alice.pub", tmp_path / "home"
+    cut = run_json(
+        *("bundle", "recut", "--from", str(medium), "--output", str(tmp_path / "cut"), "--key", str(key)),
+        *("--trust", str(trust), "--volume-size", "50000000"),
+    )
+    assert cut["data"]["volumes"] == 6, cut
+    for one in (medium, tmp_path / "cut"):
+        words = ("bundle", "load", "--from", str(one), "--home", str(home), "--trust", str(trust))
+        assert run_json(*words, "--allow-rollback")["status"] == "ok"
+    listed = run_json("bundle", "inventory", "--output", str(tmp_path / "inventory.json"), "--home", str(home))
+    assert len(listed["data"]["blobs"]) == len(json.loads((tmp_path / "inventory.json").read_text())["blobs"]) > 1
+    shown = run_json("bundle", "prune", "--keep", "1", "--home", str(home), "--dry-run")["data"]
+    assert len(shown["operations"]) == 1 and shown["versions"] == []
+    back = run_json("bundle", "rollback", "--home", str(home))
+    assert back["errors"][0]["code"] == "VersionUnknown", "both have one sequence number"
+    refused = run_json("bundle", "prune", "--keep", "1", "--home", str(home))
+    assert refused["errors"][0]["code"] == "NotConfirmed"
+    assert len(run_json("bundle", "prune", "--keep", "1", "--home", str(home), "--yes")["data"]["versions"]) == 1
+    log = run_json("bundle", "log", "--home", str(home))["data"]
+    assert [one["event"] for one in log["events"]] == ["bundle-loaded", "bundle-loaded", "bundle-pruned"]
+    assert log["broken_at"] is None and "完整" in run("--lang", "zh", "bundle", "log", "--home", str(home)).stdout
+    for words in (("prune", "--dry-run"), ("inventory", "--output", str(tmp_path / "i2"))):
+        assert run("bundle", *words, "--home", str(home)).returncode == 0
+    exported = run_json("bundle", "public-key", str(key), "--output", str(tmp_path), "--name", "again")["data"]
+    assert Path(exported["public"]).read_bytes() == trust.read_bytes()
+
+
 def test_who_signed_what_is_in_it_and_what_differs(carried):
     medium = str(carried / "medium")
     signed = run_json("bundle", "who-signed", "--from", medium, "--trust", str(carried / "alice.pub"))["data"]

@@ -7,12 +7,11 @@ from pathlib import Path
 
 import pytest
 
-from dsdeploy.adapters.bundle.audit import broken_at
 from dsdeploy.core import errors
 from dsdeploy.core.documents import to_document
 from dsdeploy.core.layout import Layout
 from dsdeploy.stages.bundle.load import Consent
-from dsdeploy.stages.bundle.versions import inventory, prunable, prune, roll_back
+from dsdeploy.stages.bundle.versions import inventory, prunable, prune, read_log, roll_back
 from tests.bundles import FORMAT, MODEL, ground, tree
 
 
@@ -124,8 +123,8 @@ def test_the_log_tells_everything_and_shows_when_it_was_changed(ours):
     log = layout(ours).home / "bundles/audit.jsonl"
     lines = log.read_text().splitlines(keepends=True)
     events = [json.loads(line)["event"] for line in lines]
-    assert events == ["bundle-loaded", "bundle-refused", "bundle-loaded"] and broken_at(log) is None
+    assert events == ["bundle-loaded", "bundle-refused", "bundle-loaded"] and read_log(layout(ours)).broken_at is None
     log.write_text(lines[0] + lines[2])
-    assert broken_at(log) == 2
+    assert read_log(layout(ours)).broken_at == 2
     log.write_text(lines[0].replace("bundle-loaded", "bundle-lo4ded") + lines[1])
-    assert broken_at(log) == 2
+    assert read_log(layout(ours)).broken_at == 2

@@ -43,18 +43,20 @@ def record(path: Path, event: str, facts: dict[str, Any]) -> None:
         ) from error
 
 
-def broken_at(path: Path) -> int | None:
-    """The number of the first line that does not follow from the one before it; None when all do. Raises OSError."""
-    previous = None
+def read(path: Path) -> tuple[tuple[dict[str, Any], ...], int | None]:
+    """The events, and the number of the first line that does not follow from the one before it. Raises OSError."""
+    events: list[dict[str, Any]] = []
+    previous, broken = None, None
     for number, line in enumerate(path.read_bytes().splitlines(keepends=True), 1):
         try:
-            follows = json.loads(line).get("previous") == previous
-        except (ValueError, AttributeError):
+            event = json.loads(line)
+            follows = event["previous"] == previous
+            events.append(event)
+        except (ValueError, TypeError, KeyError):
             follows = False
-        if not follows:
-            return number
+        broken = broken or (None if follows else number)
         previous = hashlib.sha256(line).hexdigest()
-    return None
+    return tuple(events), broken
 
 
 def _last_line_sha256(file: int) -> str | None:

@@ -1,4 +1,4 @@
-"""`dsdeploy bundle inventory`, `prune` and `rollback`: the versions that a site keeps."""
+"""`dsdeploy bundle inventory`, `prune`, `rollback` and `log`: what a site keeps."""
 
 from pathlib import Path
 from typing import Annotated
@@ -52,3 +52,9 @@ def add(bundle: typer.Typer, house: House) -> None:
         house.finish(
             "bundle rollback", lambda: workflows.bundle_rollback(layout(home), name, to), switched_rows, as_json
         )
+
+    @bundle.command("log", help=house.say("help-bundle-log"))
+    def log(home: Annotated[Path | None, home_flag] = None, as_json: Annotated[bool, house.json_flag] = False) -> None:
+        from dsdeploy.cli.views.bundle import log_rows
+
+        house.finish("bundle log", lambda: workflows.bundle_log(layout(home)), log_rows, as_json)

@@ -9,7 +9,7 @@ from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
 from dsdeploy.stages.bundle.load import Loaded
 from dsdeploy.stages.bundle.recut import Recut
 from dsdeploy.stages.bundle.verify import Verified
-from dsdeploy.stages.bundle.versions import Pruned, Switched
+from dsdeploy.stages.bundle.versions import Log, Pruned, Switched
 
 Rows = list[tuple[str, ...]]
 
@@ -116,6 +116,15 @@ def switched_rows(done: Switched, language: str) -> Table:
         (text("bundle-row-plan").render(language), done.plan),
     ]
     return _head(language), rows
+
+
+def log_rows(found: Log, language: str) -> Table:
+    rows: Rows = [
+        (str(one.get("time")), " ".join(str(one[key]) for key in ("event", "name", "sequence", "error") if key in one))
+        for one in found.events
+    ]
+    whole = text("bundle-log-whole") if found.broken_at is None else text("bundle-log-broken", line=found.broken_at)
+    return _head(language), [*rows, (found.path, whole.render(language))]
 
 
 def _head(language: str) -> tuple[str, ...]:

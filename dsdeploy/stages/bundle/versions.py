@@ -4,6 +4,7 @@ import platform
 import shutil
 from dataclasses import dataclass
 from datetime import UTC, datetime
+from typing import Any
 
 from dsdeploy.adapters.bundle import audit
 from dsdeploy.adapters.bundle.journal import Journal
@@ -32,6 +33,24 @@ class Switched:
     sequence: int
     folder: str
     plan: str
+
+
+@dataclass(frozen=True, slots=True)
+class Log:
+    """`events` are the lines as they were written; `broken_at` is the first that was tampered with, or before it."""
+
+    path: str
+    events: tuple[dict[str, Any], ...]
+    broken_at: int | None
+
+
+def read_log(layout: Layout) -> Log:
+    """What happened to bundles at this site, and whether the log is whole."""
+    path = Site(layout).folder / names.AUDIT_LOG
+    if not path.exists():
+        return Log(str(path), (), None)
+    events, broken = audit.read(path)
+    return Log(str(path), events, broken)
 
 
 def inventory(layout: Layout) -> Inventory:
