@@ -28,6 +28,7 @@ class FakeHub:
     flip: bool = False
     block_pause_s: float = 0
     token: str | None = None
+    branch: str = "master"
     elsewhere: str | None = None
     ranged: bool = True
     certificate: Path | None = None
@@ -91,14 +92,14 @@ class FakeHub:
         if path.startswith(f"/api/models/{self.repo}"):
             content = {"id": self.repo, "sha": COMMIT, "siblings": [_sibling(*one) for one in self.files.items()]}
             return self._send(request, 200, {"Content-Type": "application/json"}, json.dumps(content).encode(), body)
-        if path == f"/api/v1/models/{self.repo}/repo/files":
+        if path == f"/api/v1/models/{self.repo}/repo/files" and f"Revision={self.branch}&" in request.path:
             files = [
                 {"Path": name, "Size": len(data), "Sha256": _sha(data), "Type": "blob"}
                 for name, data in self.files.items()
             ]
             content = {"Code": 200, "Data": {"Files": [*files, {"Path": "sub", "Size": 0, "Type": "tree"}]}}
             return self._send(request, 200, {}, json.dumps(content).encode(), body)
-        name = path.partition(f"/resolve/{'master' if path.startswith('/models/') else COMMIT}/")[2]
+        name = path.partition(f"/resolve/{self.branch if path.startswith('/models/') else COMMIT}/")[2]
         if name not in self.files:
             return self._send(request, 404, {"X-Error-Code": "EntryNotFound"}, b"", body)
         if self.elsewhere:

@@ -77,6 +77,14 @@ def test_a_whole_repository_of_safetensors_and_no_code(tmp_path, origin, monkeyp
     assert found == expected(files) and next(iter(found)).startswith("model-00001")
 
 
+def test_a_plan_made_for_modelscope_keeps_to_its_commit(tmp_path):
+    with FakeHub(REPO, repository(), branch=COMMIT) as hub:
+        with pytest.raises(errors.WeightsNotFound):
+            fetched(tmp_path, find_hub("hub", Source("modelscope", endpoint=hub.url)), Wanted(weights_revision=COMMIT))
+        ours = find_hub("modelscope", Source(endpoint=hub.url))
+        assert fetched(tmp_path, ours, Wanted(weights_revision=COMMIT)) == expected(repository())
+
+
 def test_tensors_beside_the_index_stay_and_one_that_it_names_in_vain_is_an_error(tmp_path):
     files = repository() | {"consolidated.safetensors": safetensors(1)}
     with FakeHub(REPO, files) as hub:

@@ -38,12 +38,15 @@ def find_hub(origin: str, source: Source) -> Hub:
         from dsdeploy.adapters.hubs.caches import HuggingFaceCache, OllamaCache
 
         return HuggingFaceCache(source.folder) if wanted == "huggingface-cache" else OllamaCache(source.folder)
-    if wanted in ("hub", "modelscope"):
+    if wanted == "hub":
         from dsdeploy.adapters.hubs.huggingface import HuggingFace
+
+        return HuggingFace(source.endpoint, _token(source.token_file), _readable(source.ca_file))
+    if wanted == "modelscope":
         from dsdeploy.adapters.hubs.modelscope import ModelScope
 
-        kind = HuggingFace if wanted == "hub" else ModelScope
-        return kind(source.endpoint, _token(source.token_file), _readable(source.ca_file))
+        token, ca_file = _token(source.token_file), _readable(source.ca_file)
+        return ModelScope(source.endpoint, token, ca_file, ours=origin == "modelscope")
     raise InvalidRequest(text("bad-origin", found=wanted), hint=text("bad-target-hint", known=", ".join(ORIGINS)))
 
 
