@@ -160,7 +160,7 @@ def test_a_disk_too_small_is_named_before_the_first_byte(plan, tmp_path):
 
 def test_two_at_once_do_not_mix(plan, tmp_path):
     words = ["fetch", str(plan), "--home", str(tmp_path), "--yes"]
-    with FakeHub(REPO, {NAME: gguf(3_000_000)}, block_pause_s=0.05) as hub:
+    with FakeHub(REPO, {NAME: gguf(3_000_000)}, block_pause_s=1) as hub:
         first = subprocess.Popen(
             [sys.executable, "-c", CODE, *words, "--endpoint", hub.url, "--json"],
             env=environment(),
