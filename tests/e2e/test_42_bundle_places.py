@@ -131,6 +131,12 @@ def test_an_image_is_pushed_pinned_and_pushed_again_for_nothing(archive, registr
         assert seen["Digest"] == done.pinned.partition("@")[2]
 
 
+def test_a_layer_that_a_harbor_may_refuse_is_told(archive, registry, tmp_path, monkeypatch):
+    monkeypatch.setattr("dsdeploy.adapters.bundle.registry.LARGE_LAYER_BYTES", 10_000_000)
+    (done,) = deliver_images((archive,), registry.place, tmp_path / "state", None, SILENT)
+    assert done.large_layers == (read_archive(archive).layers[1].digest,)
+
+
 class Dies(Exception):
     pass
 
