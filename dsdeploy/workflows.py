@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsdeploy.adapters.bundle.keys import KeyPair
+    from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
     from dsdeploy.adapters.reports import Report
     from dsdeploy.core.bundle.values import Inventory
@@ -43,6 +44,7 @@ if TYPE_CHECKING:
     from dsdeploy.stages.bundle.versions import Log, Pruned, Switched
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
+    from dsdeploy.stages.keys import Change, Keys
     from dsdeploy.stages.plan import Hardware
     from dsdeploy.stages.plan.differences import PlanDifference
     from dsdeploy.stages.plan.wanted import Bought, Wanted
@@ -222,7 +224,15 @@ def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedF
 
 
 def install(
-    path: Path, layout: Layout, name: str, source: Source, agree: Agree, progress: Progress, *, dry_run: bool
+    path: Path,
+    layout: Layout,
+    name: str,
+    source: Source,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    certificate: Given | None = None,
 ) -> Result[Installed]:
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
@@ -238,7 +248,8 @@ def install(
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         findings = stage.preflight(found, release, target)
         rendered = _rendered(found, words, release)
-        operations = (*fetch_operations(found, held, hub.name), *target.pending(release, rendered))
+        own = stage.certificate_operations(release, certificate)
+        operations = (*fetch_operations(found, held, hub.name), *own, *target.pending(release, rendered))
         if not operations and release.state == "installed":
             return Result("install", Installed(release, False, findings, ()))
         if dry_run:
@@ -248,6 +259,8 @@ def install(
             held = fetch_weights(found, layout, hub, progress)
             release = stage.desired_release(found, words, held, layout, name)
             rendered = _rendered(found, words, release)
+        if certificate and own:
+            stage.take_certificate(release, certificate)
         done = stage.apply(release, rendered, target, progress)
         return Result("install", Installed(done, True, findings, operations))
 
@@ -286,6 +299,43 @@ def uninstall(
         return Result("uninstall", Installed(release, True, (), operations))
 
 
+def keys_list(layout: Layout, name: str | None) -> Result[Keys]:
+    from dsdeploy.adapters.gateway.keys import read_keys
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.stages.keys import Keys
+
+    release = load_release(layout, name)
+    return Result("keys list", Keys(release.name, read_keys(release)))
+
+
+def keys_change(
+    command: str,
+    layout: Layout,
+    name: str | None,
+    plan_change: Callable[[Release], Change],
+    out: Path | None,
+    agree: Agree,
+    *,
+    dry_run: bool,
+) -> Result[Keys]:
+    """`plan_change` is one of `stages.keys`; the new key is in the result only where no file takes it."""
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.stages import keys as stage
+
+    with hold_lock(layout):
+        release = load_release(layout, name)
+        change = plan_change(release)
+        operations = stage.operations(release, change)
+        if dry_run:
+            return Result(command, stage.Keys(release.name, change.keys, None, False, operations))
+        _consent(agree, operations)
+        stage.apply(release, change, out)
+        find_target(release.target).take_keys(release, change.keys)
+        secret = None if out else change.secret
+        return Result(command, stage.Keys(release.name, change.keys, secret, True, operations))
+
+
 def check(
     layout: Layout,
     name: str | None,
@@ -316,7 +366,7 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     import shutil
     from dataclasses import replace
 
-    from dsdeploy.adapters.bundle.images import save_engine_image, save_images
+    from dsdeploy.adapters.bundle.images import save_images, save_own_images
     from dsdeploy.adapters.templates import chart_folder
     from dsdeploy.core.bundle.deployed_images import images_named, lacking
     from dsdeploy.core.errors import PayloadMissing
@@ -333,10 +383,9 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     staging = order.out.with_name(order.out.name + ".images")
     images = save_images(order.images, staging)
     named: tuple[str, ...] = ()
-    if found.target == "compose":
-        images = (*images, save_engine_image(staging))
     if found.target != "process":
         named = images_named(_rendered(found, words, desired_release(found, words, held, layout, "default")))
+        images = (*images, *save_own_images(named, staging))
         images = (*images, *save_images(lacking(named, describe_images(images)), staging))
     folder = layout.weights(found.model_id, found.format)
     gathered = gather(path, (folder,), order.include, images, order.wheels, chart_folder())
@@ -380,6 +429,7 @@ def install_bundle(
     progress: Progress,
     *,
     dry_run: bool,
+    certificate: Given | None = None,
 ) -> Result[Installed]:
     """From a medium, or from a version that is loaded already, to a running service. No network is used."""
     from pathlib import Path
@@ -398,7 +448,7 @@ def install_bundle(
         loaded = bundle_load((folder,), layout, trust, consent, Place(None), progress).data
         plan = Path(loaded.plan)
         _deliver(loaded, layout, Place(DOCKER if _plan(plan)[0].target == "compose" else None), progress)
-    return install(plan, layout, name, Source(), agree, progress, dry_run=dry_run)
+    return install(plan, layout, name, Source(), agree, progress, dry_run=dry_run, certificate=certificate)
 
 
 def bundle_recut(
@@ -546,11 +596,13 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
 
 def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
     if plan.target == "compose":
+        from functools import partial
+
+        from dsdeploy.adapters.engines.llamacpp import image_launch
         from dsdeploy.adapters.targets.compose import ComposeTarget
         from dsdeploy.stages.render_compose import render_compose
 
-        place = ComposeTarget()
-        return render_compose(plan, words, release, place.image, place.user)
+        return render_compose(plan, words, release, partial(image_launch, plan), ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process
 

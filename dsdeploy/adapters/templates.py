@@ -1,18 +1,31 @@
-"""Templates and the chart: in the checkout's `templates/` and `helm/`, or in the installed wheel."""
+"""The Jinja templates and the chart: in the checkout's `templates/` and `helm/`, or in the installed wheel."""
 
 from pathlib import Path
 
-_PLACES = (Path(__file__).parents[2] / "templates", Path(__file__).parents[1] / "templates")
+_ROOTS = (Path(__file__).parents[2], Path(__file__).parents[1])
+_CHART = "helm/dsdeploy"
+_GATEWAY = f"{_CHART}/files"
 
 
 def template(name: str) -> str:
     """The text of one template. Raises FileNotFoundError for an installation that lacks it."""
-    for place in _PLACES:
-        if (place / name).is_file():
-            return (place / name).read_text(encoding="utf-8")
-    raise FileNotFoundError(name)
+    return _find(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def gateway_files() -> dict[str, str]:
+    """The gateway's configuration by file name: the chart's own, so that every target has the same gateway."""
+    folder = _find(f"{_GATEWAY}/haproxy.cfg").parent
+    paths = (*folder.glob("*.cfg"), *folder.glob("*.lua"))
+    return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths)}
 
 
 def chart_folder() -> Path | None:
     """The Helm chart; None for an installation that lacks it."""
-    return next((place for one in _PLACES if (place := one.parent / "helm/dsdeploy").is_dir()), None)
+    return next((root / _CHART for root in _ROOTS if (root / _CHART / "Chart.yaml").is_file()), None)
+
+
+def _find(name: str) -> Path:
+    for root in _ROOTS:
+        if (root / name).is_file():
+            return root / name
+    raise FileNotFoundError(name)

@@ -13,7 +13,7 @@ from contextlib import contextmanager
 import pytest
 
 from dsdeploy.adapters.chat import Chat, Question
-from dsdeploy.adapters.endpoint import Endpoint, Waits
+from dsdeploy.adapters.endpoint import PATIENT, Endpoint, Waits
 from dsdeploy.adapters.load import run_load
 from dsdeploy.core.errors import NoAnswer
 
@@ -128,7 +128,7 @@ def test_each_misbehaviour_of_a_whole_answer_is_named_and_never_hangs(name):
 def test_each_misbehaviour_of_a_stream_is_named_and_never_hangs(name):
     speak, expected = EVIL_STREAMS[name]
     with service(speak) as endpoint, pytest.raises(NoAnswer) as caught:
-        Chat(endpoint, "m", "k").stream(QUESTION, WAITS)
+        Chat(endpoint, "m", "k").stream(QUESTION, PATIENT if expected == "answer-too-long" else WAITS)
     assert caught.value.message.id == expected
 
 

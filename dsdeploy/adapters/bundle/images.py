@@ -11,6 +11,7 @@ from pathlib import Path
 from dsdeploy.adapters.bundle.image_archive import ImageArchive, read_archive
 from dsdeploy.adapters.bundle.registry import Registry
 from dsdeploy.adapters.images.archive import describe_image, image_archive
+from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
 from dsdeploy.adapters.targets.compose.docker_engine import connect, has_image
 from dsdeploy.core.errors import BundleNotWritable, ImageMissing, InstallError, RuntimeMissing
@@ -49,13 +50,20 @@ def save_images(references: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def save_engine_image(folder: Path) -> Path:
-    """The image that a Compose install runs, made from this machine's engine; no Docker is needed.
+def save_own_images(named: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
+    """Those of `named` that are made from this machine, the engine's and the gateway's; no Docker is needed.
 
-    Raises RuntimeMissing, InstallError, BundleNotWritable.
+    Raises InstallError, BundleNotWritable.
     """
-    image = describe_image(llamacpp_image())
-    return _keep(folder, image.spec.tag, image.id, partial(image_archive, image))
+    saved = []
+    for spec in (llamacpp_image, gateway_image):
+        try:
+            image = describe_image(spec())
+        except RuntimeMissing:
+            continue  # not made here; if the deployment names it, it is missed
+        if image.id in named:
+            saved.append(_keep(folder, image.spec.tag, image.id, partial(image_archive, image)))
+    return tuple(saved)
 
 
 def deliver_images(

@@ -62,12 +62,21 @@ def add(app: typer.Typer, house: House) -> None:
         ca_file: Annotated[Path | None, house.flag("--ca-file", "help-ca-file")] = None,
         trust: Annotated[list[Path] | None, house.flag("--trust", "help-bundle-trust")] = None,
         allow_unsigned: Annotated[bool, house.flag("--allow-unsigned", "help-bundle-allow-unsigned")] = False,
+        certificate: Annotated[Path | None, house.flag("--tls-certificate", "help-tls-certificate")] = None,
+        key: Annotated[Path | None, house.flag("--tls-key", "help-tls-key")] = None,
+        authority: Annotated[Path | None, house.flag("--tls-authority", "help-tls-authority")] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
+        from dsdeploy.adapters.gateway.certificate import Given
         from dsdeploy.adapters.hubs import Source
         from dsdeploy.cli.views.install import installed_rows
+
+        if (certificate is None) != (key is None):
+            error = InvalidRequest(text("certificate-alone"), hint=text("certificate-alone-hint"))
+            house.fail("install", error, as_json)
+        given = Given(certificate, key, authority) if certificate and key else None
 
         def work() -> "Result[Installed]":
             if plan.is_dir():
@@ -76,11 +85,27 @@ def add(app: typer.Typer, house: House) -> None:
                 taken = Consent(unsigned=allow_unsigned)
                 keys, agree = tuple(trust or ()), house.consent(yes)
                 return workflows.install_bundle(
-                    plan, layout(home), release_name(name), keys, taken, agree, house.progress(), dry_run=dry_run
+                    plan,
+                    layout(home),
+                    release_name(name),
+                    keys,
+                    taken,
+                    agree,
+                    house.progress(),
+                    dry_run=dry_run,
+                    certificate=given,
                 )
             where = Source(source, folder, endpoint, token_file, ca_file)
+            agree = house.consent(yes)
             return workflows.install(
-                plan, layout(home), release_name(name), where, house.consent(yes), house.progress(), dry_run=dry_run
+                plan,
+                layout(home),
+                release_name(name),
+                where,
+                agree,
+                house.progress(),
+                dry_run=dry_run,
+                certificate=given,
             )
 
         house.finish("install", work, installed_rows, as_json)
