@@ -12,7 +12,10 @@ _HUB = ("docker.io/library/", "docker.io/")
 
 
 def images_named(rendered: RenderedFiles) -> tuple[str, ...]:
-    """Every `image:` of Compose files, manifests and a chart's values, in order."""
+    """Every `image:` of Compose files, manifests and a chart's values, in order.
+
+    One that Compose takes from a variable is left to whoever sets it, and to `--image`.
+    """
     found: dict[str, None] = {}
     for file in rendered.files:
         if file.path.endswith((".yaml", ".yml")):
@@ -36,8 +39,8 @@ def _images(document: Any) -> Iterator[str]:
     if not isinstance(document, dict):
         return
     for key, value in document.items():
-        if key == "image" and isinstance(value, str) and value:
-            yield value
+        if key == "image" and isinstance(value, str):
+            yield from () if "${" in value else (value,)
         elif key == "image" and isinstance(value, dict) and value.get("repository"):
             name = "/".join(str(value[one]) for one in ("registry", "repository") if value.get(one))
             yield f"{name}:{value['tag']}" if value.get("tag") else f"{name}@{value.get('digest')}"

@@ -13,6 +13,7 @@ COMPOSE = f"""
 services:
   engine: {{image: "sha256:{ID}", command: [a]}}
   gate: {{image: "nginx:1.29"}}
+  prometheus: {{image: "${{PROMETHEUS_IMAGE:-not-given}}", profiles: [monitoring]}}
 """
 VALUES = """
 engine:
