@@ -3,7 +3,8 @@
 from pathlib import Path
 
 _ROOTS = (Path(__file__).parents[2], Path(__file__).parents[1])
-_GATEWAY = "helm/dsdeploy/files"
+_CHART = "helm/dsdeploy"
+_GATEWAY = f"{_CHART}/files"
 
 
 def template(name: str) -> str:
@@ -18,9 +19,9 @@ def gateway_files() -> dict[str, str]:
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths)}
 
 
-def chart_folder() -> Path:
-    """The Helm chart. Raises FileNotFoundError for an installation that lacks it."""
-    return _find("helm/dsdeploy/Chart.yaml").parent
+def chart_folder() -> Path | None:
+    """The Helm chart; None for an installation that lacks it."""
+    return next((root / _CHART for root in _ROOTS if (root / _CHART / "Chart.yaml").is_file()), None)
 
 
 def _find(name: str) -> Path:

@@ -214,11 +214,15 @@ class BaseMissing(BundleError):
     pass
 
 
-class WeightsInTheWay(BundleError):
+class BundleBusy(BundleError):
     pass
 
 
-class BundleBusy(BundleError):
+class VersionUnknown(BundleError):
+    pass
+
+
+class ImageNotNamed(BundleError):
     pass
 
 
@@ -243,6 +247,14 @@ class RuntimeMissing(InstallError):
 
 
 class RuntimeRefused(InstallError):
+    pass
+
+
+class RegistryRefused(InstallError):
+    pass
+
+
+class RegistryUnreachable(InstallError):
     pass
 
 

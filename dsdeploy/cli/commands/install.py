@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from dsdeploy.cli.house import House
 from dsdeploy.core.errors import InvalidRequest
 from dsdeploy.core.layout import Layout, default_home
 from dsdeploy.core.texts import text
+
+if TYPE_CHECKING:
+    from dsdeploy.core.results import Result
+    from dsdeploy.core.values import Installed
 
 
 def layout(home: Path | None) -> Layout:
@@ -48,13 +52,16 @@ def add(app: typer.Typer, house: House) -> None:
 
     @app.command(help=house.say("help-install"))
     def install(
-        plan: Annotated[Path, plan_file],
+        plan: Annotated[Path, typer.Argument(help=house.say("help-plan-or-bundle"))],
         name: Annotated[str, name_flag] = "default",
         home: Annotated[Path | None, home_flag] = None,
         source: Annotated[str | None, house.flag("--source", "help-source")] = None,
         folder: Annotated[Path | None, house.flag("--from", "help-from")] = None,
         endpoint: Annotated[str | None, house.flag("--endpoint", "help-endpoint")] = None,
         token_file: Annotated[Path | None, house.flag("--token-file", "help-token-file")] = None,
+        ca_file: Annotated[Path | None, house.flag("--ca-file", "help-ca-file")] = None,
+        trust: Annotated[list[Path] | None, house.flag("--trust", "help-bundle-trust")] = None,
+        allow_unsigned: Annotated[bool, house.flag("--allow-unsigned", "help-bundle-allow-unsigned")] = False,
         certificate: Annotated[Path | None, house.flag("--tls-certificate", "help-tls-certificate")] = None,
         key: Annotated[Path | None, house.flag("--tls-key", "help-tls-key")] = None,
         authority: Annotated[Path | None, house.flag("--tls-authority", "help-tls-authority")] = None,
@@ -70,21 +77,38 @@ def add(app: typer.Typer, house: House) -> None:
             error = InvalidRequest(text("certificate-alone"), hint=text("certificate-alone-hint"))
             house.fail("install", error, as_json)
         given = Given(certificate, key, authority) if certificate and key else None
-        house.finish(
-            "install",
-            lambda: workflows.install(
+
+        def work() -> "Result[Installed]":
+            if plan.is_dir():
+                from dsdeploy.stages.bundle.load import Consent
+
+                taken = Consent(unsigned=allow_unsigned)
+                keys, agree = tuple(trust or ()), house.consent(yes)
+                return workflows.install_bundle(
+                    plan,
+                    layout(home),
+                    release_name(name),
+                    keys,
+                    taken,
+                    agree,
+                    house.progress(),
+                    dry_run=dry_run,
+                    certificate=given,
+                )
+            where = Source(source, folder, endpoint, token_file, ca_file)
+            agree = house.consent(yes)
+            return workflows.install(
                 plan,
                 layout(home),
                 release_name(name),
-                Source(source, folder, endpoint, token_file),
-                house.consent(yes),
+                where,
+                agree,
                 house.progress(),
                 dry_run=dry_run,
                 certificate=given,
-            ),
-            installed_rows,
-            as_json,
-        )
+            )
+
+        house.finish("install", work, installed_rows, as_json)
 
     @app.command(help=house.say("help-status"))
     def status(
