@@ -565,7 +565,7 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     import shutil
     from dataclasses import replace
 
-    from dsdeploy.adapters.bundle.images import save_engine_image, save_images
+    from dsdeploy.adapters.bundle.images import save_images, save_own_images
     from dsdeploy.core.errors import PayloadMissing
     from dsdeploy.stages.bundle.create import create
     from dsdeploy.stages.bundle.gather import gather
@@ -578,7 +578,7 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     staging = order.out.with_name(order.out.name + ".images")
     images = save_images(order.images, staging)
     if found.target == "compose":
-        images = (*images, save_engine_image(staging))
+        images = (*images, *save_own_images(staging))
     gathered = gather(path, (layout.weights(found.model_id, found.format),), order.include, images, order.wheels)
     made = create(order, gathered, dict(os.environ), progress)
     shutil.rmtree(staging, ignore_errors=True)

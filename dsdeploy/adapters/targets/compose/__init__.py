@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dsdeploy.adapters.gateway import certificate
-from dsdeploy.adapters.gateway.keys import read_keys
+from dsdeploy.adapters.gateway.keys import read_keys, read_secrets
 from dsdeploy.adapters.gateway.state import wait_for_keys
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.images.archive import ImageSpec
@@ -26,7 +26,7 @@ from dsdeploy.adapters.targets.compose import docker_engine as docker
 from dsdeploy.adapters.targets.compose.binary import compose_command, config_hashes, environment
 from dsdeploy.adapters.targets.compose.own_images import OwnImages
 from dsdeploy.adapters.targets.compose.reload import in_force, reload
-from dsdeploy.adapters.targets.compose.roll import inner_endpoint, roll
+from dsdeploy.adapters.targets.compose.roll import half_drained, inner_endpoint, roll, take_back
 from dsdeploy.adapters.targets.compose.up import (
     ENGINE,
     SERVICE_LABEL,
@@ -131,9 +131,9 @@ class ComposeTarget:
         """What has to happen to containers: nothing, a reload, engines replaced in turn, or all of them brought up."""
         gateway = gateway_of(self._client, _project(release))
         stale = self._stale(release, content)
-        roll = len(stale) > 1 and len(stale) == len(engines_of(self._client, _project(release)))
+        several = len(engines_of(self._client, _project(release))) > 1
         alive = gateway is not None and health_of(gateway) == "healthy"
-        replace = (Operation("replace-engines", {"name": release.name}),) if roll and alive else ()
+        replace = (Operation("replace-engines", {"name": release.name}),) if stale and several and alive else ()
         start = () if self._as_rendered(release, content) else (_up(release),)
         renewed = any(one.action == "create-certificate" for one in files) or not in_force(release)
         reload = (Operation("reload-gateway", {"name": release.name}),) if alive and renewed else ()
@@ -256,7 +256,7 @@ class ComposeTarget:
         """Whether every service runs healthy, as `content` says, and engines with the key that lies on disk now."""
         hashes = config_hashes(_project(release), content, Path(release.folder))
         found = {one.labels.get(SERVICE_LABEL): one for one in self._containers(release)}
-        if not set(hashes) <= set(found) or set(found) - set(hashes) - set(_services(content)):
+        if half_drained(release) or not set(hashes) <= set(found) or set(found) - set(hashes) - set(_services(content)):
             return False
         return not self._stale(release, content) and all(
             found[service].labels.get(_HASH_LABEL) == hash and health_of(found[service]) in ("healthy", None)
@@ -270,7 +270,8 @@ class ComposeTarget:
         return [
             str(one.labels[SERVICE_LABEL])
             for one in engines_of(self._client, _project(release))
-            if one.labels.get(_HASH_LABEL) != hashes.get(one.labels[SERVICE_LABEL]) or self._key_newer(release, one)
+            if (wanted := hashes.get(one.labels[SERVICE_LABEL]))
+            and (one.labels.get(_HASH_LABEL) != wanted or self._key_newer(release, one))
         ]
 
     def _containers(self, release: Release) -> tuple[Any, ...]:
@@ -286,6 +287,7 @@ class ComposeTarget:
             return True
 
     def _up(self, release: Release) -> None:
+        take_back(release)
         engines = engines_of(self._client, _project(release))
         recreate = any(_state(one) == "failed" or self._key_newer(release, one) for one in engines)
         try:
@@ -333,6 +335,7 @@ def _content(rendered: RenderedFiles) -> str:
 def _secrets_usable(release: Release) -> Finding:
     """The certificate's state. Raises SecretsOpen, KeysUnreadable, CertificateUnusable for what lies there wrong."""
     read_keys(release)
+    read_secrets(release)
     if certificate.due(release):
         return Finding("certificate-valid", "pass", text("certificate-to-come"))
     folder = Path(release.folder)

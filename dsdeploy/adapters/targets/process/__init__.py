@@ -16,6 +16,7 @@ from typing import Any
 import psutil
 
 from dsdeploy.adapters import health
+from dsdeploy.adapters.gateway.keys import read_keys
 from dsdeploy.adapters.log_files import follow_lines, tail_lines
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations
 from dsdeploy.adapters.workloads import memory_has_room, read_process
@@ -47,6 +48,8 @@ class ProcessTarget:
     name = "process"
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
+        """Also raises SecretsOpen, KeysUnreadable."""
+        read_keys(release)
         if self._state(release).get("engine_pid") is not None:
             return (Finding("port-free", "pass", text("port-is-ours", port=release.port)),)
         with socket.socket(socket.AF_INET6 if ":" in release.host else socket.AF_INET) as probe:
