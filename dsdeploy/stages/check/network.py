@@ -26,7 +26,7 @@ _SSH_PORT = 22
 
 
 def egress_closed(subject: Subject) -> Outcome:
-    """From inside the engine's container nothing outside is reached. Routes tell nothing: a closed network has one too."""
+    """From inside the engine's container nothing outside is reached. Routes tell nothing: closed networks have them."""
     said = subject.target.run_inside(subject.release, _PROBE)
     if said is None or "asked" not in said:
         return skipped(text("check-egress-unasked"))
