@@ -47,9 +47,10 @@ class HuggingFace:
     @contextmanager
     def _named_errors(self, repo: str) -> Iterator[None]:
         """Raises HubRefused, HubUnreachable or WeightsNotFound for whatever the library and its transport raise."""
-        from huggingface_hub import errors
+        from huggingface_hub import close_session, errors
 
         endpoint = self._transfer.endpoint
+        close_session()  # it would keep the proxy and the authority that it was opened with
         if self._ca_file:
             _trust(self._ca_file)
         try:
