@@ -26,14 +26,19 @@ Option = dict[str, Any]
 
 def from_vllm_parser() -> Iterator[Option]:
     from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.reasoning import ReasoningParserManager
+    from vllm.tool_parsers import ToolParserManager
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
+    parsers = {"--reasoning-parser": ReasoningParserManager, "--tool-call-parser": ToolParserManager}
     for action in make_arg_parser(FlexibleArgumentParser())._actions:
         if not action.option_strings:
             continue
         said = getattr(action.type, "__name__", None)
         known = PARSED.get(said, said) if said in (*PARSED, "int", "float", "str") else None
         choices = [str(one) for one in action.choices] if action.choices else None
+        if action.option_strings[0] in parsers:
+            choices = sorted(parsers[action.option_strings[0]].list_registered())
         yield option(action.option_strings, "bool" if action.nargs == 0 else known, choices)
 
 
@@ -46,7 +51,9 @@ def from_source(files: list[Path], lists: dict[str, list[str]]) -> Iterator[Opti
                 if names and names[0].startswith("-"):
                     yield _added(names, {one.arg: one.value for one in node.keywords if one.arg}, lists)
             elif isinstance(node, ast.ClassDef) and ("Frontend" in node.name or "fields" in file.parts):
-                fields = (one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name))
+                fields = (
+                    one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+                )
                 yield from filter(None, (_field(one, lists) for one in fields))
 
 
@@ -88,6 +95,14 @@ def _choices(node: ast.expr | None, lists: dict[str, list[str]]) -> list[str] | 
         return [str(one) for one in ast.literal_eval(node)]
     except ValueError:
         return None
+
+
+def _with_parsers(options: Iterator[Option], release: Path) -> Iterator[Option]:
+    """Tool parsers register themselves by name in a decorator, where the wheel keeps them beside its server."""
+    said = "".join(one.read_text(encoding="utf-8") for one in release.glob("vllm/**/tool_parsers/*.py"))
+    names = [name for one in re.findall(r"register_module\(([^)]*)\)", said) for name in re.findall(r'"(\w+)"', one)]
+    for one in options:
+        yield one | {"choices": sorted(set(names))} if names and one["names"] == ["--tool-call-parser"] else one
 
 
 def literal_lists(folder: Path) -> dict[str, list[str]]:
@@ -134,6 +149,7 @@ def main() -> None:
         files = [release / "vllm/engine/arg_utils.py", *release.glob("vllm/entrypoints/openai/cli_args.py")]
         files += release.glob("vllm/entrypoints/cli/serve.py")
         options, source = from_source(files, {}), "the Python files of the published wheel, read as text"
+        options = _with_parsers(options, release)
     else:
         files = [release / "sglang/srt/server_args.py", *release.glob("sglang/srt/arg_groups/fields/*.py")]
         lists = literal_lists(release / "sglang/srt/arg_groups")

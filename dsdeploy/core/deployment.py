@@ -63,6 +63,8 @@ class Place:
 class Launch:
     """How one node of a replica is started, for any target: arrays of words, nothing quoted.
 
+    `argv` is the whole command: it takes the place of the image's entrypoint. `serves_http` is false for a follower
+    node that answers nobody: its ports, probes and metrics are none.
     `image` is the repository and tag that the engine's makers publish for this accelerator, None where it is made on
     the spot; a plan or bundle pins its digest. `devices` are device nodes, `resource` the Kubernetes extended resource
     of the accelerator, `runtime` the container runtime's name for it where one is needed. `ready_path` answers 200 once
@@ -86,3 +88,4 @@ class Launch:
     writable: tuple[str, ...] = ("/tmp",)
     load_s: int = 600
     drain_s: int = 120
+    serves_http: bool = True

@@ -38,6 +38,10 @@ class UnknownEngine(UsageError):
     pass
 
 
+class UnknownEngineVersion(UsageError):
+    pass
+
+
 class ArchitectureUnknown(UsageError):
     pass
 
@@ -220,6 +224,10 @@ class BundleBusy(BundleError):
 
 class RenderError(DsdeployError):
     exit_code = 14
+
+
+class EngineCannotRun(RenderError):
+    pass
 
 
 class InstallError(DsdeployError):
