@@ -21,6 +21,7 @@ from typing import Any
 
 OUT = Path(__file__).parents[1] / "dsdeploy" / "core" / "data" / "flags"
 PARSED = {"loads": "json", "parse_dataclass": "json", "human_readable_int": "int", "union_dict_and_str": "json"}
+WHEEL = "the Python files of the published wheel, read as text"
 Option = dict[str, Any]
 
 
@@ -45,11 +46,22 @@ def from_vllm_parser() -> Iterator[Option]:
 def from_source(files: list[Path], lists: dict[str, list[str]]) -> Iterator[Option]:
     """`add_argument("--name", …)` anywhere, and the annotated fields of classes whose fields become options."""
     for file in files:
-        for node in ast.walk(ast.parse(file.read_text(encoding="utf-8"))):
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        engine = {
+            ast.unparse(one.target): ast.unparse(one.annotation)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef) and node.name == "EngineArgs"
+            for one in node.body
+            if isinstance(one, ast.AnnAssign)
+        }
+        for node in ast.walk(tree):
             if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
                 names = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
                 if names and names[0].startswith("-"):
-                    yield _added(names, {one.arg: one.value for one in node.keywords if one.arg}, lists)
+                    said = {one.arg: one.value for one in node.keywords if one.arg}
+                    field = next((engine[one] for one in map(_snake, names) if one in engine), None)
+                    typed = field and len(said) < len(node.keywords)
+                    yield _typed(names, field, lists) if typed else _added(names, said, lists)
             elif isinstance(node, ast.ClassDef) and ("Frontend" in node.name or "fields" in file.parts):
                 fields = (
                     one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
@@ -77,13 +89,22 @@ def _field(node: ast.AnnAssign, lists: dict[str, list[str]]) -> Option | None:
             return None
         names += ast.literal_eval(said["aliases"]) if "aliases" in said else []
         choices = _choices(said.get("choices"), lists)
-    text = ast.unparse(annotation)
-    if choices is None and (found := re.search(r"Literal\[(.*?)\]", text)):
-        choices = [str(one) for one in ast.literal_eval(f"[{found[1]}]")]
+    return _typed(names, ast.unparse(annotation), lists, choices)
+
+
+def _typed(names: list[str], text: str, lists: dict[str, list[str]], choices: list[str] | None = None) -> Option:
+    """The option that a field annotated so becomes."""
     bare = re.sub(r"Optional\[(.*)\]|(.*) \| None", lambda m: m[1] or m[2], text)
+    if choices is None and (found := re.fullmatch(r"Literal\[(.*)\]", bare)):
+        choices = [str(one) for one in ast.literal_eval(f"[{found[1]}]")]
+    choices = choices or lists.get(bare.rpartition(".")[2])
     if bare == "bool":
-        return option([*names, *(f"--no-{name[2:]}" for name in names)], "bool", None)
+        return option([*names, *(f"--no-{name[2:]}" for name in names if name.startswith("--"))], "bool", None)
     return option(names, bare if bare in ("int", "float", "str") else "str" if choices else None, choices)
+
+
+def _snake(name: str) -> str:
+    return name.lstrip("-").replace("-", "_")
 
 
 def _choices(node: ast.expr | None, lists: dict[str, list[str]]) -> list[str] | None:
@@ -106,12 +127,14 @@ def _with_parsers(options: Iterator[Option], release: Path) -> Iterator[Option]:
 
 
 def literal_lists(folder: Path) -> dict[str, list[str]]:
-    """Module-level lists of strings by name."""
+    """Module-level lists and Literal types by name."""
     found = {}
     for file in folder.rglob("*.py"):
         for node in ast.parse(file.read_text(encoding="utf-8")).body:
             if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                values = _choices(node.value if isinstance(node.value, ast.List) else None, {})
+                literal = isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal"
+                value = node.value.slice if literal else node.value  # type: ignore[attr-defined]
+                values = _choices(value if isinstance(value, ast.List | ast.Tuple) else None, {})
                 if values:
                     found[node.targets[0].id] = values
     return found
@@ -148,12 +171,15 @@ def main() -> None:
     elif name == "vllm":
         files = [release / "vllm/engine/arg_utils.py", *release.glob("vllm/entrypoints/openai/cli_args.py")]
         files += release.glob("vllm/entrypoints/cli/serve.py")
-        options, source = from_source(files, {}), "the Python files of the published wheel, read as text"
+        options, source = (
+            from_source(files, literal_lists(release / "vllm")),
+            "the Python files of the published wheel, read as text",
+        )
         options = _with_parsers(options, release)
     else:
         files = [release / "sglang/srt/server_args.py", *release.glob("sglang/srt/arg_groups/fields/*.py")]
         lists = literal_lists(release / "sglang/srt/arg_groups")
-        options, source = from_source(files, lists), "the Python files of the published wheel, read as text"
+        options, source = from_source(files, lists), WHEEL
     rows = sorted(options, key=lambda one: one["names"])
     OUT.mkdir(exist_ok=True)
     lines = ",\n  ".join(json.dumps(one) for one in rows)
