@@ -110,6 +110,7 @@ def test_followers_answer_nobody_and_every_node_is_told_its_leader():
             assert any(word.startswith("10.0.0.1") for word in launch.argv)
 
 
+ASCEND = {"engine": "vllm-ascend", "engine_version": "0.11.0", "accelerator": "ascend-910b3"}
 SOME = Deployment("deepseek-r1", "fp8-block", "vllm", "0.32.0", "h200-141gb", 8, 1, 1, 8, 1, 1, False, 32768, 64, 0.9)
 
 
@@ -122,7 +123,7 @@ def test_a_version_outside_the_tables_is_refused_with_the_nearest():
 @pytest.mark.parametrize(
     ("change", "near"),
     [
-        ({"format": "awq-int4", "engine": "vllm-ascend", "engine_version": "0.11.0", "accelerator": "ascend-910b3"}, "w8a8"),
+        (ASCEND | {"format": "awq-int4"}, "w8a8"),
         ({"accelerator": "v100-sxm2-32gb"}, "-"),
         ({"accelerator": "h20-96gb", "format": "gguf-ud-iq1_s"}, "llama.cpp"),
         ({"tensor_parallel": 4}, "8"),
