@@ -9,6 +9,7 @@ import pytest
 
 from dsdeploy.adapters.engines import engine_adapters, find_engine_adapter
 from dsdeploy.adapters.engines.keys import key_in_arguments, key_in_environment
+from dsdeploy.adapters.engines.llamacpp.serve import options as embedded_options
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.engines import engines
 from dsdeploy.core.errors import EngineCannotRun, UnknownEngine, UnknownEngineVersion
@@ -62,6 +63,13 @@ def test_every_rendered_option_is_known_to_its_release_and_legal(engine):
             for fault in table.faults(options_of(engine, argv)):
                 wrong[fault] = one
     assert seen > 50 and not wrong
+
+
+def test_the_embedded_server_knows_every_option_that_is_rendered_for_a_processor():
+    found = [launch for one, launch in launches() if one.engine == "llama.cpp" and one.accelerator == "cpu"]
+    assert found
+    for launch in found:
+        assert embedded_options().parse_args(launch.argv[1:])
 
 
 def test_every_launch_is_offline_silent_and_free_of_remote_code():

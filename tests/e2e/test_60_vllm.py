@@ -94,8 +94,9 @@ class Served:
         (place / "cache").mkdir(mode=0o700)
         words: list[str] = list(launch.argv)
         switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
-        self.unprivileged = subprocess.run([*switch, vllm / "python", "-c", ""], capture_output=True).returncode == 0
-        if self.unprivileged:
+        reached = "import sys; sys.exit(sys.prefix != sys.argv[1])"
+        probe = subprocess.run([*switch, vllm / "python", "-c", reached, vllm.parent], capture_output=True)
+        if probe.returncode == 0:
             subprocess.run(["chown", "-R", f"{NOBODY}:{NOBODY}", place], check=True)
             words = [*switch, *words]
         environment = launch.environment | {

@@ -106,10 +106,10 @@ def pairs(engine: str, version: str, words: list[str]) -> dict[str, str]:
         name, joined, value = words[position].partition("=")
         position += 1
         option = table.options.get(name)
-        if not joined and (option is None or option.type != "bool") and position < len(words):
-            if not re.match(r"--[a-z]", words[position]):
-                value = words[position]
-                position += 1
+        takes = not joined and (option is None or option.type != "bool") and position < len(words)
+        if takes and not re.match(r"--[a-z]", words[position]):
+            value = words[position]
+            position += 1
         first = option.names[0] if option and option.type != "bool" else name
         found[first] = json.dumps(json.loads(value), sort_keys=True) if value.startswith("{") else value
     return found

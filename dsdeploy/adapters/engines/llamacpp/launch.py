@@ -6,7 +6,7 @@ from dsdeploy.adapters.engines.surroundings import ACCESS, OFFLINE, caches
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
 
-_CELLS = 256
+_CELLS = 256  # llama.cpp rounds a sequence's cache up to this
 _EVERY_LAYER = 999
 
 
@@ -49,17 +49,27 @@ class LlamaCpp:
         return find_engine(self.name).image(judge.target(deployment), deployment.engine_version)
 
 
+def cells_options(cells: int, sequences: int, *, processor: bool) -> tuple[str, ...]:
+    """The options without which llama-server would not keep to a budget of so many cached tokens.
+
+    By default it may also keep 8 GiB of old prompts and, on a processor, a second, repacked copy of weights (both stand
+    in a real server's log), and `--fit` may give less context than was planned.
+    """
+    words = ("--ctx-size", str(cells), "--parallel", str(sequences), "--flash-attn", "on", "--cache-ram", "0")
+    return (*words, *(("--no-repack",) if processor else ()), "--fit", "off")
+
+
 def budget_options(d: Deployment) -> tuple[str, ...]:
-    """The options that memory was counted for. `--fit off`: else it may give less context than was planned."""
-    cells = -(-d.max_model_len * d.max_num_seqs // _CELLS) * _CELLS
-    words = ["--ctx-size", str(cells), "--parallel", str(d.max_num_seqs), "--flash-attn", "on", "--cache-ram", "0"]
-    if d.accelerator == "cpu":
-        return (*words, "--no-repack", "--fit", "off")
-    words += ["--fit", "off", "--gpu-layers", str(_EVERY_LAYER if d.gpu_layers is None else d.gpu_layers)]
+    """The options that this deployment's memory was counted for."""
+    cells, processor = d.max_num_seqs * (-(-d.max_model_len // _CELLS) * _CELLS), d.accelerator == "cpu"
+    words = cells_options(cells, d.max_num_seqs, processor=processor)
+    if processor:
+        return words
+    words = (*words, "--gpu-layers", str(_EVERY_LAYER if d.gpu_layers is None else d.gpu_layers))
     if d.devices_per_node > 1:
-        words += ["--split-mode", "layer"]
+        words = (*words, "--split-mode", "layer")
     if d.expert_layers_in_host:
-        words += ["--n-cpu-moe", str(d.expert_layers_in_host)]
+        words = (*words, "--n-cpu-moe", str(d.expert_layers_in_host))
     if d.kv_cache_dtype != "auto":
-        words += ["--cache-type-k", d.kv_cache_dtype, "--cache-type-v", d.kv_cache_dtype]
-    return tuple(words)
+        words = (*words, "--cache-type-k", d.kv_cache_dtype, "--cache-type-v", d.kv_cache_dtype)
+    return words
