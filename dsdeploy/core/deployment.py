@@ -7,11 +7,12 @@ from dataclasses import dataclass, field
 class Deployment:
     """One model on one engine, split one way; `replicas` of it stand side by side.
 
-    `accelerator` is a catalogue id, or "cpu". `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how
-    many requests one replica answers at once. `memory_utilization` and `kv_cache_dtype` are in the engine's own sense;
-    None and "auto" leave them to it. `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without.
-    `gpu_layers` (llama.cpp) are the layers in device memory, None all; `expert_layers_in_host` of them leave their
-    routed experts in host memory.
+    The split is in the engine's own sense: SGLang's data-parallel attention of a model with experts lies inside its
+    tensor-parallel group, vLLM's data-parallel ranks stand beside. `accelerator` is a catalogue id, or "cpu".
+    `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how many requests one replica answers at once.
+    `memory_utilization` and `kv_cache_dtype` are in the engine's own sense; None and "auto" leave them to it.
+    `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without. `gpu_layers` (llama.cpp) are the
+    layers in device memory, None all; `expert_layers_in_host` of them leave their routed experts in host memory.
     """
 
     model_id: str

@@ -92,7 +92,8 @@ class Served:
     def __init__(self, vllm: Path, launch: Launch, place: Path) -> None:
         self.launch, self.log = launch, place / "log"
         (place / "cache").mkdir(mode=0o700)
-        words: list[str] = list(launch.argv)
+        # Compiling for a processor takes minutes here and is not what is tried.
+        words = [*launch.argv, "--enforce-eager"]
         switch = ["setpriv", f"--reuid={NOBODY}", f"--regid={NOBODY}", "--clear-groups"]
         reached = "import sys; sys.exit(sys.prefix != sys.argv[1])"
         probe = subprocess.run([*switch, vllm / "python", "-c", reached, vllm.parent], capture_output=True)

@@ -48,14 +48,11 @@ def hold_format(deployment: Deployment, spec: EngineSpec) -> None:
     )
 
 
-def hold_split(deployment: Deployment, spec: EngineSpec, *, within_node: bool = False) -> None:
-    """Raises EngineCannotRun where the parallelism does not fill the replica's devices, or crosses nodes unasked."""
+def hold_split(deployment: Deployment, spec: EngineSpec, ranks: int) -> None:
+    """Raises EngineCannotRun where a replica's ranks are not as many as its devices."""
     devices = deployment.devices_per_node * deployment.nodes
-    product = deployment.tensor_parallel * deployment.pipeline_parallel * deployment.data_parallel
-    if devices and product != devices:
-        raise wrong_split(deployment, spec, f"{product} ranks, {devices} devices")
-    if within_node and deployment.nodes > 1:
-        raise wrong_split(deployment, spec, "several nodes")
+    if devices and ranks != devices:
+        raise wrong_split(deployment, spec, f"{ranks} ranks, {devices} devices")
 
 
 def wrong_split(deployment: Deployment, spec: EngineSpec, reason: str) -> EngineCannotRun:

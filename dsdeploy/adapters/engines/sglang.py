@@ -18,7 +18,11 @@ class Sglang:
         spec = find_engine(self.name)
         judge.hold_version(deployment, spec, spec.versions)
         judge.hold_format(deployment, spec)
-        judge.hold_split(deployment, spec)
+        ranks = deployment.tensor_parallel * deployment.pipeline_parallel
+        inside = _data_parallel_inside(deployment)
+        judge.hold_split(deployment, spec, ranks if inside else ranks * deployment.data_parallel)
+        if inside and deployment.tensor_parallel % deployment.data_parallel:
+            raise judge.wrong_split(deployment, spec, "attention's groups do not divide the tensor-parallel group")
         judge.hold_image(deployment, spec, self._image(deployment), ())
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:
@@ -76,12 +80,14 @@ def _options(d: Deployment, place: Place) -> tuple[str, ...]:
 
 
 def _split(d: Deployment) -> list[str]:
-    """SGLang counts attention's data-parallel groups inside its tensor-parallel group; a dense model's stand beside."""
-    experts = bool(architecture(d.model_id).n_routed_experts)
-    tensor = d.tensor_parallel * (d.data_parallel if experts else 1)
-    words = ["--tp-size", str(tensor)]
+    words = ["--tp-size", str(d.tensor_parallel)]
     if d.data_parallel > 1:
-        words += ["--attn-dp-size" if experts else "--dp-size", str(d.data_parallel)]
+        words += ["--attn-dp-size" if _data_parallel_inside(d) else "--dp-size", str(d.data_parallel)]
     if d.pipeline_parallel > 1:
         words += ["--pp-size", str(d.pipeline_parallel)]
-    return [*words, "--ep-size", str(tensor)] if d.expert_parallel else words
+    return [*words, "--ep-size", str(d.tensor_parallel)] if d.expert_parallel else words
+
+
+def _data_parallel_inside(d: Deployment) -> bool:
+    """With experts, attention's groups share SGLang's tensor-parallel group; a dense model's ranks stand beside."""
+    return bool(architecture(d.model_id).n_routed_experts)

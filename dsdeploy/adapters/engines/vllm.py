@@ -26,10 +26,7 @@ class Vllm:
 
     def refuse(self, deployment: Deployment) -> None:
         spec = find_engine(self.name)
-        judge.hold_version(deployment, spec, spec.versions)
-        judge.hold_format(deployment, spec)
-        judge.hold_split(deployment, spec)
-        hold_words(deployment, spec, flag_table("vllm", deployment.engine_version))
+        hold_vllm(deployment, spec, spec.versions)
         judge.hold_image(deployment, spec, self._image(deployment), spec.versions)
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:
@@ -43,11 +40,16 @@ class Vllm:
         return find_engine(self.name).image(judge.target(deployment), deployment.engine_version)
 
 
-def hold_words(deployment: Deployment, spec: EngineSpec, table: FlagTable) -> None:
-    """Raises EngineCannotRun where the release lacks what the model or the split needs.
+def hold_vllm(deployment: Deployment, spec: EngineSpec, versions: tuple[str, ...]) -> None:
+    """Raises UnknownEngineVersion, and EngineCannotRun where the release lacks what the model or the split needs.
 
     Without --nnodes only whole data-parallel ranks may stand on another node; each node holds as many.
     """
+    judge.hold_version(deployment, spec, versions)
+    judge.hold_format(deployment, spec)
+    ranks = deployment.tensor_parallel * deployment.pipeline_parallel * deployment.data_parallel
+    judge.hold_split(deployment, spec, ranks)
+    table = flag_table("vllm", deployment.engine_version)
     if deployment.nodes > 1 and "--nnodes" not in table.options and deployment.data_parallel % deployment.nodes:
         raise judge.wrong_split(deployment, spec, f"{table.version} shares no data-parallel rank between nodes")
     faults = "; ".join(table.faults(_options(deployment, Place("/", "model", "/", node_rank="0"), table)))

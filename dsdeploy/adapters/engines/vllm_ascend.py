@@ -2,7 +2,7 @@
 
 from dsdeploy.adapters.engines import judge
 from dsdeploy.adapters.engines.surroundings import ACCESS, ASCEND_310P
-from dsdeploy.adapters.engines.vllm import hold_words, vllm_launch
+from dsdeploy.adapters.engines.vllm import hold_vllm, vllm_launch
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
 from dsdeploy.core.flags import flag_table
@@ -22,10 +22,7 @@ class VllmAscend:
 
     def refuse(self, deployment: Deployment) -> None:
         spec = find_engine(self.name)
-        judge.hold_version(deployment, spec, spec.versions)
-        judge.hold_format(deployment, spec)
-        judge.hold_split(deployment, spec)
-        hold_words(deployment, spec, flag_table("vllm", deployment.engine_version))
+        hold_vllm(deployment, spec, spec.versions)
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:
         """Each release of the plugin goes with the vLLM of the same number, whose options it knows."""

@@ -7,7 +7,7 @@ from typing import Any
 
 from dsdeploy.adapters.engines import judge
 from dsdeploy.adapters.engines.surroundings import ACCESS
-from dsdeploy.adapters.engines.vllm import hold_words, vllm_launch
+from dsdeploy.adapters.engines.vllm import hold_vllm, vllm_launch
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
 from dsdeploy.core.flags import flag_table, recorded_versions
@@ -24,9 +24,7 @@ class VllmVendor:
         judge.hold_format(deployment, spec)
         if not images:
             judge.hold_image(deployment, spec, None, ())
-        judge.hold_version(deployment, spec, tuple(images))
-        judge.hold_split(deployment, spec)
-        hold_words(deployment, spec, flag_table("vllm", deployment.engine_version))
+        hold_vllm(deployment, spec, tuple(images))
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:
         self.refuse(deployment)
