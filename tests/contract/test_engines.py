@@ -15,6 +15,7 @@ from dsdeploy.core.engines import engines
 from dsdeploy.core.errors import EngineCannotRun, UnknownEngine, UnknownEngineVersion
 from dsdeploy.core.flags import flag_table
 from tests.engine_deployments import PLACE, every_deployment
+from tests.program import run_json
 
 TABLES = {"vllm-ascend": "vllm", "vllm-vendor": "vllm"}
 VARIABLES = replace(PLACE, leader_address="$(LWS_LEADER_ADDRESS)", node_rank="$(LWS_WORKER_INDEX)")
@@ -145,6 +146,16 @@ def test_what_cannot_run_is_refused_with_what_can(change, near):
         with pytest.raises(EngineCannotRun) as refused:
             judged(wanted)
         assert refused.value.exit_code == 14 and near in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "machines", ["h200-141gb 8 1", "h20-96gb 8 2", "mi300x 8 1", "ascend-910b3 8 2", "rtx4090 1 1"]
+)
+def test_what_the_planner_chooses_can_be_launched(machines):
+    chip, devices, nodes = machines.split()
+    asked = ("--accelerator", chip, "--count", devices, "--nodes", nodes, "--users", "8", "--context", "8192")
+    chosen = Deployment(**run_json("plan", *asked)["data"]["deployment"])
+    assert find_engine_adapter(chosen.engine).launch(chosen, PLACE).image
 
 
 def test_a_launch_asks_no_network(monkeypatch):
