@@ -4,6 +4,8 @@
 set -euo pipefail
 cd "$(dirname "$0")/.."
 bash scripts/install-test-parts.sh
+bash scripts/install-kube-tools.sh
+bash scripts/install-checkov.sh
 python3 -m venv .venv
 .venv/bin/pip install --quiet --disable-pip-version-check -r requirements-dev.lock
 .venv/bin/pip install --quiet --disable-pip-version-check --no-deps -e .

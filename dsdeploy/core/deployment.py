@@ -12,7 +12,8 @@ class Deployment:
     `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how many requests one replica answers at once.
     `memory_utilization` and `kv_cache_dtype` are in the engine's own sense; None and "auto" leave them to it.
     `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without. `gpu_layers` (llama.cpp) are the
-    layers in device memory, None all; `expert_layers_in_host` of them leave their routed experts in host memory.
+    layers in device memory, None all; `expert_layers_in_host` of them leave their routed experts in host memory, and
+    `tensor_split` is how many layers each device then gets, empty for equal shares.
     """
 
     model_id: str
@@ -34,6 +35,7 @@ class Deployment:
     draft_tokens: int = 0
     gpu_layers: int | None = None
     expert_layers_in_host: int = 0
+    tensor_split: tuple[int, ...] = ()
 
     @property
     def devices(self) -> int:

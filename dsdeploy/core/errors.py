@@ -102,6 +102,10 @@ class UnknownIndustry(InvalidRequest):
     pass
 
 
+class PricesUnreadable(UsageError):
+    pass
+
+
 class PlanUnreadable(UsageError):
     pass
 
@@ -258,6 +262,38 @@ class EngineNotHealthy(InstallError):
     pass
 
 
+class ImageAbsent(InstallError):
+    pass
+
+
+class KeysUnreadable(InstallError):
+    pass
+
+
+class SecretsOpen(InstallError):
+    pass
+
+
+class KeysNotInForce(InstallError):
+    pass
+
+
+class CertificateUnusable(InstallError):
+    pass
+
+
+class CertificateExpired(CertificateUnusable):
+    pass
+
+
+class CertificateWrongHost(CertificateUnusable):
+    pass
+
+
+class CertificateWrongKey(CertificateUnusable):
+    pass
+
+
 class Busy(InstallError):
     pass
 
@@ -270,10 +306,50 @@ class ReleaseUnreadable(InstallError):
     pass
 
 
+class RevisionUnreadable(InstallError):
+    pass
+
+
+class NoSuchRevision(InstallError):
+    pass
+
+
+class UpgradeBegun(InstallError):
+    pass
+
+
+class UpgradeRefused(InstallError):
+    pass
+
+
+class ListenRefused(UsageError):
+    pass
+
+
 class NoAnswer(DsdeployError):
     """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
 
     exit_code = 3
+
+
+class KeyNameInvalid(UsageError):
+    pass
+
+
+class KeyMalformed(UsageError):
+    pass
+
+
+class KeyExists(UsageError):
+    pass
+
+
+class UnknownKey(UsageError):
+    pass
+
+
+class LastKey(UsageError):
+    pass
 
 
 class UnknownCheck(UsageError):
@@ -281,6 +357,10 @@ class UnknownCheck(UsageError):
 
 
 class UnknownReport(UsageError):
+    pass
+
+
+class ReportUnreadable(UsageError):
     pass
 
 

@@ -13,8 +13,8 @@ from dsdeploy.core.engines import engines, find_engine
 from dsdeploy.core.errors import DsdeployError, InvalidRequest
 from dsdeploy.core.sizing.formats import FORMATS, find_format
 from dsdeploy.core.sizing.kv_cache import cache_types
-from dsdeploy.core.sizing.llamacpp import fit_expert_offload, host_share
-from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, parallelism_fault
+from dsdeploy.core.sizing.llamacpp import fit_offload, host_share
+from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, parallelism_fault, version_of
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
 from dsdeploy.core.sizing.support import format_support, same_format, weight_formats
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
@@ -204,11 +204,14 @@ def _with_experts_in_host(question: Question, request: MemoryRequest, warnings: 
     """Where host memory is offered, llama.cpp leaves as many layers' experts there as the devices cannot hold."""
     if request.engine != "llama.cpp" or not question.host_memory_bytes:
         return request
-    layers = fit_expert_offload(request, question.host_memory_bytes)
-    if not layers:
+    placed = fit_offload(request, version_of("llama.cpp", request.engine_version), question.host_memory_bytes)
+    if placed is None or not placed.expert_layers_in_host:
         return request
-    warnings.append(text("warning-experts-in-host", layers=layers))
-    return replace(request, expert_layers_in_host=layers)
+    options = f"--n-cpu-moe {placed.expert_layers_in_host}"
+    if placed.tensor_split:
+        options += f" --tensor-split {','.join(map(str, placed.tensor_split))}"
+    warnings.append(text("warning-experts-in-host", layers=placed.expert_layers_in_host, options=options))
+    return placed
 
 
 def _unsupported(

@@ -35,13 +35,14 @@ def test_images_arrive_as_they_were(docker_engine, fetched, image, tmp_path, tar
     assert run_json(*build, "--image", NAME)["status"] == "ok"
     assert not out.with_name("medium.images").exists()
     docker_engine.images.remove(NAME, force=True)
-    engine = ComposeTarget().image
-    was_here = has_image(docker_engine, engine)
-    if was_here and target == "compose":
-        docker_engine.images.remove(engine, force=True)
+    own = (ComposeTarget().images.engine, ComposeTarget().images.gateway)
+    was_here = [one for one in own if has_image(docker_engine, one)]
+    for one in was_here if target == "compose" else ():
+        docker_engine.images.remove(one, force=True)
     loaded = run_json("bundle", "load", "--from", str(out), "--home", str(home), "--allow-unsigned")
     assert loaded["status"] == "ok", loaded
     assert docker_engine.images.get(NAME).id == image
-    assert target == "process" or has_image(docker_engine, engine)
-    if not was_here and target == "compose":
-        docker_engine.images.remove(engine, force=True)
+    assert target == "process" or all(has_image(docker_engine, one) for one in own)
+    for one in own if target == "compose" else ():
+        if one not in was_here:
+            docker_engine.images.remove(one, force=True)

@@ -16,11 +16,15 @@ def plot_memory() -> None:
     from matplotlib import pyplot
 
     found = [one for row in memory.judged() for one in memory.compared(row)]
-    terms = {"weights": "GiB a device", "cache bytes": "GiB a device", "cache tokens": "tokens"}
-    figure, axes = pyplot.subplots(1, 3, figsize=(13, 4.4))
+    terms = {
+        "weights": "GiB a device", "bytes a token": "bytes", "cache bytes": "GiB a device", "cache tokens": "tokens"
+    }  # fmt: skip
+    figure, axes = pyplot.subplots(1, 4, figsize=(17, 4.4))
     for axis, (term, unit) in zip(axes, terms.items(), strict=True):
-        for engine, marker in (("vllm", "o"), ("sglang", "s")):
+        for engine, marker in (("vllm", "o"), ("sglang", "s"), ("llama.cpp", "^")):
             some = [one for one in found if one.term == term and one.engine == engine]
+            if not some:
+                continue
             axis.loglog([one.logged for one in some], [one.predicted for one in some], marker, label=engine, alpha=0.75)
         low, high = axis.get_xlim()
         axis.plot([low, high], [low, high], "-", color="#888", linewidth=0.8)

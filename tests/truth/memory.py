@@ -16,7 +16,8 @@ from dsdeploy.core import catalogue
 from dsdeploy.core.accelerators import find_accelerator
 from dsdeploy.core.architecture import Architecture, from_config
 from dsdeploy.core.errors import DsdeployError
-from dsdeploy.core.sizing.memory import estimate_memory
+from dsdeploy.core.sizing.memory import estimate_memory, version_of
+from dsdeploy.core.sizing.runtime import step_tokens
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
 
 HERE = Path(__file__).parent
@@ -34,6 +35,7 @@ _SAME_SHAPE = {
     "DeepSeek V3/R1": "deepseek-r1",
     "DeepSeek-R1-Distill-Qwen-7B (28 layers)": "deepseek-r1-distill-qwen-7b",
     "Qwen/Qwen3-30B-A3B (inferred from size)": "Qwen/Qwen3-30B-A3B",
+    "Qwen/Qwen3-Omni-30B-A3B-Instruct": "Qwen/Qwen3-30B-A3B",
     "Qwen/Qwen3-235B-A22B": "Qwen/Qwen3-235B-A22B-FP8",
     "deepseek-ai/DeepSeek-V4-Flash (0731/DSpark)": "deepseek-v4-flash-0731",
 }
@@ -157,11 +159,16 @@ def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
     dp = (row.get("dp") or 1) if "total over" in (row.get("notes") or "") else 1
     logged_tokens, logged_gib = seen.get("kv_cache_tokens"), seen.get("kv_cache_gib_per_gpu")
     exact = isinstance(logged_tokens, int) and isinstance(logged_gib, float) and not request(row).pipeline_parallel > 1
-    per_token = answer.kv_cache_bytes_per_device / max(1, answer.kv_cache_tokens)
+    roomy = _with_room(row)
+    per_token = roomy.kv_cache_bytes_per_device / max(1, roomy.kv_cache_tokens)
     first_stage = (answer.stage_weights_bytes or (answer.weights_bytes_per_device,))[0]
     pairs = {
         "bytes a token": (logged_gib * GIB / logged_tokens if exact else None, per_token),
         "weights": (seen.get("weights_gib_per_gpu"), first_stage / GIB),  # what rank 0 logs
+        "cache needed": (
+            seen.get("kv_needed_gib"),
+            roomy.kv_cache_bytes_per_device / GIB / max(1.0, roomy.max_concurrency),
+        ),
         "compute buffer": (seen.get("compute_buffer_mib"), _term(answer, "compute") / (1 << 20)),
         "cache bytes": (seen.get("kv_cache_gib_per_gpu"), answer.kv_cache_bytes_per_device / GIB),
         "cache total": (seen.get("kv_cache_mib_total"), _cache_of_all_devices(row) / (1 << 20)),
@@ -182,6 +189,14 @@ def _cache_of_all_devices(row: dict[str, Any]) -> float:
     if row["engine"] != "llama.cpp":
         return 0.0
     return estimate_memory(replace(request(row), count=1, device_bytes=1e15)).kv_cache_bytes_per_device
+
+
+def _with_room(row: dict[str, Any]) -> MemoryEstimate:
+    """As on a device of 10 TB: what a token and a request take, whatever is left for them."""
+    asked = request(row)
+    # The step's default follows the card's size: that of the row's card.
+    tokens = asked.max_num_batched_tokens or step_tokens(asked, version_of(asked.engine, asked.engine_version))
+    return estimate_memory(replace(asked, device_bytes=1e13, memory_utilization=0.9, max_num_batched_tokens=tokens))
 
 
 def _term(answer: MemoryEstimate, name: str) -> float:

@@ -10,12 +10,11 @@ from dsdeploy.core.architecture import from_config
 from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.sizing.formats import FORMATS, part_bytes
 from dsdeploy.core.sizing.kv_cache import layer_token_bytes
+from dsdeploy.core.sizing.memory import estimate_memory
 from dsdeploy.core.sizing.parameters import count_parameters, countable
+from dsdeploy.core.sizing.values import MemoryRequest
 from dsdeploy.stages.estimate import Question, estimate
 from tests.truth import memory
-
-# A vision tower is beside the language model, whose tensors alone are counted.
-VISION = {"deepseek-vl2-tiny", "deepseek-vl2-small", "deepseek-ocr", "deepseek-ocr-2"}
 
 
 def published():
@@ -25,7 +24,7 @@ def published():
             a = catalogue.architecture(model)
         except DsdeployError:
             continue
-        if size and countable(a) and model["id"] not in VISION:
+        if size and countable(a):
             yield pytest.param(a, size, id=model["id"])
 
 
@@ -34,7 +33,24 @@ def test_every_tensor_is_counted(a, size):
     native = "fp4-experts+fp8" if a.expert_dtype == "fp4" else "fp8-block" if a.quantization_config else "bf16"
     format = FORMATS[native]
     counted = sum(part_bytes(part, format) for part in count_parameters(a).all(with_draft=True))
-    assert abs(counted / size - 1) < 0.001
+    assert counted == size
+
+
+# Published counts that the shapes do not give: FP8 base weights whose index counts more, a vision tower of which 16,640
+# elements are unexplained, an older tower that nobody describes.
+UNEXPLAINED = {"deepseek-v4-flash-base": 0.004, "deepseek-v4-flash-vision-exp": 1e-7, "deepseek-vl-7b-chat": 0.06}
+
+
+@pytest.mark.parametrize(
+    "model", [one for one in catalogue.models() if one.get("hf_param_count")], ids=lambda m: m["id"]
+)
+def test_parameters_agree_with_the_published_count(model):
+    try:
+        a = catalogue.architecture(model)
+    except DsdeployError:
+        pytest.skip("shape unknown")
+    counted = sum(part.elements for part in count_parameters(a).all(with_draft=True))
+    assert abs(counted / model["hf_param_count"] - 1) <= UNEXPLAINED.get(model["id"], 0.001)
 
 
 def errors(term):
@@ -45,20 +61,24 @@ def errors(term):
 
 def test_weights_agree_with_what_engines_logged():
     middle, worst = errors("weights")
-    assert middle <= 0.01 and worst <= 0.04
+    assert middle <= 0.005 and worst <= 0.02
 
 
 def test_cache_agrees_with_what_engines_logged():
-    assert errors("bytes a token")[0] <= 0.005
+    assert errors("bytes a token")[0] <= 0.001 and errors("cache needed")[1] <= 0.005
+    assert errors("cache total")[1] <= 0.001 and errors("concurrency")[1] <= 0.06
     middle, worst = errors("cache tokens")
-    assert middle <= 0.05 and worst <= 0.15
+    assert middle <= 0.04 and worst <= 0.15
+    middle, worst = errors("cache bytes")
+    assert middle <= 0.04 and worst <= 0.12
 
 
 def test_nothing_that_ran_out_of_memory_is_said_to_fit():
     said = {
         row["id"]: memory.predicted(row).verdict
         for row in memory.judged()
-        if row["observed"].get("outcome") in ("oom", "kv_too_small") and row["id"] not in memory.partly()
+        if row["observed"].get("outcome") in ("oom", "kv_too_small")
+        and "verdict" in memory.partly().get(row["id"], ("verdict",))
     }
     assert len(said) >= 7 and "fits" not in said.values(), said
 
@@ -78,6 +98,25 @@ def test_the_real_vllm_on_a_cpu_logs_the_same_tokens(row):
     a = from_config(row["config"])
     bytes_a_token = a.num_hidden_layers * layer_token_bytes(a, "auto", 1)
     assert row["kv_cache_tokens"] == int(row["cache_bytes"] / bytes_a_token) // 16 * 16
+
+
+LLAMACPP = json.loads((memory.HERE / "llamacpp_cpu.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize(
+    "row", LLAMACPP["rows"], ids=lambda row: f"{row['context']}-{row['slots']}-{row['cache_type']}"
+)
+def test_the_real_llama_cpp_on_a_cpu_allocates_the_same(row):
+    """Recorded by scripts/record_llamacpp_cpu.py, whose build shares its context among the slots."""
+    found = estimate_memory(
+        MemoryRequest(
+            from_config(LLAMACPP["config"]), "gguf", "llama.cpp", 1e12, engine_version="b11549",
+            max_model_len=row["context"] // row["slots"], max_num_seqs=row["slots"], kv_cache_dtype=row["cache_type"],
+        )
+    )  # fmt: skip
+    compute = next(term.size_bytes for term in found.terms if term.name == "compute")
+    assert found.kv_cache_bytes_per_device / (1 << 20) == pytest.approx(row["cache_mib"], abs=0.01)
+    assert compute / (1 << 20) == pytest.approx(row["compute_mib"], rel=0.01)
 
 
 QUESTIONS = json.loads((memory.HERE / "questions.json").read_text(encoding="utf-8"))

@@ -111,3 +111,15 @@ def test_more_context_or_smaller_memory_never_makes_it_fit(count, accelerator, c
     assert short.fits or not long.fits
     tight = estimate(replace(base, max_model_len=context, device_memory_bytes=short.device_memory_bytes // 2))
     assert short.fits or not tight.fits
+
+
+def test_host_memory_takes_what_the_cards_cannot_hold():
+    asked = Question(
+        "deepseek-r1", format="gguf-q4_k_m", engine="llama.cpp", accelerator="RTX 4090", max_model_len=8192,
+        host_memory_bytes=512 * 10**9,
+    )  # fmt: skip
+    found = estimate(asked)
+    assert found.fits and 300e9 < found.host_memory_bytes < 512e9
+    assert "--n-cpu-moe 60" in " ".join(one.render("en") for one in found.warnings)
+    assert not estimate(replace(asked, host_memory_bytes=256 * 10**9)).fits
+    assert not estimate(replace(asked, host_memory_bytes=None)).fits

@@ -6,6 +6,7 @@ from functools import partial
 from pathlib import Path
 
 from dsdeploy.adapters.images.archive import describe_image, image_archive
+from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
 from dsdeploy.adapters.targets.compose.docker_engine import connect
 from dsdeploy.core.errors import BundleNotWritable, ImageMissing, InstallError
@@ -31,13 +32,13 @@ def save_images(references: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def save_engine_image(folder: Path) -> Path:
-    """The image that a Compose install runs, made from this machine's engine; no Docker is needed.
+def save_own_images(folder: Path) -> tuple[Path, ...]:
+    """The images that a Compose install runs, made from this machine's engine and HAProxy; no Docker is needed.
 
     Raises RuntimeMissing, InstallError, BundleNotWritable.
     """
-    image = describe_image(llamacpp_image())
-    return _keep(folder, image.spec.tag, image.id, partial(image_archive, image))
+    images = map(describe_image, (llamacpp_image(), gateway_image()))
+    return tuple(_keep(folder, one.spec.tag, one.id, partial(image_archive, one)) for one in images)
 
 
 def load_images(archives: tuple[Path, ...]) -> None:

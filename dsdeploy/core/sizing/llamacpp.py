@@ -5,6 +5,7 @@ more, the input embedding stays on the host), `common/arg.cpp` (`--n-cpu-moe`), 
 `src/llama-context.cpp` (`graph_reserve`), `src/models/deepseek2.cpp`; `ggml-backend.cpp` for the copies of weights.
 """
 
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 
 from dsdeploy.core.architecture import Architecture
@@ -19,7 +20,7 @@ _CELLS = 256  # n_ctx_seq is padded to it
 # The latent is cached since pull request 12801 (April 2025); without values beside it since 19067 (January 2026): the
 # first builds of which this is sure.
 _LATENT_SINCE, _NO_VALUES_SINCE = (5153,), (7900,)
-# llama-server reserves logits for one token a slot instead of a whole micro-batch: measured in 11549.
+# llama-server reserves logits for one token a slot, not for a micro-batch, and leaner graphs: measured in 11549.
 _FEW_LOGITS_SINCE = (11549,)
 
 
@@ -76,14 +77,72 @@ def fit_expert_offload(request: MemoryRequest, host_bytes: float | None = None) 
         found = estimate_memory(replace(request, expert_layers_in_host=layers))
         return found.fits
 
-    least, most = 0, request.architecture.num_hidden_layers
+    least = _least(request.architecture.num_hidden_layers, fitting)
+    if least is None:
+        return None
+    in_host = estimate_memory(replace(request, expert_layers_in_host=least)).host_bytes
+    return least if host_bytes is None or in_host <= host_bytes else None
+
+
+def fit_offload(
+    request: MemoryRequest, version: tuple[int, ...], host_bytes: float | None = None
+) -> MemoryRequest | None:
+    """As `fit_expert_offload`, with the layers shared out so that devices are equally full: fewer experts stay in host
+    memory. The request with its `expert_layers_in_host` and, where experts stay, `tensor_split`; None where none fits.
+    """
+
+    def placed(layers: int) -> MemoryRequest:
+        asked = replace(request, expert_layers_in_host=layers)
+        many = layers and request.count * request.nodes > 1
+        return replace(asked, tensor_split=_balanced(asked, version)) if many else asked
+
+    least = _least(request.architecture.num_hidden_layers, lambda layers: llamacpp_memory(placed(layers), version).fits)
+    if least is None:
+        return None
+    found = placed(least)
+    return found if host_bytes is None or llamacpp_memory(found, version).host_bytes <= host_bytes else None
+
+
+def _least(most: int, fitting: Callable[[int], bool]) -> int | None:
+    """The least number up to `most` from which on it fits."""
+    least = 0
     if not fitting(most):
         return None
     while least < most:
         middle = (least + most) // 2
         least, most = (least, middle) if fitting(middle) else (middle + 1, most)
-    in_host = estimate_memory(replace(request, expert_layers_in_host=least)).host_bytes
-    return least if host_bytes is None or in_host <= host_bytes else None
+    return least
+
+
+def _balanced(request: MemoryRequest, version: tuple[int, ...]) -> tuple[int, ...]:
+    """Layers a device, the output as the last, so that the fullest holds as little as it can: the least bound under
+    which layers laid down in order need no more devices than there are."""
+    parts, count = _parts(request), request.count * request.nodes
+    cells, slots = -(-longest_context(request) // _CELLS) * _CELLS, max(1, request.max_num_seqs or 1)
+    first, kept = _first_on_device(request, parts), _expert_layers(request, parts)
+    sizes = [
+        parts.layers[layer]
+        + (parts.experts[layer] if layer >= kept else 0.0)
+        + slots * _layer_cache(request, version, layer, cells)
+        for layer in range(first, len(parts.layers))
+    ] + [parts.head]
+    low, high = max(sizes), sum(sizes)
+    for _ in range(20):
+        bound = (low + high) / 2
+        low, high = (low, bound) if len(_runs(sizes, bound)) <= count else (bound, high)
+    found = _runs(sizes, high)
+    return (*found, *(0,) * (count - len(found)))
+
+
+def _runs(sizes: list[float], bound: float) -> tuple[int, ...]:
+    runs, room = [0], bound
+    for size in sizes:
+        if size > room and runs[-1]:
+            runs.append(0)
+            room = bound
+        runs[-1] += 1
+        room -= size
+    return tuple(runs)
 
 
 def host_share(request: MemoryRequest) -> tuple[float, bool]:
@@ -142,15 +201,17 @@ def _enough(sizes: tuple[float, ...], wanted: float) -> int:
 def _devices(
     request: MemoryRequest, version: tuple[int, ...], parts: Gguf, cells: int, slots: int
 ) -> tuple[_Device, ...]:
-    """Equal devices split the offloaded layers, the output as the last one, into equal runs."""
+    """Equal devices split the offloaded layers, the output as the last one, into equal runs or the asked ones."""
     a, count = request.architecture, request.count * request.nodes
     layers, experts_from = a.num_hidden_layers, _expert_layers(request, parts)
     first = min(_first_on_device(request, parts), layers + 1)
     shared = layers + 1 - first
     weights, cache, copies = [0.0] * count, [0.0] * count, [0.0] * count
     logits = 0.0
+    equal = [index * count // max(1, shared) for index in range(shared)]
+    owners = [device for device, held in enumerate(request.tensor_split) for _ in range(held)] or equal
     for layer in range(first, layers + 1):
-        device = min(count - 1, (layer - first) * count // max(1, shared))
+        device = owners[layer - first]
         if layer == layers:
             weights[device] += parts.head
             logits = 4.0 * (slots if version >= _FEW_LOGITS_SINCE else _MICRO_BATCH) * a.vocab_size
@@ -166,7 +227,7 @@ def _devices(
         copies[0] = max(copies[0], parts.widest_expert or max(parts.layers[:first]) / 3)
     peak = _layer_peak(a, cells, version)
     hidden = 4.0 * _MICRO_BATCH * a.hidden_size
-    ends = [0.0] * (count - 1) + [logits + hidden]
+    ends = [logits + hidden if device == owners[-1] else 0.0 for device in range(count)] if owners else [0.0] * count
     return tuple(
         _Device(held, kept, max(peak + copy, end))
         for held, kept, copy, end in zip(weights, cache, copies, ends, strict=True)
@@ -186,7 +247,9 @@ def _layer_cache(request: MemoryRequest, version: tuple[int, ...], layer: int, c
 def _layer_peak(a: Architecture, cells: int, version: tuple[int, ...]) -> float:
     """The widest moment of one layer with flash attention, in float32: the experts' outputs, their inner values and the
     residual, or MLA's queries (as they are, rotated, absorbed, reordered, joined) and its outputs twice; beside the
-    mask in float32 and in 16 bits. Four logged runs of 2025: 774.0, 144.0, 304.75 and 788.0 MiB."""
+    mask in float32 and in 16 bits. Four logged runs of 2025: 774.0, 144.0, 304.75 and 788.0 MiB. Build 11549 keeps the
+    mask in 16 bits and no reordered copies (scripts/record_llamacpp_cpu.py)."""
+    newest = version >= _FEW_LOGITS_SINCE
     inner = (a.moe_intermediate_size or 0) * a.num_experts_per_tok
     outputs = a.hidden_size * a.num_experts_per_tok
     feed_forward = inner + outputs if a.n_routed_experts else 3 * (a.intermediate_size or 0)
@@ -194,7 +257,9 @@ def _layer_peak(a: Architecture, cells: int, version: tuple[int, ...]) -> float:
     if a.kv_lora_rank and version >= _LATENT_SINCE:
         rope, latent = a.qk_rope_head_dim or 0, a.kv_lora_rank
         attention = a.num_attention_heads * ((a.qk_nope_head_dim or 0) + 3 * rope + 5 * latent)
+        if newest:
+            attention -= a.num_attention_heads * (3 * latent - (a.v_head_dim or 0))
     elif a.kv_lora_rank:
         # Heads of unequal widths had no flash attention: scores of every head and cell.
         attention = a.num_attention_heads * cells
-    return _MICRO_BATCH * (4.0 * (max(feed_forward, attention) + a.hidden_size) + 6.0 * cells)
+    return _MICRO_BATCH * (4.0 * (max(feed_forward, attention) + a.hidden_size) + (2.0 if newest else 6.0) * cells)

@@ -9,6 +9,7 @@ from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
 from dsdeploy.core.sizing.hybrid_step import resident_bytes
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes, sglang_token_bytes
 from dsdeploy.core.sizing.llamacpp import llamacpp_memory
+from dsdeploy.core.sizing.sglang import static_fraction
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
 from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
 
@@ -17,8 +18,12 @@ _BLOCK_TOKENS = 16
 _VLLM_UTILIZATION = 0.9
 _VLLM_UTILIZATION_SINCE_21 = 0.92  # vllm/config/cache.py raised the default when graphs came into the budget
 _EVEN_STAGES_SINCE = (0, 8)
+# Before, `--cpu-offload-gb` copied each offloaded layer to the device while it ran
+# (vllm/model_executor/models/utils.py, `maybe_offload_to_cpu` of 0.6.6 and 0.8.5).
+_READS_HOST_SINCE = (0, 8)
 # SGLang then appended as many copies of V3's shared expert to the routed ones as there are ranks, so each rank held a
 # whole one (sglang/srt/models/deepseek_v2.py, `n_share_experts_fusion = tp_size`); since 0.4.7 it appends one.
+# 0.4.5 did so on every chip; 0.4.6.post5 no longer on AMD nor before Hopper, which no version number here tells.
 _SHARED_EXPERT_COPIES = ((0, 4, 5), (0, 4, 7))
 _ABSORBS_REQUANTISED = ((0, 7, 1), (0, 8))
 
@@ -90,6 +95,9 @@ def _vllm(request: MemoryRequest) -> MemoryEstimate:
     if runtime.is_hybrid(request):
         beside = resident_bytes(a, tokens)
         found = tuple(Stage(stage.weights_bytes + beside, stage.layers) for stage in found)
+    if request.cpu_offload_bytes and version < _READS_HOST_SINCE:
+        layer = max(stage.weights_bytes / stage.layers for stage in found)
+        terms.append(Term("offloaded layer", layer, "copied to the device while it runs"))
     warnings = ["graphs-outside-budget"] if (
         not in_budget and graphs > (1 - share) * request.device_bytes
     ) else []  # fmt: skip
@@ -100,7 +108,7 @@ def _sglang(request: MemoryRequest) -> MemoryEstimate:
     """SGLang: what is free after loading, less the part of all memory that is not static
     (sglang/srt/model_executor/model_runner.py, `profile_max_num_token`)."""
     version = version_of("sglang", request.engine_version)
-    fraction = request.memory_utilization or runtime.sglang_fraction(request, version)
+    fraction = request.memory_utilization or static_fraction(request, version)
     contexts = runtime.context_terms(request)
     before = request.device_bytes - sum(term.size_bytes for term in contexts)
     dynamic = Term("dynamic", before * (1 - fraction), f"outside mem_fraction_static {fraction}")

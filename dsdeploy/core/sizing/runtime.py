@@ -5,6 +5,7 @@ import re
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing import hybrid_step
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, VLLM_PADDED_HEAD
+from dsdeploy.core.sizing.parts import head_dim
 from dsdeploy.core.sizing.values import MemoryRequest, Term
 
 GIB, MIB = 1 << 30, 1 << 20
@@ -34,6 +35,9 @@ _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
 # Before V1, longer contexts switched chunked prefill on, with 512 tokens a step until 0.6.4 and 2048 after
 # (vllm/engine/arg_utils.py and config.py of 0.5.4 to 0.7.3).
 _CHUNKED_BEYOND_TOKENS, _CHUNKED_SINCE, _EARLY_CHUNK_TOKENS, _EARLY_CHUNK_UNTIL = 32768, (0, 5, 4), 512, (0, 6, 5)
+# Until 0.6.3 the peak was what the driver had given away (vllm/worker/worker.py, `init_gpu_memory - free_gpu_memory`),
+# torch's cached blocks included: attention's, freed and too small for the feed-forward ones, count beside these.
+_ALLOCATED_SINCE = (0, 6, 4)
 # The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Bytes a logit in
 # V0 (vllm/model_executor/layers/sampler.py, profiled with top-k and top-p): 16-bit and float32 logits (6), sorted with
 # 64-bit indices (12), their probabilities, sums and mask (9), scattered back (4), probabilities and logarithms (8).
@@ -119,6 +123,8 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     residual = 3.0 * a.hidden_size * (a.hc_mult or 1)
     if a.kv_lora_rank and version < VLLM_LATENT_SINCE and request.engine == "vllm":
         residual += _unabsorbed_values(a, split)
+    elif version < _ALLOCATED_SINCE and "vllm" in request.engine:
+        residual += 2 * (a.num_attention_heads + a.num_key_value_heads) * head_dim(a) / split
     dense = 3 * (a.intermediate_size or 0) / split + residual
     moe = 0.0
     if is_hybrid(request):
@@ -181,19 +187,3 @@ def _captured_sizes(largest: int) -> int:
     """1, 2, 4, every 8 below 256, every 16 from there."""
     few = sum(size <= largest for size in (1, 2, 4))
     return few + min(largest, 255) // 8 + (largest // 16 - 15 if largest >= 256 else 0)
-
-
-def sglang_fraction(request: MemoryRequest, version: tuple[int, ...]) -> float:
-    """SGLang's own choice of mem_fraction_static (sglang/srt/server_args.py)."""
-    if version < (0, 4, 7):
-        ranks = request.tensor_parallel
-        return next((share for most, share in ((1, 0.88), (2, 0.87), (4, 0.85), (8, 0.81)) if ranks <= most), 0.79)
-    memory_mib = request.device_bytes / MIB
-    chunk = 4096 if memory_mib < 60 * 1024 else 8192 if memory_mib < 160 * 1024 else 16384
-    batch = 32 if memory_mib < 60 * 1024 else 256 if memory_mib < 90 * 1024 else 512
-    reserved = 512 + chunk * 1.5 + batch * 2 + request.tensor_parallel * request.pipeline_parallel / 8 * 1024
-    if request.data_parallel > 1:
-        reserved += batch * request.data_parallel * 3
-    if memory_mib > 60 * 1024:
-        reserved = max(reserved, 10 * 1024)
-    return round((memory_mib - reserved) / memory_mib, 3)

@@ -10,7 +10,8 @@ class MemoryRequest:
     """One exact configuration. `device_bytes` is what the driver offers a program on one device; `published_bytes` is
     the weight files' size where known; `engine_version` None is the newest that is known. For llama.cpp, `gpu_layers`
     is `--n-gpu-layers` (the output counts as one) and `expert_layers_in_host` is `--n-cpu-moe` (the first layers'
-    experts, layers without experts counted)."""
+    experts, layers without experts counted); `tensor_split` is `--tensor-split` in layers a device, empty for equal
+    runs."""
 
     architecture: Architecture
     format: str
@@ -38,6 +39,7 @@ class MemoryRequest:
     linked: bool = True
     device_name: str = ""
     expert_layers_in_host: int = 0
+    tensor_split: tuple[int, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

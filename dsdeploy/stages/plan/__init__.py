@@ -2,15 +2,16 @@
 
 from collections.abc import Iterable
 from dataclasses import replace
+from math import ceil
 
 from dsdeploy.core import catalogue
 from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold
 from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.industries import find_industry
 from dsdeploy.core.machines import Profile
-from dsdeploy.core.plan import Change, Plan, Rejected, Remark, Request
+from dsdeploy.core.plan import Change, Plan, PlannedSpeed, Rejected, Remark, Request
 from dsdeploy.core.texts import CHANGES, RULES, Text, text
-from dsdeploy.stages.plan.build import build_plan, licences_of
+from dsdeploy.stages.plan.build import build_plan, licences_of, planned_speed
 from dsdeploy.stages.plan.candidates import Offer, Shape, engines_for, offers
 from dsdeploy.stages.plan.changes import changes_for
 from dsdeploy.stages.plan.cpu import WEIGHTS, choose_on_cpu, hold_fields, no_longer_fits, verify_cpu
@@ -19,7 +20,7 @@ from dsdeploy.stages.plan.differences import plan_differences as plan_difference
 from dsdeploy.stages.plan.files import load_plan as load_plan
 from dsdeploy.stages.plan.files import load_request as load_request
 from dsdeploy.stages.plan.files import save_plan as save_plan
-from dsdeploy.stages.plan.judge import Fit, judge_exactly
+from dsdeploy.stages.plan.judge import Fit, judge_exactly, speed_at
 from dsdeploy.stages.plan.load import Load, load_of
 from dsdeploy.stages.plan.pools import Pool, pools_of
 from dsdeploy.stages.plan.pools import Pools as Pools
@@ -28,6 +29,7 @@ from dsdeploy.stages.plan.rank import AIMS, ranked
 from dsdeploy.stages.plan.search import Found, search
 
 TARGETS = ("auto", "process", "compose", "kubernetes")
+_STEPS = 12  # of a speed curve, closer where few ask at once
 _BETTER = 3  # better models for which a change is looked for
 
 Hardware = Profile | Fleet | Pools
@@ -68,9 +70,7 @@ def verify_plan(plan: Plan, hardware: Hardware) -> None:
         known = ", ".join(one.variant.repository for one in _offers_of(plan)) or "-"
         message = text("plan-differs", field="weights_repo", found=plan.weights_repo, expected=known)
         raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
-    shape = Shape(
-        d.devices_per_node, d.nodes, d.tensor_parallel, d.pipeline_parallel, d.data_parallel, d.expert_parallel
-    )
+    shape = _shape_of(plan)
     alike = [one for one in pools.pools if one.spec.id == d.accelerator]
     if not alike:
         there = ", ".join(one.title for one in pools.pools) or "-"
@@ -85,6 +85,31 @@ def verify_plan(plan: Plan, hardware: Hardware) -> None:
         raise no_longer_fits(next(one for one in verdicts if isinstance(one, Rejected)))
     hold_fields(plan, build_plan(request, (fit,), (), None), (*WEIGHTS, "deployment", "device_memory"))
     return None
+
+
+def speed_curve(plan: Plan, hardware: Hardware) -> tuple[PlannedSpeed, ...]:
+    """The plan's deployment from one request at once to twice the planned ones; empty where no speed is known."""
+    pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
+    d, planned = plan.deployment, plan.speed
+    pool = next((one for one in pools.pools if one.spec.id == d.accelerator), None)
+    offer = next((one for one in _offers_of(plan) if one.variant.repository == plan.weights_repo), None)
+    if planned is None or pool is None or offer is None:
+        return ()
+    load, shape = load_of(plan.request), _shape_of(plan)
+    steps = {max(1, round(2 * planned.at_once * (step / _STEPS) ** 2)) for step in range(_STEPS + 1)}
+    each = {
+        at_once: speed_at(offer, d.engine, d.engine_version, shape, pool, load, ceil(at_once / d.replicas))
+        for at_once in sorted(steps)
+    }
+    found = (planned_speed(speed, at_once, d.replicas) for at_once, speed in each.items())
+    return tuple(one for one in found if one is not None)
+
+
+def _shape_of(plan: Plan) -> Shape:
+    d = plan.deployment
+    return Shape(
+        d.devices_per_node, d.nodes, d.tensor_parallel, d.pipeline_parallel, d.data_parallel, d.expert_parallel
+    )
 
 
 def _offers_of(plan: Plan) -> tuple[Offer, ...]:
@@ -166,8 +191,7 @@ def _targeted(request: Request, hardware: Hardware, best: Fit) -> Request:
     if request.target != "auto":
         return request
     cluster = isinstance(hardware, Fleet) and hardware.cluster is not None
-    many = best.deployment.nodes * best.deployment.replicas > 1 and len(best.pool.names) != 1
-    return replace(request, target="kubernetes" if cluster or many else "compose")
+    return replace(request, target="kubernetes" if cluster or best.machines > 1 else "compose")
 
 
 def _fleet(hardware: Profile | Fleet) -> Fleet:

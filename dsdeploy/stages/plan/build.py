@@ -13,6 +13,7 @@ from dsdeploy.core.plan import (
     Remark,
     Request,
 )
+from dsdeploy.core.sizing.speed import SpeedEstimate
 from dsdeploy.stages.plan.judge import RESERVE_BYTES, Fit
 from dsdeploy.stages.plan.rank import pareto
 
@@ -38,10 +39,10 @@ def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejecte
         warnings=tuple(_remarks(best)),
         rejected=rejected,
         device_memory=_device_memory(best),
-        speed=_speed(best),
+        speed=planned_speed(best.speed, best.at_once, best.deployment.replicas),
         quality=best.offer.quality,
         licences=licences_of(variant.model_id),
-        hosts=best.pool.names[: best.deployment.nodes * best.deployment.replicas],
+        hosts=best.pool.names[: best.machines],
         alternatives=tuple(map(_alternative, _next(order))),
         hardware_asked_at=asked_at,
     )
@@ -97,15 +98,16 @@ def _device_memory(one: Fit) -> DeviceMemory:
     )
 
 
-def _speed(one: Fit) -> PlannedSpeed | None:
-    if one.speed is None:
+def planned_speed(one: SpeedEstimate | None, at_once: int, replicas: int) -> PlannedSpeed | None:
+    """What replicas of this speed do together when they answer so many at once."""
+    if one is None:
         return None
-    total = one.speed.output_tokens_per_s_total
+    total = one.output_tokens_per_s_total
     return PlannedSpeed(
-        at_once=one.at_once,
-        tokens_per_s_per_user=_band(one.speed.decode_tokens_per_s_per_user),
-        output_tokens_per_s=_band(total, one.deployment.replicas) if total else None,
-        first_token_s=_band(one.speed.ttft_s) if one.speed.ttft_s else None,
+        at_once=at_once,
+        tokens_per_s_per_user=_band(one.decode_tokens_per_s_per_user),
+        output_tokens_per_s=_band(total, replicas) if total else None,
+        first_token_s=_band(one.ttft_s) if one.ttft_s else None,
     )
 
 

@@ -9,8 +9,8 @@ from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.plan import Rejected
-from dsdeploy.core.sizing.llamacpp import fit_expert_offload, host_share
-from dsdeploy.core.sizing.memory import NEWEST, estimate_memory
+from dsdeploy.core.sizing.llamacpp import fit_offload, host_share
+from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, version_of
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
 from dsdeploy.core.sizing.support import attention_support, format_support, weight_formats
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
@@ -41,6 +41,12 @@ class Fit:
     needed_tokens: int
     weights_bytes: int
     support: str
+
+    @property
+    def machines(self) -> int:
+        """How many nodes it takes: several replicas share one where they fit."""
+        d = self.deployment
+        return d.nodes * d.replicas if d.nodes > 1 else ceil(d.replicas / (self.pool.devices // d.devices_per_node))
 
     @property
     def settled(self) -> bool:
@@ -76,6 +82,13 @@ def judge_exactly(
     return refused_outright(offer, engine, pool, load) or _Case(offer, engine, version, shape, pool, load).exactly(
         replicas, _replicas(shape, pool, None)
     )
+
+
+def speed_at(
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, at_once: int
+) -> SpeedEstimate | None:
+    """One replica's speed when it answers so many at once; None where it cannot be predicted."""
+    return _Case(offer, engine, version, shape, pool, load)._speed(at_once)
 
 
 def refused_outright(offer: Offer, engine: str, pool: Pool, load: Load) -> Rejected | None:
@@ -226,7 +239,7 @@ class _Case:
         )  # fmt: skip
         room = (host_bytes or 0) - RESERVE_BYTES * shape.devices
         if self.engine == "llama.cpp" and load.offload and room > 0 and self.offer.architecture.n_routed_experts:
-            return replace(request, expert_layers_in_host=fit_expert_offload(request, room) or 0)
+            return fit_offload(request, version_of(self.engine, self.version), room) or request
         return request
 
     def _speed(self, at_once: int) -> SpeedEstimate | None:
@@ -261,6 +274,7 @@ class _Case:
             data_parallel=shape.data, expert_parallel=shape.expert, max_model_len=self.load.longest_tokens,
             max_num_seqs=_seats(each, self.engine),
             expert_layers_in_host=self._sized(each)[0].expert_layers_in_host,
+            tensor_split=self._sized(each)[0].tensor_split,
         )  # fmt: skip
 
 

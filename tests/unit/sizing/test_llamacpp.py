@@ -7,7 +7,7 @@ import pytest
 from dsdeploy.core import catalogue
 from dsdeploy.core.architecture import from_config
 from dsdeploy.core.sizing.gguf import gguf_parts
-from dsdeploy.core.sizing.llamacpp import cache_cell_bytes, fit_expert_offload, host_share
+from dsdeploy.core.sizing.llamacpp import cache_cell_bytes, fit_expert_offload, fit_offload, host_share
 from dsdeploy.core.sizing.memory import estimate_memory
 from dsdeploy.core.sizing.values import MemoryRequest
 
@@ -107,3 +107,11 @@ def test_every_slot_has_its_own_context():
     one, four = (estimate_memory(request(device_bytes=500 * GIB, max_num_seqs=slots)) for slots in (1, 4))
     assert four.kv_cache_bytes_per_device == 4 * one.kv_cache_bytes_per_device
     assert (one.max_concurrency, four.max_concurrency) == (1, 4)
+
+
+def test_a_balanced_split_leaves_fewer_experts_in_host_memory():
+    asked = request(device_bytes=79.2 * GIB, count=2)
+    placed = fit_offload(asked, (11434,))
+    assert placed.expert_layers_in_host < fit_expert_offload(asked) and sum(placed.tensor_split) == 62
+    held = estimate_memory(placed).stage_weights_bytes
+    assert min(held) > 0.85 * max(held)

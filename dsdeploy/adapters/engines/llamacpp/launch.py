@@ -70,6 +70,8 @@ def budget_options(d: Deployment) -> tuple[str, ...]:
         words = (*words, "--split-mode", "layer")
     if d.expert_layers_in_host:
         words = (*words, "--n-cpu-moe", str(d.expert_layers_in_host))
+    if d.tensor_split:
+        words = (*words, "--tensor-split", ",".join(map(str, d.tensor_split)))
     if d.kv_cache_dtype != "auto":
         words = (*words, "--cache-type-k", d.kv_cache_dtype, "--cache-type-v", d.kv_cache_dtype)
     return words
