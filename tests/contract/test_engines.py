@@ -1,7 +1,10 @@
 """What `Engine` promises, held for every member over the whole cross product of the catalogue."""
 
 import ast
+import os
 import socket
+import subprocess
+import sys
 from dataclasses import replace
 from functools import cache
 
@@ -170,3 +173,27 @@ def test_a_launch_asks_no_network(monkeypatch):
 def test_what_reads_the_key_is_python_that_no_target_expands(words):
     ast.parse(words[2])
     assert "$" not in words[2] and words[3] == "/k"
+
+
+def started(words: tuple[str, ...], **environment: str) -> subprocess.CompletedProcess[str]:
+    everything = os.environ | environment
+    return subprocess.run([sys.executable, *words[1:]], capture_output=True, text=True, env=everything)
+
+
+def test_the_key_reaches_the_engine_and_is_struck_from_its_log(tmp_path):
+    keys = tmp_path / "keys"
+    keys.write_text("first-key\nsecond-key\n")
+    said = "import logging, sys\nlogging.warning('arguments %s', sys.argv)\nprint(sys.argv[1:])\n"
+    (tmp_path / "an_engine.py").write_text(said)
+    done = started(key_in_arguments(str(keys), "an_engine", "--port", "1"), PYTHONPATH=str(tmp_path))
+    assert ast.literal_eval(done.stdout) == ["--port", "1", "--api-key=first-key"]
+    assert "***" in done.stderr and "first-key" not in done.stderr
+    done = started(key_in_environment(str(keys), "sh", "-c", 'echo "$VLLM_API_KEY"'))
+    assert done.stdout == "first-key\n"
+
+
+@pytest.mark.parametrize("words", [key_in_environment("KEYS", "echo"), key_in_arguments("KEYS", "this")])
+def test_a_file_without_a_key_opens_no_door(words, tmp_path):
+    (tmp_path / "keys").write_text("\n")
+    done = started(tuple(str(tmp_path / "keys") if word == "KEYS" else word for word in words))
+    assert done.returncode == 1 and "holds no key" in done.stderr and not done.stdout
