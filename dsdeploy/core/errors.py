@@ -38,6 +38,10 @@ class UnknownEngine(UsageError):
     pass
 
 
+class UnknownEngineVersion(UsageError):
+    pass
+
+
 class ArchitectureUnknown(UsageError):
     pass
 
@@ -228,6 +232,10 @@ class ImageNotNamed(BundleError):
 
 class RenderError(DsdeployError):
     exit_code = 14
+
+
+class EngineCannotRun(RenderError):
+    pass
 
 
 class InstallError(DsdeployError):

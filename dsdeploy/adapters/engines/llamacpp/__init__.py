@@ -11,6 +11,7 @@ from dsdeploy.core.texts import text
 from dsdeploy.core.values import Plan
 
 SERVE_SCRIPT = Path(__file__).with_name("serve.py")
+CLOSED = ("--no-ui", "--no-slots", "--offline")
 
 
 def engine_command() -> tuple[str, ...]:
@@ -25,8 +26,11 @@ def engine_command() -> tuple[str, ...]:
 
 def server_arguments(plan: Plan, *, model: str, keys: str, host: str, port: int) -> tuple[str, ...]:
     """Options of llama-server b11434: the plan's own, and those that name files, close doors and stay offline."""
-    place = ("--model", model, "--alias", plan.model_id, "--host", host, "--port", str(port), "--api-key-file", keys)
-    return (*place, *plan.engine_arguments, "--no-ui", "--no-slots", "--offline")
+    return (*place_options(model, plan.model_id, host, port, keys), *plan.engine_arguments, *CLOSED)
+
+
+def place_options(model: str, name: str, host: str, port: int, keys: str) -> tuple[str, ...]:
+    return ("--model", model, "--alias", name, "--host", host, "--port", str(port), "--api-key-file", keys)
 
 
 def image_launch(plan: Plan, place: Place) -> Launch:
