@@ -800,11 +800,12 @@ def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
     if plan.target == "compose":
         from functools import partial
 
-        from dsdeploy.adapters.engines.llamacpp import image_launch
+        from dsdeploy.adapters.engines import find_engine_adapter
         from dsdeploy.adapters.targets.compose import ComposeTarget
         from dsdeploy.stages.render_compose import render_compose
 
-        return render_compose(plan, words, release, partial(image_launch, plan), ComposeTarget().images)
+        launch = partial(find_engine_adapter(plan.engine).launch, plan.deployment)
+        return render_compose(plan, words, release, launch, ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process
 

@@ -141,7 +141,11 @@ class FakeHub:
 def _sibling(name: str, data: bytes) -> dict[str, Any]:
     """As huggingface.co answers: Git LFS for tensors, the Git blob's id for the rest."""
     if name.endswith((".gguf", ".safetensors", ".bin")):
-        return {"rfilename": name, "size": len(data), "lfs": {"sha256": _sha(data), "size": len(data), "pointerSize": 134}}
+        return {
+            "rfilename": name,
+            "size": len(data),
+            "lfs": {"sha256": _sha(data), "size": len(data), "pointerSize": 134},
+        }
     blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
     return {"rfilename": name, "size": len(data), "blobId": blob}
 
