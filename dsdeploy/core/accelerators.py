@@ -92,6 +92,14 @@ def find_accelerator(name: str) -> AcceleratorSpec:
     raise UnknownAccelerator(text("unknown-accelerator", name=name), hint=hint)
 
 
+def product_name(id: str) -> str:
+    """What people call the accelerator with this catalogue id; the id where the catalogue has none (as "cpu")."""
+    try:
+        return find_accelerator(id).name
+    except UnknownAccelerator:
+        return id.upper() if id == "cpu" else id
+
+
 def offered_bytes(spec: AcceleratorSpec, reported: float | None = None) -> float:
     """What the driver offers a program on one device: as known, else a share of what its tool reports."""
     if reported is None and spec.memory_usable_bytes:
