@@ -5,7 +5,7 @@
 set -euo pipefail
 cd "$(dirname "$0")"
 export PATH="$PATH:/usr/local/go/bin" CGO_ENABLED=0 GOFLAGS=-trimpath GOTOOLCHAIN=local
-pins=$(cat go.mod go.sum | sha256sum | cut -c 1-12)
+pins=$(cat go.mod go.sum pause/main.go build.sh | sha256sum | cut -c 1-12)
 built="${DSDEPLOY_TEST_CACHE:-$HOME/.cache/dsdeploy-tests}/kube/$(go list -m -f '{{.Version}}' k8s.io/kubernetes)-$pins"
 exec 9>"/tmp/dsdeploy-kube-$pins.lock"
 flock 9
@@ -15,6 +15,7 @@ if [ ! -d "$built" ]; then
     nice go build -p 2 -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$(basename "${built%-*}")" -o "$beside/" \
         k8s.io/kubernetes/cmd/kube-{apiserver,controller-manager,scheduler,proxy} k8s.io/kubernetes/cmd/kubelet >&2
     nice go build -p 2 -ldflags='-s -w' -o "$beside/etcd" go.etcd.io/etcd/server/v3 >&2
+    nice go build -p 2 -ldflags='-s -w' -o "$beside/pause" ./pause >&2
     mv "$beside" "$built"
 fi
 echo "$built"
