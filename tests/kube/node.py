@@ -18,7 +18,6 @@ NAME = "node-a"
 DNS = "10.96.0.10"
 BRIDGE = "dsdkube0"
 GATEWAY = "10.244.0.1"
-PAUSE = "localhost/dsdeploy/pause:tests"
 _KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
 _NEEDED = ("containerd", "runc", "iptables")
 
@@ -51,7 +50,6 @@ class Node:
             "kubelet", str(self.plane.binaries / "kubelet"), "--config", str(self._kubelet_config(certificate, key)),
             "--kubeconfig", str(self.plane.kubeconfig_of("kubelet", f"system:node:{NAME}", "system:nodes")),
             "--root-dir", str(self.folder / "kubelet"), "--hostname-override", NAME, "--node-ip", GATEWAY,
-            "--pod-infra-container-image", PAUSE,
         )  # fmt: skip
         self._run(
             "kube-proxy", str(self.plane.binaries / "kube-proxy"), "--config", str(self._proxy_config()),
@@ -106,7 +104,7 @@ class Node:
     def _containerd_config(self) -> Path:
         network = self.folder / "net.d"
         network.mkdir(exist_ok=True)
-        (network / "10-bridge.conflist").write_text(json.dumps(_NETWORK))
+        (network / "10-bridge.conflist").write_text(json.dumps(_network(self.folder / "addresses")))
         path = self.folder / "containerd.toml"
         path.write_text(
             f"""version = 2
@@ -116,6 +114,7 @@ state = "{self.folder}/containerd-state"
 address = "{self.socket}"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "docker.io/dsdeploy/pause:tests"
+restrict_oom_score_adj = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = "{network}"
@@ -201,25 +200,13 @@ path = "{self.folder}/opt"
             process.wait()
 
 
-_NETWORK = {
-    "cniVersion": "0.4.0",
-    "name": "dsdeploy-tests",
-    "plugins": [
-        {
-            "type": "bridge",
-            "bridge": BRIDGE,
-            "isGateway": True,
-            "hairpinMode": True,
-            "ipam": {
-                "type": "host-local",
-                "ranges": [[{"subnet": "10.244.0.0/24", "gateway": GATEWAY}]],
-                "routes": [{"dst": "0.0.0.0/0"}],
-            },
-        },
-        {"type": "firewall"},
-        {"type": "portmap", "capabilities": {"portMappings": True}},
-    ],
-}
+def _network(addresses: Path) -> dict[str, object]:
+    """A bridge of this machine alone: pods reach each other and the node, and nothing beyond."""
+    ranges = [[{"subnet": "10.244.0.0/24", "gateway": GATEWAY}]]
+    routes = [{"dst": "0.0.0.0/0"}]
+    ipam = {"type": "host-local", "dataDir": str(addresses), "ranges": ranges, "routes": routes}
+    bridge = {"type": "bridge", "bridge": BRIDGE, "isGateway": True, "hairpinMode": True, "ipam": ipam}
+    return {"cniVersion": "0.4.0", "name": "dsdeploy-tests", "plugins": [bridge, {"type": "firewall"}]}
 
 
 def _bridge() -> None:
