@@ -82,6 +82,14 @@ class InvalidRequest(UsageError):
     pass
 
 
+class UnknownWorkload(InvalidRequest):
+    pass
+
+
+class UnknownIndustry(InvalidRequest):
+    pass
+
+
 class PlanUnreadable(UsageError):
     pass
 
