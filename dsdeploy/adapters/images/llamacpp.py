@@ -12,14 +12,15 @@ from dsdeploy.adapters.images import rootfs
 from dsdeploy.adapters.images.archive import ImageFile, ImageSpec
 
 USER = "10001:10001"
-GATE = "/opt/dsdeploy/gate.py"
 PROBE = "/opt/dsdeploy/probe.py"
 PYTHON = (rootfs.PYTHON, "-B", "-S")
 _HERE = Path(__file__).parent
 _FOLDER = "/opt/dsdeploy"
 _BINARY = "/usr/bin/llama-server"
-_PASSWD = b"root:x:0:0::/:/nonexistent\nnonroot:x:10001:10001::/tmp:/nonexistent\n"
-_GROUP = b"root:x:0:\nnonroot:x:10001:\n"
+USER_FILES = (
+    ImageFile("/etc/passwd", b"root:x:0:0::/:/nonexistent\nnonroot:x:10001:10001::/tmp:/nonexistent\n"),
+    ImageFile("/etc/group", b"root:x:0:\nnonroot:x:10001:\n"),
+)
 
 
 def llamacpp_image() -> ImageSpec:
@@ -29,10 +30,8 @@ def llamacpp_image() -> ImageSpec:
     files = (
         *rootfs.python_files(),
         *engine,
-        ImageFile(GATE, _HERE / "gate.py"),
         ImageFile(PROBE, _HERE / "probe.py"),
-        ImageFile("/etc/passwd", _PASSWD),
-        ImageFile("/etc/group", _GROUP),
+        *USER_FILES,
     )
     programs = tuple(one.source for one in files if rootfs.is_program(one) and isinstance(one.source, Path))
     return ImageSpec(

@@ -19,10 +19,11 @@ local function parse(content)
   local found = {}
   for line in content:gmatch("[^\r\n]+") do
     local hash, name = line:match("^(%x+) ([%w._-]+)$")
-    if not hash or #hash ~= 64 then
+    if hash and #hash == 64 then
+      found[hash] = name
+    elseif line:sub(1, 1) ~= "#" then
       return nil
     end
-    found[hash] = name
   end
   return found
 end
