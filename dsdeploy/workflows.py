@@ -361,11 +361,13 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
 
 def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
     if plan.target == "compose":
+        from functools import partial
+
+        from dsdeploy.adapters.engines.llamacpp import image_launch
         from dsdeploy.adapters.targets.compose import ComposeTarget
         from dsdeploy.stages.render_compose import render_compose
 
-        place = ComposeTarget()
-        return render_compose(plan, words, release, place.image, place.user)
+        return render_compose(plan, words, release, partial(image_launch, plan), ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process
 

@@ -55,7 +55,7 @@ def write_key_map(keys: tuple[ApiKey, ...]) -> str:
     return "".join(f"{line}\n" for line in lines)
 
 
-def read_key_map(content: str, path: object) -> tuple[ApiKey, ...]:
+def read_key_map(content: str, path: str) -> tuple[ApiKey, ...]:
     """The inverse of `write_key_map`. Raises KeysUnreadable for any other line, naming it by number only."""
     keys: list[ApiKey] = []
     note: re.Match[str] | None = None

@@ -12,7 +12,8 @@ from dsdeploy.adapters.images.llamacpp import USER, USER_FILES
 from dsdeploy.core.errors import RuntimeMissing
 from dsdeploy.core.texts import text
 
-CONFIG = "/etc/gateway/config/haproxy.cfg"
+GATEWAY_NAME = "dsdeploy/gateway"
+_CONFIG = "/etc/gateway/config/haproxy.cfg"
 _BINARY = "/usr/sbin/haproxy"
 _OLDEST = (2, 6)  # the first with filters in Lua that are complete, and Debian 12's
 
@@ -31,10 +32,10 @@ def gateway_image() -> ImageSpec:
     words = f"{version[1]}.{version[2]}{version[3]}"
     files = (ImageFile(_BINARY, binary, executable=True), *USER_FILES)
     return ImageSpec(
-        name="dsdeploy/gateway",
+        name=GATEWAY_NAME,
         version=words,
         files=(*files, *rootfs.library_files((binary,))),
-        entrypoint=(_BINARY, "-W", "-db", "-f", CONFIG),
+        entrypoint=(_BINARY, "-W", "-db", "-f", _CONFIG),
         environment=("PATH=/usr/sbin", f"LD_LIBRARY_PATH={rootfs.LIBRARIES}", "HOME=/tmp"),
         user=USER,
         labels={

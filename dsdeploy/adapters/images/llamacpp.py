@@ -26,7 +26,7 @@ USER_FILES = (
 def llamacpp_image() -> ImageSpec:
     """What `engine_command` would run here, as an image. Raises RuntimeMissing."""
     command = engine_command()
-    engine, version, entrypoint = _binary(Path(command[0])) if len(command) == 1 else _embedded()
+    engine, version = _binary(Path(command[0])) if len(command) == 1 else _embedded()
     files = (
         *rootfs.python_files(),
         *engine,
@@ -38,8 +38,8 @@ def llamacpp_image() -> ImageSpec:
         name="dsdeploy/llama.cpp",
         version=version,
         files=(*files, *rootfs.library_files(programs)),
-        entrypoint=entrypoint,
-        environment=("PATH=/usr/bin", f"LD_LIBRARY_PATH={rootfs.LIBRARIES}", "HOME=/tmp"),
+        entrypoint=(_BINARY,),
+        environment=("PATH=/usr/bin", f"LD_LIBRARY_PATH={rootfs.LIBRARIES}", f"PYTHONPATH={_FOLDER}", "HOME=/tmp"),
         user=USER,
         labels={
             "org.opencontainers.image.title": "llama.cpp",
@@ -50,16 +50,19 @@ def llamacpp_image() -> ImageSpec:
     )
 
 
-def _embedded() -> tuple[tuple[ImageFile, ...], str, tuple[str, ...]]:
+def _embedded() -> tuple[tuple[ImageFile, ...], str]:
+    """The package and, under the binary's own name, the script that serves with it."""
     package = importlib.util.find_spec("xllamacpp")
     assert package is not None and package.origin is not None  # engine_command found it
-    script = f"{_FOLDER}/serve.py"
-    files = (*rootfs.package_files(Path(package.origin).parent, _FOLDER), ImageFile(script, SERVE_SCRIPT))
-    return files, importlib.metadata.version("xllamacpp"), (*PYTHON, script)
+    script = f"#!{rootfs.PYTHON} -BS\n".encode() + SERVE_SCRIPT.read_bytes()
+    files = (
+        *rootfs.package_files(Path(package.origin).parent, _FOLDER),
+        ImageFile(_BINARY, script, executable=True),
+    )
+    return files, importlib.metadata.version("xllamacpp")
 
 
-def _binary(path: Path) -> tuple[tuple[ImageFile, ...], str, tuple[str, ...]]:
+def _binary(path: Path) -> tuple[tuple[ImageFile, ...], str]:
     run = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     build = re.search(r"version: (\d+)", run.stdout + run.stderr)
-    files = (ImageFile(_BINARY, path.resolve(), executable=True),)
-    return files, f"b{build[1]}" if build else "unknown", (_BINARY,)
+    return (ImageFile(_BINARY, path.resolve(), executable=True),), f"b{build[1]}" if build else "unknown"
