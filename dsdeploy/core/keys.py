@@ -9,7 +9,7 @@ import secrets
 from dataclasses import dataclass
 
 from dsdeploy.core.errors import KeyMalformed, KeyNameInvalid, KeysUnreadable
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import Text, text
 
 PREFIX = "dsk-"
 FIRST_KEY = "default"
@@ -36,12 +36,17 @@ def new_secret() -> str:
     return f"{PREFIX}{secrets.token_hex(_RANDOM_BYTES)}"
 
 
+def key_shape() -> Text:
+    """What a key may look like, as a hint."""
+    return text("key-malformed-hint", shortest=_SHORTEST, longest=_LONGEST)
+
+
 def api_key(name: str, secret: str, created_at: str) -> ApiKey:
     """What is kept of `secret`. Raises KeyNameInvalid, KeyMalformed."""
     if not _NAME.fullmatch(name):
         raise KeyNameInvalid(text("key-name-invalid", name=name), hint=text("key-name-invalid-hint"))
     if not _SHORTEST <= len(secret) <= _LONGEST or not _TOKEN.fullmatch(secret):
-        raise KeyMalformed(text("key-malformed"), hint=text("key-malformed-hint", shortest=_SHORTEST, longest=_LONGEST))
+        raise KeyMalformed(text("key-malformed"), hint=key_shape())
     return ApiKey(name, hashlib.sha256(secret.encode()).hexdigest(), created_at, secret[-_SHOWN:])
 
 

@@ -2,6 +2,7 @@
 
 import ipaddress
 import socket
+from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -92,17 +93,33 @@ def make(release: Release) -> None:
     _write(folder / CERTIFICATE_FILE, _pem(_sign(made, signer)))
 
 
-def take(release: Release, certificate: Path, key: Path, authority: Path | None) -> None:
-    """The site's own, for the release's gateway; `authority` is whom clients here trust. Raises as `examine`."""
-    examine(certificate, key, release.host)
+@dataclass(frozen=True, slots=True)
+class Given:
+    """A site's own: PEM files, the certificate with its chain, and whom clients here trust where that is known."""
+
+    certificate: Path
+    key: Path
+    authority: Path | None = None
+
+
+def taken(release: Release, given: Given) -> bool:
+    """Whether `given` is what the release has already. Raises as `examine`."""
+    examine(given.certificate, given.key, release.host)
+    path = Path(release.folder) / CERTIFICATE_FILE
+    return path.exists() and path.read_bytes() == given.certificate.read_bytes()
+
+
+def take(release: Release, given: Given) -> None:
+    """For the release's gateway, in the place of whatever it has. Raises as `examine`, OSError."""
+    examine(given.certificate, given.key, release.host)
     folder = Path(release.folder)
     for ours in (AUTHORITY_FILE, AUTHORITY_KEY_FILE):
         (folder / ours).unlink(missing_ok=True)
-    _write(folder / CERTIFICATE_KEY_FILE, key.read_text(encoding="utf-8"))
-    _write(folder / CERTIFICATE_FILE, certificate.read_text(encoding="utf-8"))
-    if authority is not None:
-        _load(authority)
-        _write(folder / AUTHORITY_FILE, authority.read_text(encoding="utf-8"))
+    if given.authority is not None:
+        _load(given.authority)
+        _write(folder / AUTHORITY_FILE, given.authority.read_text(encoding="utf-8"))
+    _write(folder / CERTIFICATE_KEY_FILE, given.key.read_text(encoding="utf-8"))
+    _write(folder / CERTIFICATE_FILE, given.certificate.read_text(encoding="utf-8"))
 
 
 def _authority(release: Release) -> "tuple[Certificate, EllipticCurvePrivateKey]":

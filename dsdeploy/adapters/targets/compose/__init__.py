@@ -11,9 +11,9 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dsdeploy.adapters.endpoint import Endpoint
 from dsdeploy.adapters.gateway import certificate
 from dsdeploy.adapters.gateway.keys import read_keys
+from dsdeploy.adapters.gateway.state import wait_for_keys
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.images.archive import ImageSpec
 from dsdeploy.adapters.images.llamacpp import USER, llamacpp_image
@@ -36,6 +36,7 @@ from dsdeploy.adapters.targets.compose.up import (
     log_tail,
 )
 from dsdeploy.core.errors import InstallError, PortTaken
+from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.layout import (
     CERTIFICATE_FILE,
     CERTIFICATE_KEY_FILE,
@@ -154,10 +155,11 @@ class ComposeTarget:
         pid = int(engine.attrs["State"]["Pid"])
         return Service(_state(engine), pid or None, int(engine.attrs["RestartCount"]), log_tail(engine))
 
-    def gateway(self, release: Release) -> Endpoint | None:
-        """The inner port of the release's gateway; None where it does not run."""
-        found = gateway_of(self._client, _project(release))
-        return inner_endpoint(found, _project(release)) if found is not None and found.status == "running" else None
+    def take_keys(self, release: Release, keys: tuple[ApiKey, ...]) -> None:
+        """The gateway reads them by itself; a project that does not run will."""
+        gateway = gateway_of(self._client, _project(release))
+        if gateway is not None and gateway.status == "running":
+            wait_for_keys(inner_endpoint(gateway, _project(release)), keys)
 
     def removal(self, release: Release) -> tuple[Operation, ...]:
         project = compose_project(release.name)

@@ -74,6 +74,11 @@ def engines_of(client: "DockerClient", project: str) -> tuple[Any, ...]:
     return tuple(found[name] for name in sorted(found, key=lambda name: (len(name), name)))
 
 
+def engine_of(client: "DockerClient", project: str) -> Any | None:
+    """The first replica's container."""
+    return next(iter(engines_of(client, project)), None)
+
+
 def gateway_of(client: "DockerClient", project: str) -> Any | None:
     found = [one for one in containers_of(client, project) if one.labels.get(SERVICE_LABEL) == GATEWAY]
     return max(found, key=lambda one: str(one.attrs["Created"]), default=None)
