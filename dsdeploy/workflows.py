@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from pathlib import Path
 
     from dsdeploy.adapters.bundle.keys import KeyPair
+    from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
@@ -39,6 +40,7 @@ if TYPE_CHECKING:
     from dsdeploy.stages.bundle.verify import Verified
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
+    from dsdeploy.stages.keys import Change, Keys
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -158,7 +160,15 @@ def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedF
 
 
 def install(
-    path: Path, layout: Layout, name: str, source: Source, agree: Agree, progress: Progress, *, dry_run: bool
+    path: Path,
+    layout: Layout,
+    name: str,
+    source: Source,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    certificate: Given | None = None,
 ) -> Result[Installed]:
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
@@ -174,7 +184,8 @@ def install(
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         findings = stage.preflight(found, release, target)
         rendered = _rendered(found, words, release)
-        operations = (*fetch_operations(found, held, hub.name), *target.pending(release, rendered))
+        own = stage.certificate_operations(release, certificate)
+        operations = (*fetch_operations(found, held, hub.name), *own, *target.pending(release, rendered))
         if not operations and release.state == "installed":
             return Result("install", Installed(release, False, findings, ()))
         if dry_run:
@@ -184,6 +195,8 @@ def install(
             held = fetch_weights(found, layout, hub, progress)
             release = stage.desired_release(found, words, held, layout, name)
             rendered = _rendered(found, words, release)
+        if certificate and own:
+            stage.take_certificate(release, certificate)
         done = stage.apply(release, rendered, target, progress)
         return Result("install", Installed(done, True, findings, operations))
 
@@ -220,6 +233,43 @@ def uninstall(
         _consent(agree, operations)
         remove(release, operations, target, progress)
         return Result("uninstall", Installed(release, True, (), operations))
+
+
+def keys_list(layout: Layout, name: str | None) -> Result[Keys]:
+    from dsdeploy.adapters.gateway.keys import read_keys
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.stages.keys import Keys
+
+    release = load_release(layout, name)
+    return Result("keys list", Keys(release.name, read_keys(release)))
+
+
+def keys_change(
+    command: str,
+    layout: Layout,
+    name: str | None,
+    plan_change: Callable[[Release], Change],
+    out: Path | None,
+    agree: Agree,
+    *,
+    dry_run: bool,
+) -> Result[Keys]:
+    """`plan_change` is one of `stages.keys`; the new key is in the result only where no file takes it."""
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.stages import keys as stage
+
+    with hold_lock(layout):
+        release = load_release(layout, name)
+        change = plan_change(release)
+        operations = stage.operations(release, change)
+        if dry_run:
+            return Result(command, stage.Keys(release.name, change.keys, None, False, operations))
+        _consent(agree, operations)
+        stage.apply(release, change, out)
+        find_target(release.target).take_keys(release, change.keys)
+        secret = None if out else change.secret
+        return Result(command, stage.Keys(release.name, change.keys, secret, True, operations))
 
 
 def check(
@@ -361,11 +411,13 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
 
 def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
     if plan.target == "compose":
+        from functools import partial
+
+        from dsdeploy.adapters.engines.llamacpp import image_launch
         from dsdeploy.adapters.targets.compose import ComposeTarget
         from dsdeploy.stages.render_compose import render_compose
 
-        place = ComposeTarget()
-        return render_compose(plan, words, release, place.image, place.user)
+        return render_compose(plan, words, release, partial(image_launch, plan), ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process
 

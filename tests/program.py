@@ -3,6 +3,7 @@
 import json
 import os
 import socket
+import ssl
 import subprocess
 import sys
 import time
@@ -44,13 +45,16 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def ask(url: str, key: str | None = None, body: dict[str, Any] | None = None) -> tuple[int, str]:
+def ask(
+    url: str, key: str | None = None, body: dict[str, Any] | None = None, authority: Path | None = None
+) -> tuple[int, str]:
     request = urllib.request.Request(url, json.dumps(body).encode() if body else None)
     request.add_header("Content-Type", "application/json")
     if key:
         request.add_header("Authorization", f"Bearer {key}")
+    tls = ssl.create_default_context(cafile=str(authority)) if authority else None
     try:
-        with urllib.request.urlopen(request, timeout=120) as answer:
+        with urllib.request.urlopen(request, timeout=120, context=tls) as answer:
             return answer.status, answer.read().decode()
     except urllib.error.HTTPError as error:
         return error.code, error.read().decode()

@@ -9,10 +9,13 @@ import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from dataclasses import dataclass
+from pathlib import Path
 from typing import Any
 
 from dsdeploy.core.errors import NoAnswer
+from dsdeploy.core.layout import CERTIFICATE_FILE
 from dsdeploy.core.texts import Text, text
+from dsdeploy.core.values import Release
 
 _MAX_BYTES = 8 * 2**20
 _STEP_BYTES = 65536
@@ -117,10 +120,25 @@ class Endpoint:
         if self.tls is None:
             return plain
         try:
-            return self.tls.wrap_socket(plain, server_hostname=self.host)
+            return self.tls.wrap_socket(plain, server_hostname=self.address[0])
         except BaseException:
             plain.close()
             raise
+
+
+def endpoint_of(release: Release) -> Endpoint:
+    """Where `release` listens. Over TLS just its own certificate is taken, whoever has signed it. Raises NoAnswer."""
+    if release.target == "process":
+        return Endpoint(release.host, release.port)
+    path = Path(release.folder) / CERTIFICATE_FILE
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    context.check_hostname = False  # it is the certificate of this very release, which may be for another name
+    context.verify_flags |= ssl.VERIFY_X509_PARTIAL_CHAIN
+    try:
+        context.load_verify_locations(path)
+    except (OSError, ssl.SSLError) as error:
+        raise no_answer("answer-no-certificate", path=path, reason=error.strerror or type(error).__name__) from error
+    return Endpoint(release.host, release.port, context)
 
 
 class _Bounded:

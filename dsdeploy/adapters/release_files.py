@@ -1,17 +1,16 @@
 """A release's folder: rendered files and keys, compared with the wanted ones and written; the same for every target."""
 
 import os
-import secrets
 import shutil
 from pathlib import Path
 
 from dsdeploy.adapters.files import write_whole
+from dsdeploy.adapters.gateway import certificate, keys
 from dsdeploy.core.errors import InstallError
-from dsdeploy.core.layout import KEYS_FILE
+from dsdeploy.core.keys import new_secret
+from dsdeploy.core.layout import CERTIFICATE_FILE, ENGINE_KEY_FILE, KEY_MAP_FILE, KEYS_FILE
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Operation, Release, RenderedFiles
-
-_KEY_BYTES = 32
 
 
 def file_operations(release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
@@ -22,18 +21,37 @@ def file_operations(release: Release, rendered: RenderedFiles) -> tuple[Operatio
     return (*key, *(Operation("write-file", {"path": str(folder / one.path)}) for one in stale))
 
 
+def gateway_operations(release: Release) -> tuple[Operation, ...]:
+    """What the gateway of `release` lacks of its own: hashes of its keys, a key towards its engines, a certificate."""
+    folder = Path(release.folder)
+    hashed = (folder / KEY_MAP_FILE).is_file() or not (folder / KEYS_FILE).is_file()
+    engine_key = (folder / ENGINE_KEY_FILE).is_file()
+    return (
+        *(() if hashed else (Operation("create-key", {"path": str(folder / KEYS_FILE)}),)),
+        *(() if engine_key else (Operation("create-engine-key", {"path": str(folder / ENGINE_KEY_FILE)}),)),
+        *((Operation("create-certificate", _certificate(release)),) if certificate.due(release) else ()),
+    )
+
+
 def apply_file_operation(operation: Operation, release: Release, rendered: RenderedFiles) -> None:
-    """Does create-key, write-file or remove-folder. Raises InstallError."""
+    """Does create-key, create-engine-key, create-certificate, write-file or remove-folder. Raises InstallError."""
     path = Path(operation.arguments["path"])
     folder = Path(release.folder)
     try:
         match operation.action:
             case "create-key":
                 _make_folder(path.parent, 0o700)
-                write_whole(path, f"dsk-{secrets.token_hex(_KEY_BYTES)}\n")
+                keys.create_first_key(release)
+            case "create-engine-key":
+                _make_folder(path.parent, 0o700)
+                keys.write_owned(path, f"{new_secret()}\n")
+            case "create-certificate":
+                certificate.make(release)
             case "write-file":
                 one = next(file for file in rendered.files if folder / file.path == path)
-                _make_folder(path.parent, 0o700)
+                _make_folder(folder, 0o700)
+                for parent in reversed(path.relative_to(folder).parents[:-1]):
+                    _make_folder(folder / parent, 0o755)  # containers' users read some of them, through their mounts
                 write_whole(path, one.content, one.mode)
             case "remove-folder":
                 shutil.rmtree(path, ignore_errors=False)
@@ -46,6 +64,10 @@ def apply_file_operation(operation: Operation, release: Release, rendered: Rende
         raise InstallError(
             text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
         ) from error
+
+
+def _certificate(release: Release) -> dict[str, str]:
+    return {"path": str(Path(release.folder) / CERTIFICATE_FILE), "host": release.host}
 
 
 def _same(path: Path, content: str, mode: int) -> bool:

@@ -1,13 +1,25 @@
-"""The Jinja templates: in the checkout's `templates/`, or in the installed wheel."""
+"""The Jinja templates and the chart: in the checkout's `templates/` and `helm/`, or in the installed wheel."""
 
 from pathlib import Path
 
-_PLACES = (Path(__file__).parents[2] / "templates", Path(__file__).parents[1] / "templates")
+_ROOTS = (Path(__file__).parents[2], Path(__file__).parents[1])
+_GATEWAY = "helm/dsdeploy/files"
 
 
 def template(name: str) -> str:
     """The text of one template. Raises FileNotFoundError for an installation that lacks it."""
-    for place in _PLACES:
-        if (place / name).is_file():
-            return (place / name).read_text(encoding="utf-8")
+    return _find(f"templates/{name}").read_text(encoding="utf-8")
+
+
+def gateway_files() -> dict[str, str]:
+    """The gateway's configuration by file name: the chart's own, so that every target has the same gateway."""
+    folder = _find(f"{_GATEWAY}/haproxy.cfg").parent
+    paths = (*folder.glob("*.cfg"), *folder.glob("*.lua"))
+    return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths)}
+
+
+def _find(name: str) -> Path:
+    for root in _ROOTS:
+        if (root / name).is_file():
+            return root / name
     raise FileNotFoundError(name)

@@ -242,6 +242,38 @@ class EngineNotHealthy(InstallError):
     pass
 
 
+class ImageAbsent(InstallError):
+    pass
+
+
+class KeysUnreadable(InstallError):
+    pass
+
+
+class SecretsOpen(InstallError):
+    pass
+
+
+class KeysNotInForce(InstallError):
+    pass
+
+
+class CertificateUnusable(InstallError):
+    pass
+
+
+class CertificateExpired(CertificateUnusable):
+    pass
+
+
+class CertificateWrongHost(CertificateUnusable):
+    pass
+
+
+class CertificateWrongKey(CertificateUnusable):
+    pass
+
+
 class Busy(InstallError):
     pass
 
@@ -258,6 +290,26 @@ class NoAnswer(DsdeployError):
     """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
 
     exit_code = 3
+
+
+class KeyNameInvalid(UsageError):
+    pass
+
+
+class KeyMalformed(UsageError):
+    pass
+
+
+class KeyExists(UsageError):
+    pass
+
+
+class UnknownKey(UsageError):
+    pass
+
+
+class LastKey(UsageError):
+    pass
 
 
 class UnknownCheck(UsageError):

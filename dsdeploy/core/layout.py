@@ -2,7 +2,11 @@
 
 HOME/weights/<model>/<format>/      files, weights.json beside them once every digest was checked
 HOME/releases/<name>/release.json   the Release; plan.yaml and the rendered files beside it
-HOME/releases/<name>/secrets/       0700; keys, each file 0600
+HOME/releases/<name>/secrets/       0700; keys and certificates, each file 0600
+    api-keys                        one key a line: the first key, for whoever installed and for checks
+    keys/, tls/, engine/            what the gateway reads: hashed keys, its certificate, the engines' own key
+    ca/                             the authority that generated certificates are signed by
+HOME/releases/<name>/gateway/       the gateway's configuration
 HOME/releases/<name>/run/           pid and state files, logs
 """
 
@@ -29,7 +33,17 @@ class Layout:
 RELEASE_FILE = "release.json"
 PLAN_FILE = "plan.yaml"
 WEIGHTS_FILE = "weights.json"
+SECRETS_FOLDER = "secrets"
 KEYS_FILE = "secrets/api-keys"
+KEY_MAP_FILE = "secrets/keys/keys.map"
+DRAIN_FILE = "secrets/keys/drain"
+ENGINE_KEY_FILE = "secrets/engine/engine-key"
+CERTIFICATE_FILE = "secrets/tls/tls.crt"
+CERTIFICATE_KEY_FILE = "secrets/tls/tls.key"
+AUTHORITY_FILE = "secrets/ca/ca.crt"
+AUTHORITY_KEY_FILE = "secrets/ca/ca.key"
+GATEWAY_FOLDER = "gateway"
+MONITORING_FOLDER = "monitoring"
 RUN_FOLDER = "run"
 COMPOSE_FILE = "compose.yaml"
 

@@ -88,7 +88,8 @@ class Release:
 
     @property
     def url(self) -> str:
-        return f"http://{self.host}:{self.port}"
+        scheme = "http" if self.target == "process" else "https"
+        return f"{scheme}://{self.host}:{self.port}"
 
 
 @dataclass(frozen=True, slots=True)

@@ -7,8 +7,9 @@ from datetime import UTC, datetime
 import psutil
 
 from dsdeploy.adapters import releases
+from dsdeploy.adapters.gateway import certificate
 from dsdeploy.adapters.targets.base import Target
-from dsdeploy.core.errors import PreflightFailed
+from dsdeploy.core.errors import InstallError, PreflightFailed
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
@@ -54,6 +55,22 @@ def preflight(plan: Plan, release: Release, target: Target) -> tuple[Finding, ..
     if failed:
         raise PreflightFailed(failed[0].message, hint=failed[0].hint or text("preflight-hint"))
     return findings
+
+
+def certificate_operations(release: Release, given: certificate.Given | None) -> tuple[Operation, ...]:
+    """Raises CertificateUnusable and its kinds, SecretsOpen: before anything is changed."""
+    if given is None or certificate.taken(release, given):
+        return ()
+    return (Operation("use-certificate", {"path": str(given.certificate)}),)
+
+
+def take_certificate(release: Release, given: certificate.Given) -> None:
+    """Raises as `certificate_operations`, and InstallError where it cannot be written."""
+    try:
+        certificate.take(release, given)
+    except OSError as error:
+        message = text("not-writable", path=error.filename or release.folder, reason=error.strerror or error)
+        raise InstallError(message, hint=text("not-writable-hint")) from error
 
 
 def apply(release: Release, rendered: RenderedFiles, target: Target, progress: Progress) -> Release:

@@ -1,61 +1,223 @@
-"""Turns a plan into a Compose project: an engine with no way out, and a gate before it. Pure."""
+"""Turns a plan into a Compose project: engines with no way out, and a gateway before them. Pure.
 
+One machine is one project. A replica over several machines is one project a machine, in folders `node-0`, `node-1` …
+"""
+
+import hashlib
 import ipaddress
 import json
+from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 import jinja2
 import yaml
 
 import dsdeploy
-from dsdeploy.adapters.engines.llamacpp import server_arguments
-from dsdeploy.adapters.images.llamacpp import GATE, PROBE, PYTHON
-from dsdeploy.adapters.templates import template
+from dsdeploy.adapters.images import Images
+from dsdeploy.adapters.images.llamacpp import PROBE, PYTHON
+from dsdeploy.adapters.templates import gateway_files, template
+from dsdeploy.core.deployment import Launch, Place
 from dsdeploy.core.errors import RenderError
-from dsdeploy.core.layout import COMPOSE_FILE, KEYS_FILE, PLAN_FILE, compose_project
+from dsdeploy.core.layout import (
+    CERTIFICATE_FILE,
+    COMPOSE_FILE,
+    ENGINE_KEY_FILE,
+    GATEWAY_FOLDER,
+    KEY_MAP_FILE,
+    MONITORING_FOLDER,
+    PLAN_FILE,
+    SECRETS_FOLDER,
+    compose_project,
+)
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Plan, Release, RenderedFile, RenderedFiles
 
 _WEIGHTS = "/weights"
-_KEYS = "/run/secrets/api-keys"
-_PORT = 8080
-_START_S = 60
+_ENGINE_KEY = "/run/secrets/engine-key"
+_ENGINE_PORT = 8000
+_GATEWAY_PORT = 8443
+_UPSTREAM = "engines"
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; probes fail unpunished no shorter than reading the weights from it
+_BODY_BYTES, _BODY_BYTES_PER_TOKEN = 10 * 2**20, 16  # four letters of UTF-8 beyond Latin, or an escaped one, per token
+_NVIDIA = "nvidia.com/gpu"
 
 
-def render_compose(plan: Plan, plan_text: str, release: Release, image: str, user: str) -> RenderedFiles:
-    """The Compose project and the plan itself. `image` is an id, `user` two numbers. Raises RenderError."""
-    arguments = server_arguments(
-        plan, model=f"{_WEIGHTS}/{release.weights.main_file}", keys=_KEYS, host="0.0.0.0", port=_PORT
+def render_compose(
+    plan: Plan, plan_text: str, release: Release, launch: Callable[[Place], Launch], images: Images
+) -> RenderedFiles:
+    """Everything the release's folder holds but secrets. Raises RenderError."""
+    nodes = plan.deployment.nodes
+    if nodes > 1 and plan.deployment.replicas > 1:
+        raise RenderError(text("compose-one-replica"), hint=text("compose-one-replica-hint"))
+    gateway = tuple(RenderedFile(f"{GATEWAY_FOLDER}/{name}", content) for name, content in gateway_files().items())
+    projects = (
+        RenderedFile(COMPOSE_FILE if nodes == 1 else f"node-{rank}/{COMPOSE_FILE}", content)
+        for rank in range(nodes)
+        for content in (_project(plan, release, launch, images, gateway, rank),)
     )
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    environment.filters |= {"word": _word, "words": lambda many: f"[{', '.join(map(_word, many))}]"}
-    content = environment.from_string(template("compose/compose.yaml.j2")).render(
+    unit = RenderedFile(f"dsdeploy-{release.name}.service", _unit(plan, release))
+    monitoring = _monitoring(launch(_place(plan, release, 0))) if nodes == 1 else ()
+    return RenderedFiles("compose", (RenderedFile(PLAN_FILE, plan_text), *projects, unit, *gateway, *monitoring))
+
+
+def _project(
+    plan: Plan,
+    release: Release,
+    launch: Callable[[Place], Launch],
+    images: Images,
+    gateway: tuple[RenderedFile, ...],
+    rank: int,
+) -> str:
+    several = plan.deployment.nodes > 1
+    started = launch(_place(plan, release, rank))
+    engines = [_engine(plan, release, started, images, number, rank) for number in range(plan.deployment.replicas)]
+    content = _environment().from_string(template("compose/compose.yaml.j2")).render(
         title=f"{release.name}: {plan.model_id} {plan.format}, rendered by dsdeploy {dsdeploy.__version__}",
         project=compose_project(release.name),
-        image=image,
-        user=user,
-        arguments=arguments,
-        memory_bytes=plan.memory.needed_bytes,
-        start_s=_START_S + sum(one.size_bytes for one in release.weights.files) // _LOAD_BYTES_PER_S,
-        keys=str(Path(release.folder) / KEYS_FILE),
-        keys_place=_KEYS,
+        user=images.user,
+        host_network=several,
+        rank=rank,
+        nodes=plan.deployment.nodes,
+        engines=engines,
+        gateway=_gateway(plan, release, started, images, gateway) if rank == 0 else None,
+        upstream=_UPSTREAM,
+        engine_key=_ENGINE_KEY,
+        engine_key_file=str(Path(release.folder) / ENGINE_KEY_FILE),
+        grafana_password_file=str(Path(release.folder) / SECRETS_FOLDER / "grafana-password"),
         weights=release.weights.directory,
         weights_place=_WEIGHTS,
+        monitoring=str(Path(release.folder) / MONITORING_FOLDER),
         host=_address(release.host),
         port=release.port,
-        inner_port=_PORT,
-        gate=(*PYTHON, GATE, str(_PORT), "engine", str(_PORT)),
-        probe=("CMD", *PYTHON, PROBE, "127.0.0.1", str(_PORT), "/health"),
-    )
-    if yaml.safe_load(content)["services"]["engine"]["command"] != [one.replace("$", "$$") for one in arguments]:
+    )  # fmt: skip
+    service = yaml.safe_load(content)["services"]["engine"]
+    if [*service["entrypoint"], *service["command"]] != [one.replace("$", "$$") for one in started.argv]:
         raise RenderError(text("compose-broken"), hint=text("compose-broken-hint"))
-    return RenderedFiles("compose", (RenderedFile(PLAN_FILE, plan_text), RenderedFile(COMPOSE_FILE, content)))
+    return content
+
+
+def _place(plan: Plan, release: Release, rank: int) -> Place:
+    """Where a node runs; where there are several its API is heard by the gateway beside it alone."""
+    several = plan.deployment.nodes > 1
+    if several and len(plan.hosts) < plan.deployment.nodes:
+        raise RenderError(text("compose-hosts-missing", nodes=plan.deployment.nodes), hint=text("compose-hosts-hint"))
+    name = release.weights.main_file
+    return Place(
+        weights=f"{_WEIGHTS}/{name}" if name.endswith(".gguf") else _WEIGHTS,
+        served_name=plan.model_id,
+        keys_file=_ENGINE_KEY,
+        host="127.0.0.1" if several else "0.0.0.0",
+        port=_ENGINE_PORT,
+        leader_address=plan.hosts[0] if several else "127.0.0.1",
+        node_rank=str(rank),
+    )
+
+
+def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number: int, rank: int) -> dict[str, Any]:
+    """One service of the template. Devices by number: replicas take them one after the other."""
+    on_cpu = plan.device == "cpu"
+    width = plan.deployment.devices_per_node
+    own = tuple(str(one) for one in range(number * width, (number + 1) * width))
+    nvidia = launch.resource == _NVIDIA
+    scratch = "noexec,size=64m" if on_cpu else "exec,size=8g"  # kernels compiled at start are loaded from there
+    url = f"http://127.0.0.1:{launch.port}{launch.ready_path}"
+    python = ("python3", "-c", f"import urllib.request as r; r.urlopen({url!r}, timeout=4)")
+    probe = (*PYTHON, PROBE, "127.0.0.1", str(launch.port), launch.ready_path) if launch.image is None else python
+    return {
+        "name": "engine" if number == 0 else f"engine-{number + 1}",
+        "image": launch.image or images.engine,
+        "entrypoint": launch.argv[:1],
+        "command": launch.argv[1:],
+        "environment": launch.environment,
+        "runtime": None if nvidia else launch.runtime,
+        "device_ids": own if nvidia else (),
+        "devices": () if nvidia else tuple(f"{one}:{one}" for one in launch.devices),
+        "groups": launch.groups,
+        "pids": 1024 if on_cpu else 16384,
+        "memory_bytes": plan.memory.needed_bytes if on_cpu else None,
+        "shm_bytes": launch.shm_bytes,
+        "ulimits": launch.ulimits,
+        "tmpfs": tuple(f"{one}:rw,nosuid,nodev,{scratch},mode=1777" for one in launch.writable),
+        "mounts": launch.mounts,
+        "drain_s": launch.drain_s,
+        "probe": ("CMD", *probe) if rank == 0 else None,
+        "start_s": launch.load_s + sum(one.size_bytes for one in release.weights.files) // _LOAD_BYTES_PER_S,
+    }
+
+
+def _gateway(
+    plan: Plan, release: Release, launch: Launch, images: Images, files: tuple[RenderedFile, ...]
+) -> dict[str, Any]:
+    several = plan.deployment.nodes > 1
+    folder = Path(release.folder)
+    environment = {
+        "ENGINE_HOST": "127.0.0.1" if several else _UPSTREAM,
+        "ENGINE_PORT": str(launch.port),
+        "ENGINE_REPLICAS": str(plan.deployment.replicas),
+        "ENGINE_READY_PATH": launch.ready_path,
+        "RATE_PER_MINUTE": str(max(600, 60 * plan.users)),
+        "CONCURRENT_PER_KEY": str(max(64, 2 * plan.users)),
+        "MAX_BODY_BYTES": str(max(_BODY_BYTES, _BODY_BYTES_PER_TOKEN * plan.context_tokens)),
+    }
+    if several:
+        host = {"GATEWAY_HOST": _address(release.host), "GATEWAY_PORT": str(release.port), "METRICS_HOST": "127.0.0.1"}
+        environment |= host
+    return {
+        "image": images.gateway,
+        "environment": environment,
+        "port": _GATEWAY_PORT,
+        "config_sha256": hashlib.sha256("".join(one.content for one in files).encode()).hexdigest(),
+        "folders": {
+            str(folder / GATEWAY_FOLDER): "/etc/gateway/config",
+            str((folder / KEY_MAP_FILE).parent): "/etc/gateway/keys",
+            str((folder / CERTIFICATE_FILE).parent): "/etc/gateway/tls",
+            str((folder / ENGINE_KEY_FILE).parent): "/etc/gateway/engine",
+        },
+        "probe": ("CMD", "haproxy", "-c", "-f", "/etc/gateway/config/alive.cfg"),
+    }
+
+
+def _unit(plan: Plan, release: Release) -> str:
+    return _environment().from_string(template("systemd/compose.service.j2")).render(
+        name=release.name,
+        unit=f"dsdeploy-{release.name}.service",
+        version=dsdeploy.__version__,
+        model_id=plan.model_id,
+        format=plan.format,
+        project=compose_project(release.name),
+        folder=_systemd_word(release.folder),
+    )  # fmt: skip
+
+
+def _monitoring(launch: Launch) -> tuple[RenderedFile, ...]:
+    """What Prometheus and Grafana read, for whoever switches them on."""
+    names = ("prometheus.yml", "grafana/provisioning/datasources/prometheus.yaml",
+             "grafana/provisioning/dashboards/dsdeploy.yaml", "grafana/dashboards/service.json")  # fmt: skip
+    values = {"upstream": _UPSTREAM, "port": launch.port, "path": launch.metrics_path, "interval_s": 15}
+    return tuple(RenderedFile(f"{MONITORING_FOLDER}/{one}", _monitoring_file(one, values)) for one in names)
+
+
+def _monitoring_file(name: str, values: dict[str, Any]) -> str:
+    if name.endswith(".json"):  # Grafana's own {{ }} are not Jinja's
+        return template(f"monitoring/{name}")
+    return _environment().from_string(template(f"monitoring/{name}.j2")).render(values)
+
+
+def _environment() -> jinja2.Environment:
+    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
+    environment.filters |= {"word": _word, "words": lambda many: f"[{', '.join(map(_word, many))}]"}
+    return environment
 
 
 def _word(value: str) -> str:
     """A YAML string that Compose reads back as `value`: JSON's quoting, and each $ doubled against interpolation."""
     return json.dumps(value.replace("$", "$$"))
+
+
+def _systemd_word(word: str) -> str:
+    """A path as systemd.unit(5) reads it back: specifiers doubled, and nothing that ends the line."""
+    return word.replace("%", "%%").replace("\n", "\\n")
 
 
 def _address(host: str) -> str:

@@ -4,13 +4,15 @@ import json
 import os
 import signal
 import socket
-import time
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dsdeploy.adapters.images.archive import describe_image
+from dsdeploy.adapters.engines.llamacpp import image_launch
+from dsdeploy.adapters.images.archive import ImageFile, ImageSpec, describe_image
+from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import PYTHON, llamacpp_image
 from dsdeploy.adapters.targets.compose import ComposeTarget
 from dsdeploy.adapters.targets.compose.docker_engine import connect, containers_of, has_image, networks_of
@@ -19,9 +21,11 @@ from dsdeploy.core.values import Plan, Release, RenderedFiles, Request, WeightFi
 from dsdeploy.stages.plan import choose_plan
 from dsdeploy.stages.profile import detect_profile
 from dsdeploy.stages.render_compose import render_compose
-from tests.program import ask, free_port, wait_until
+from tests import program
+from tests.program import free_port, wait_until
 
 pytestmark = pytest.mark.docker
+CHAT_PATH = "/v1/chat/completions"
 CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 
 
@@ -48,7 +52,7 @@ def release_of(name: str, plan: Plan, weights: Weights, folder: Path) -> Release
 
 
 def rendered_for(target: ComposeTarget, plan: Plan, release: Release) -> RenderedFiles:
-    return render_compose(plan, "the plan\n", release, target.image, target.user)
+    return render_compose(plan, "the plan\n", release, partial(image_launch, plan), target.images)
 
 
 def install(target: ComposeTarget, release: Release, rendered: RenderedFiles) -> list[str]:
@@ -100,28 +104,32 @@ def inside(release: Release, code: str) -> str:
     return output.decode()
 
 
+def ask(release: Release, path: str, key: str | None = None, body: dict | None = None) -> tuple[int, str]:
+    authority = Path(release.folder) / "secrets" / "ca" / "ca.crt"
+    return program.ask(f"{release.url}{path}", key, body, authority)
+
+
 def key_of(release: Release) -> str:
     return (Path(release.folder) / "secrets" / "api-keys").read_text().strip()
 
 
 def test_it_answers_with_the_key_and_refuses_without(running):
     _, release, _ = running
-    url = f"{release.url}/v1/chat/completions"
-    status, body = ask(url, key_of(release), CHAT)
+    status, body = ask(release, CHAT_PATH, key_of(release), CHAT)
     assert status == 200 and json.loads(body)["choices"][0]["message"]["content"].strip()
-    assert ask(url, None, CHAT)[0] == 401
-    assert ask(url, "dsk-wrong", CHAT)[0] == 401
+    assert ask(release, CHAT_PATH, None, CHAT)[0] == 401
+    assert ask(release, CHAT_PATH, "dsk-wrong", CHAT)[0] == 401
 
 
-def test_it_streams_through_the_gate(running):
+def test_it_streams_through_the_gateway(running):
     _, release, _ = running
-    status, body = ask(f"{release.url}/v1/chat/completions", key_of(release), CHAT | {"stream": True})
+    status, body = ask(release, CHAT_PATH, key_of(release), CHAT | {"stream": True})
     assert status == 200 and body.rstrip().endswith("data: [DONE]")
 
 
 def test_its_containers_are_closed(running):
     _, release, _ = running
-    for service in ("engine", "gate"):
+    for service in ("engine", "gateway"):
         attrs = container(release, service).attrs
         host = attrs["HostConfig"]
         assert attrs["Config"]["User"].split(":")[0] not in ("", "0", "root")
@@ -140,17 +148,17 @@ def test_nothing_but_the_temporary_folder_can_be_written_and_there_is_no_shell(r
     _, release, _ = running
     code = """
 import os
-for path in ('/x', '/etc/x', '/weights/x', '/opt/dsdeploy/x', '/run/secrets/api-keys', '/tmp/x'):
+for path in ('/x', '/etc/x', '/weights/x', '/opt/dsdeploy/x', '/run/secrets/engine-key', '/tmp/x'):
     try:
         open(path, 'a').close(); print('open', path)
     except OSError as error:
         print('shut', path)
-print('shells', [one for one in os.listdir('/usr/bin') if one != 'python3'], os.path.exists('/bin'))
+print('shells', sorted(os.listdir('/usr/bin')), os.path.exists('/bin'))
 """
     shut = ("/x", "/etc/x", "/weights/x", "/opt/dsdeploy/x")
     told = inside(release, code).splitlines()
     assert [f"shut {one}" for one in shut] == told[:4]
-    assert told[5:] == ["open /tmp/x", "shells [] False"]
+    assert told[5:] == ["open /tmp/x", "shells ['llama-server', 'python3'] False"]
 
 
 def test_the_engine_reaches_neither_the_world_nor_this_host(running):
@@ -172,9 +180,9 @@ try:
     print('RESOLVED', socket.gethostbyname('example.com'))
 except OSError:
     pass
-print('gate', socket.create_connection(('gate', 8080), timeout=2) is not None)
+print('gateway', socket.create_connection(('gateway', 8443), timeout=2) is not None)
 """
-        assert inside(release, code).splitlines() == ["gate True"]
+        assert inside(release, code).splitlines() == ["gateway True"]
 
 
 def host_addresses() -> list[str]:
@@ -206,27 +214,27 @@ def test_a_second_install_has_nothing_to_do(running):
 
 
 def test_the_same_machine_makes_the_same_image(running):
-    assert describe_image(llamacpp_image()).id == ComposeTarget().image
-    assert has_image(connect(), ComposeTarget().image)
+    assert describe_image(llamacpp_image()).id == ComposeTarget().images.engine
+    assert describe_image(gateway_image()).id == ComposeTarget().images.gateway
+    assert has_image(connect(), ComposeTarget().images.gateway)
 
 
 def test_a_killed_engine_comes_back(running):
     target, release, rendered = running
     os.kill(target.observe(release).engine_pid, signal.SIGKILL)
     wait_until(lambda: target.observe(release).restarts == 1 and target.observe(release).state == "running")
-    wait_until(lambda: ask(f"{release.url}/v1/chat/completions", key_of(release), CHAT)[0] == 200)
+    wait_until(lambda: ask(release, CHAT_PATH, key_of(release), CHAT)[0] == 200)
     wait_until(lambda: target.pending(release, rendered) == ())
 
 
 def test_a_new_key_takes_effect_with_the_next_install(running):
     target, release, rendered = running
     old = key_of(release)
-    time.sleep(1.1)  # files and containers are compared to the second
     (Path(release.folder) / "secrets" / "api-keys").unlink()
     actions = install(target, release, rendered)
-    assert actions[0] == "create-key" and actions[-1] == "compose-up"
-    url = f"{release.url}/v1/models"
-    assert (ask(url, old)[0], ask(url, key_of(release))[0]) == (401, 200)
+    assert actions == ["create-key", "grant-secrets"]
+    wait_until(lambda: ask(release, "/v1/models", key_of(release))[0] == 200)
+    assert ask(release, "/v1/models", old)[0] == 401
 
 
 def test_an_install_killed_while_containers_start_is_completed_by_the_next(other, plan):
@@ -242,7 +250,7 @@ def test_an_install_killed_while_containers_start_is_completed_by_the_next(other
     os.kill(child, signal.SIGKILL)
     os.waitpid(child, 0)
     install(target, other, rendered)
-    assert target.pending(other, rendered) == () and ask(f"{other.url}/health")[0] == 200
+    assert target.pending(other, rendered) == () and ask(other, "/health")[0] == 200
 
 
 def test_removal_leaves_only_weights(docker_engine, plan, weights, tmp_path):
@@ -269,11 +277,19 @@ def test_an_engine_that_dies_at_once_is_named_with_its_last_words(other, plan, t
 
 
 def test_an_engine_that_never_becomes_healthy_is_named_with_its_last_words(other, plan):
-    silent = "import time; print('thinking it over', flush=True); time.sleep(900)"
-    target = ComposeTarget(lambda: replace(llamacpp_image(), version="silent", entrypoint=(*PYTHON, "-c", silent)))
+    silent = b"#!/usr/bin/python3 -BS\nimport time; print('thinking it over', flush=True); time.sleep(900)\n"
+    program = ImageFile("/usr/bin/llama-server", silent, executable=True)
+
+    def mute() -> ImageSpec:
+        spec = llamacpp_image()
+        kept = tuple(one for one in spec.files if one.place != program.place)
+        return replace(spec, version="silent", files=(*kept, program))
+
+    target = ComposeTarget(mute)
     rendered = rendered_for(target, plan, other)
     hasty = rendered.files[1].content.replace("start_period: 62s", "start_period: 1s").replace("5s", "1s")
-    rendered = replace(rendered, files=(rendered.files[0], replace(rendered.files[1], content=hasty)))
+    files = (rendered.files[0], replace(rendered.files[1], content=hasty), *rendered.files[2:])
+    rendered = replace(rendered, files=files)
     with pytest.raises(EngineNotHealthy) as caught:
         install(target, other, rendered)
     assert "thinking it over" in caught.value.message.render("zh")
@@ -286,7 +302,7 @@ def test_a_taken_port_is_named_with_who_holds_it(other, running):
     _, release, _ = running
     with pytest.raises(PortTaken) as caught:
         ComposeTarget().preflight(replace(other, port=release.port))
-    assert "dsdeploy-e2e-gate" in caught.value.message.render("en")
+    assert "dsdeploy-e2e-gateway" in caught.value.message.render("en")
 
 
 def test_a_port_taken_after_the_preflight_is_named_too(other, plan):

@@ -2,19 +2,21 @@
 
 import os
 from dataclasses import replace
+from functools import partial
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dsdeploy.adapters.engines.llamacpp import server_arguments
-from dsdeploy.core.deployment import Deployment
+from dsdeploy.adapters.engines.llamacpp import image_launch
+from dsdeploy.adapters.images import Images
+from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.values import MemoryBudget, Plan, Release, Request, WeightFile, Weights
 from dsdeploy.stages.render_compose import render_compose
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "compose.yaml"
-IMAGE = "sha256:" + "5" * 64
+IMAGES = Images("sha256:" + "5" * 64, "sha256:" + "6" * 64, "10001:10001")
 PLAN = Plan(
     request=Request("deepseek-r1-distill-qwen-1.5b", 2, 4096, "compose"),
     deployment=Deployment(
@@ -32,10 +34,9 @@ RELEASE = Release(
 )  # fmt: skip
 
 
-def rendered(release: Release = RELEASE) -> str:
-    files = render_compose(PLAN, "the plan\n", release, IMAGE, "10001:10001").files
-    assert [one.path for one in files] == ["plan.yaml", "compose.yaml"]
-    return files[1].content
+def rendered(release: Release = RELEASE, plan: Plan = PLAN, launch=None) -> str:
+    files = render_compose(plan, "the plan\n", release, launch or partial(image_launch, plan), IMAGES).files
+    return next(one.content for one in files if one.path == "compose.yaml")
 
 
 def services(content: str) -> dict:
@@ -50,22 +51,79 @@ def test_a_project_is_rendered_as_reviewed(monkeypatch):
 
 
 def test_every_container_is_closed_and_the_engine_has_no_way_out():
-    for one in services(rendered()).values():
-        assert one["image"] == IMAGE and one["pull_policy"] == "never"
-        assert one["user"] == "10001:10001" and one["read_only"] is True and one["cap_drop"] == ["ALL"]
-        assert one["security_opt"] == ["no-new-privileges:true"] and one["pids_limit"] > 0
     project = yaml.safe_load(rendered())
-    engine, gate = project["services"]["engine"], project["services"]["gate"]
-    assert engine["networks"] == ["closed"] and "ports" not in engine
+    for one in project["services"].values():
+        assert one["pull_policy"] == "never" and one["read_only"] is True and one["cap_drop"] == ["ALL"]
+        assert one["security_opt"] == ["no-new-privileges:true"] and one["pids_limit"] > 0
+        assert one["user"].split(":")[0] not in ("", "0", "root") and one["logging"]["options"]["max-size"]
+    engine, gateway = project["services"]["engine"], project["services"]["gateway"]
+    assert (engine["image"], gateway["image"]) == (IMAGES.engine, IMAGES.gateway)
+    assert list(engine["networks"]) == ["closed"] and "ports" not in engine
     assert project["networks"]["closed"]["internal"] is True
-    assert [one["host_ip"] for one in gate["ports"]] == ["127.0.0.1"]
+    assert [one["host_ip"] for one in gateway["ports"]] == ["127.0.0.1"]
     assert engine["mem_limit"] == PLAN.memory.needed_bytes
     assert engine["volumes"][0]["read_only"] is True
 
 
-def test_the_engine_gets_the_plans_arguments_word_by_word():
-    expected = server_arguments(PLAN, model="/weights/m.gguf", keys="/run/secrets/api-keys", host="0.0.0.0", port=8080)
-    assert services(rendered())["engine"]["command"] == list(expected)
+def test_the_engine_gets_the_launchs_words_one_by_one():
+    place = Place("/weights/m.gguf", PLAN.model_id, "/run/secrets/engine-key", port=8000)
+    engine = services(rendered())["engine"]
+    assert (*engine["entrypoint"], *engine["command"]) == image_launch(PLAN, place).argv
+
+
+VLLM = Launch(
+    image="vllm/vllm-openai@sha256:" + "7" * 64, argv=("vllm", "serve", "/weights", "--x", "$y"),
+    environment={"HF_HUB_OFFLINE": "1"}, port=8000, ready_path="/health", metrics_path="/metrics",
+    resource="nvidia.com/gpu", runtime="nvidia", shm_bytes=16 << 30, ulimits={"memlock": -1},
+    writable=("/tmp", "/cache"), load_s=900, drain_s=300,
+)  # fmt: skip
+
+
+def on_devices(**more) -> Plan:
+    return replace(PLAN, deployment=replace(PLAN.deployment, accelerator="h200", devices_per_node=4, **more))
+
+
+def test_replicas_take_their_gpus_by_number_one_after_the_other():
+    found = services(rendered(plan=on_devices(replicas=2), launch=lambda place: VLLM))
+    first, second = found["engine"], found["engine-2"]
+    devices = [one["deploy"]["resources"]["reservations"]["devices"] for one in (first, second)]
+    assert devices == [
+        [{"driver": "nvidia", "device_ids": ids, "capabilities": ["gpu"]}]
+        for ids in (["0", "1", "2", "3"], ["4", "5", "6", "7"])
+    ]
+    assert first["shm_size"] == 16 << 30 and first["ulimits"]["memlock"] == -1 and "mem_limit" not in first
+    assert first["command"][-1] == "$$y" and first["stop_grace_period"] == "300s" and "runtime" not in first
+    assert [one.split(":")[0] for one in first["tmpfs"]] == ["/tmp", "/cache"]
+    assert int(first["healthcheck"]["start_period"].removesuffix("s")) >= 900
+    assert found["gateway"]["environment"]["ENGINE_REPLICAS"] == "2"
+    assert set(found["gateway"]["depends_on"]) == {"engine", "engine-2"}
+
+
+def test_other_vendors_devices_are_given_as_nodes_and_groups():
+    amd = replace(VLLM, resource="amd.com/gpu", runtime=None, devices=("/dev/kfd", "/dev/dri"), groups=("video",))
+    engine = services(rendered(plan=on_devices(), launch=lambda place: amd))["engine"]
+    assert engine["devices"] == ["/dev/kfd:/dev/kfd", "/dev/dri:/dev/dri"] and engine["group_add"] == ["video"]
+    assert "deploy" not in engine
+
+
+def test_several_machines_are_one_project_each_with_one_gateway():
+    plan = replace(on_devices(nodes=2), hosts=("10.0.0.1", "10.0.0.2"))
+    places = []
+    render = render_compose(plan, "p\n", RELEASE, lambda place: places.append(place) or VLLM, IMAGES).files
+    content = {one.path: one.content for one in render if one.path.endswith("compose.yaml")}
+    assert sorted(content) == ["node-0/compose.yaml", "node-1/compose.yaml"]
+    assert "weaker" in content["node-0/compose.yaml"]
+    leader, worker = (services(one) for one in content.values())
+    assert set(leader) == {"engine", "gateway"} and set(worker) == {"engine"}
+    assert leader["engine"]["network_mode"] == worker["engine"]["network_mode"] == "host"
+    assert leader["gateway"]["environment"]["METRICS_HOST"] == "127.0.0.1" and "ports" not in leader["gateway"]
+    assert {one.node_rank for one in places} == {"0", "1"} and {one.leader_address for one in places} == {"10.0.0.1"}
+    assert {one.host for one in places} == {"127.0.0.1"}
+
+
+def test_several_machines_that_are_not_named_are_refused():
+    with pytest.raises(RenderError):
+        render_compose(on_devices(nodes=2), "p\n", RELEASE, lambda place: VLLM, IMAGES)
 
 
 @pytest.mark.parametrize("folder", ["/s/$HOME/a", '/s/"q": [x', "/s/{{ x }} #1", "/s/权重 目录", "/s/a\nb: c"])
@@ -73,8 +131,8 @@ def test_no_path_can_break_out_of_its_place(folder):
     release = replace(RELEASE, folder=folder, weights=replace(WEIGHTS, directory=folder))
     project = yaml.safe_load(rendered(release))
     assert project["services"]["engine"]["volumes"][0]["source"] == folder.replace("$", "$$")
-    assert project["secrets"]["api-keys"]["file"] == f"{folder.replace('$', '$$')}/secrets/api-keys"
-    assert set(project["services"]) == {"engine", "gate"}
+    assert project["secrets"]["engine-key"]["file"] == f"{folder.replace('$', '$$')}/secrets/engine/engine-key"
+    assert set(project["services"]) == {"engine", "gateway", "prometheus", "grafana"}
 
 
 def test_a_slow_disk_has_time_to_load_the_weights():
@@ -85,7 +143,7 @@ def test_a_slow_disk_has_time_to_load_the_weights():
 
 @pytest.mark.parametrize(("host", "published"), [("localhost", "127.0.0.1"), ("::1", "::1"), ("10.0.0.7", "10.0.0.7")])
 def test_the_door_is_an_address(host, published):
-    assert services(rendered(replace(RELEASE, host=host)))["gate"]["ports"][0]["host_ip"] == published
+    assert services(rendered(replace(RELEASE, host=host)))["gateway"]["ports"][0]["host_ip"] == published
 
 
 def test_a_name_is_no_door():

@@ -12,35 +12,34 @@ from dsdeploy.adapters.images import rootfs
 from dsdeploy.adapters.images.archive import ImageFile, ImageSpec
 
 USER = "10001:10001"
-GATE = "/opt/dsdeploy/gate.py"
 PROBE = "/opt/dsdeploy/probe.py"
 PYTHON = (rootfs.PYTHON, "-B", "-S")
 _HERE = Path(__file__).parent
 _FOLDER = "/opt/dsdeploy"
 _BINARY = "/usr/bin/llama-server"
-_PASSWD = b"root:x:0:0::/:/nonexistent\nnonroot:x:10001:10001::/tmp:/nonexistent\n"
-_GROUP = b"root:x:0:\nnonroot:x:10001:\n"
+USER_FILES = (
+    ImageFile("/etc/passwd", b"root:x:0:0::/:/nonexistent\nnonroot:x:10001:10001::/tmp:/nonexistent\n"),
+    ImageFile("/etc/group", b"root:x:0:\nnonroot:x:10001:\n"),
+)
 
 
 def llamacpp_image() -> ImageSpec:
     """What `engine_command` would run here, as an image. Raises RuntimeMissing."""
     command = engine_command()
-    engine, version, entrypoint = _binary(Path(command[0])) if len(command) == 1 else _embedded()
+    engine, version = _binary(Path(command[0])) if len(command) == 1 else _embedded()
     files = (
         *rootfs.python_files(),
         *engine,
-        ImageFile(GATE, _HERE / "gate.py"),
         ImageFile(PROBE, _HERE / "probe.py"),
-        ImageFile("/etc/passwd", _PASSWD),
-        ImageFile("/etc/group", _GROUP),
+        *USER_FILES,
     )
     programs = tuple(one.source for one in files if rootfs.is_program(one) and isinstance(one.source, Path))
     return ImageSpec(
         name="dsdeploy/llama.cpp",
         version=version,
         files=(*files, *rootfs.library_files(programs)),
-        entrypoint=entrypoint,
-        environment=("PATH=/usr/bin", f"LD_LIBRARY_PATH={rootfs.LIBRARIES}", "HOME=/tmp"),
+        entrypoint=(_BINARY,),
+        environment=("PATH=/usr/bin", f"LD_LIBRARY_PATH={rootfs.LIBRARIES}", f"PYTHONPATH={_FOLDER}", "HOME=/tmp"),
         user=USER,
         labels={
             "org.opencontainers.image.title": "llama.cpp",
@@ -51,16 +50,19 @@ def llamacpp_image() -> ImageSpec:
     )
 
 
-def _embedded() -> tuple[tuple[ImageFile, ...], str, tuple[str, ...]]:
+def _embedded() -> tuple[tuple[ImageFile, ...], str]:
+    """The package and, under the binary's own name, the script that serves with it."""
     package = importlib.util.find_spec("xllamacpp")
     assert package is not None and package.origin is not None  # engine_command found it
-    script = f"{_FOLDER}/serve.py"
-    files = (*rootfs.package_files(Path(package.origin).parent, _FOLDER), ImageFile(script, SERVE_SCRIPT))
-    return files, importlib.metadata.version("xllamacpp"), (*PYTHON, script)
+    script = f"#!{rootfs.PYTHON} -BS\n".encode() + SERVE_SCRIPT.read_bytes()
+    files = (
+        *rootfs.package_files(Path(package.origin).parent, _FOLDER),
+        ImageFile(_BINARY, script, executable=True),
+    )
+    return files, importlib.metadata.version("xllamacpp")
 
 
-def _binary(path: Path) -> tuple[tuple[ImageFile, ...], str, tuple[str, ...]]:
+def _binary(path: Path) -> tuple[tuple[ImageFile, ...], str]:
     run = subprocess.run([path, "--version"], capture_output=True, text=True, check=False)
     build = re.search(r"version: (\d+)", run.stdout + run.stderr)
-    files = (ImageFile(_BINARY, path.resolve(), executable=True),)
-    return files, f"b{build[1]}" if build else "unknown", (_BINARY,)
+    return (ImageFile(_BINARY, path.resolve(), executable=True),), f"b{build[1]}" if build else "unknown"

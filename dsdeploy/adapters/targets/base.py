@@ -2,6 +2,7 @@
 
 from typing import Protocol
 
+from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
 
 
@@ -28,6 +29,10 @@ class Target(Protocol):
 
     def observe(self, release: Release) -> Service:
         """What runs now, with the last lines of the engine's log."""
+        ...
+
+    def take_keys(self, release: Release, keys: tuple[ApiKey, ...]) -> None:
+        """Lets what runs take the keys on disk, and returns when they are in force. Raises InstallError."""
         ...
 
     def removal(self, release: Release) -> tuple[Operation, ...]:

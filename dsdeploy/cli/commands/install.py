@@ -55,13 +55,21 @@ def add(app: typer.Typer, house: House) -> None:
         folder: Annotated[Path | None, house.flag("--from", "help-from")] = None,
         endpoint: Annotated[str | None, house.flag("--endpoint", "help-endpoint")] = None,
         token_file: Annotated[Path | None, house.flag("--token-file", "help-token-file")] = None,
+        certificate: Annotated[Path | None, house.flag("--tls-certificate", "help-tls-certificate")] = None,
+        key: Annotated[Path | None, house.flag("--tls-key", "help-tls-key")] = None,
+        authority: Annotated[Path | None, house.flag("--tls-authority", "help-tls-authority")] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
+        from dsdeploy.adapters.gateway.certificate import Given
         from dsdeploy.adapters.hubs import Source
         from dsdeploy.cli.views.install import installed_rows
 
+        if (certificate is None) != (key is None):
+            error = InvalidRequest(text("certificate-alone"), hint=text("certificate-alone-hint"))
+            house.fail("install", error, as_json)
+        given = Given(certificate, key, authority) if certificate and key else None
         house.finish(
             "install",
             lambda: workflows.install(
@@ -72,6 +80,7 @@ def add(app: typer.Typer, house: House) -> None:
                 house.consent(yes),
                 house.progress(),
                 dry_run=dry_run,
+                certificate=given,
             ),
             installed_rows,
             as_json,

@@ -3,7 +3,7 @@
 from pathlib import Path
 
 from dsdeploy.cli.views.table import Table
-from dsdeploy.core.layout import KEYS_FILE
+from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Installed, Operation, RenderedFiles, Status
 
@@ -15,8 +15,10 @@ def installed_rows(installed: Installed, language: str) -> Table:
     release = installed.release
     keys = Path(release.folder) / KEYS_FILE
     address = f"{release.url}/v1"
+    authority = Path(release.folder) / AUTHORITY_FILE
+    trust = f"--cacert {authority} " if authority.exists() else ""
     words = (
-        f'curl {address}/chat/completions -H "Authorization: Bearer $(cat {keys})" '
+        f'curl {trust}{address}/chat/completions -H "Authorization: Bearer $(cat {keys})" '
         f'-H "Content-Type: application/json" -d '
         f'\'{{"messages": [{{"role": "user", "content": "你好"}}], "max_tokens": 64}}\''
     )

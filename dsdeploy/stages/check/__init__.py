@@ -8,7 +8,7 @@ from pathlib import Path
 
 import dsdeploy
 from dsdeploy.adapters.chat import Chat
-from dsdeploy.adapters.endpoint import Endpoint
+from dsdeploy.adapters.endpoint import endpoint_of
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.errors import DsdeployError, UnknownCheck
 from dsdeploy.core.layout import KEYS_FILE
@@ -83,7 +83,7 @@ def check_release(
     """Runs the selected checks in order. Only a checker's own fault is an exception's matter, and that is a finding."""
     began = time.monotonic()
     checked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    endpoint = Endpoint(release.host, release.port)
+    endpoint = endpoint_of(release)
     key = _read_key(release)
     loads = Loads(Chat(endpoint, release.model_id, key))
     subject = Subject(release, plan, key, target, endpoint, loads, progress)

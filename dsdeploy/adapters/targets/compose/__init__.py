@@ -1,4 +1,4 @@
-"""The service as a Compose project of a Docker Engine: an image made here, an engine with no way out."""
+"""The service as a Compose project of a Docker Engine: engines with no way out, behind a gateway."""
 
 import os
 import subprocess
@@ -11,24 +11,40 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dsdeploy.adapters.images.archive import Image, ImageSpec, describe_image
+from dsdeploy.adapters.gateway import certificate
+from dsdeploy.adapters.gateway.keys import read_keys
+from dsdeploy.adapters.gateway.state import wait_for_keys
+from dsdeploy.adapters.images import Images
+from dsdeploy.adapters.images.archive import ImageSpec
 from dsdeploy.adapters.images.llamacpp import USER, llamacpp_image
 from dsdeploy.adapters.ports import port_holder
-from dsdeploy.adapters.release_files import apply_file_operation, file_operations
+from dsdeploy.adapters.release_files import apply_file_operation, file_operations, gateway_operations
 from dsdeploy.adapters.targets.compose import access
 from dsdeploy.adapters.targets.compose import docker_engine as docker
 from dsdeploy.adapters.targets.compose.binary import compose_command, config_hashes, environment
+from dsdeploy.adapters.targets.compose.own_images import OwnImages
+from dsdeploy.adapters.targets.compose.reload import in_force, reload
+from dsdeploy.adapters.targets.compose.roll import inner_endpoint, roll
 from dsdeploy.adapters.targets.compose.up import (
     ENGINE,
-    GATE,
+    SERVICE_LABEL,
     PortRefused,
     compose_up,
-    engine_of,
+    engines_of,
+    gateway_of,
     health_of,
     log_tail,
 )
-from dsdeploy.core.errors import InstallError, PortTaken, RuntimeMissing, RuntimeRefused
-from dsdeploy.core.layout import COMPOSE_FILE, KEYS_FILE, compose_project
+from dsdeploy.core.errors import InstallError, PortTaken
+from dsdeploy.core.keys import ApiKey
+from dsdeploy.core.layout import (
+    CERTIFICATE_FILE,
+    CERTIFICATE_KEY_FILE,
+    COMPOSE_FILE,
+    ENGINE_KEY_FILE,
+    SECRETS_FOLDER,
+    compose_project,
+)
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
 
@@ -36,12 +52,15 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _DOWN_TIMEOUT_S = 120
+_HASH_LABEL = "com.docker.compose.config-hash"
+_WORST_FIRST = ("failed", "stopped", "restarting", "starting", "running")
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
 _MAPPED = ("name=rootless", "name=userns")
 
 
 class ComposeTarget:
-    """`spec` says what the engine's image holds. Any method may raise RuntimeMissing or RuntimeRefused."""
+    """`spec` says what the engine's image holds where a plan names none. Any method may raise RuntimeMissing or
+    RuntimeRefused."""
 
     name = "compose"
 
@@ -53,20 +72,17 @@ class ComposeTarget:
         return docker.connect()
 
     @cached_property
-    def _image(self) -> Image:
-        return describe_image(self._spec())
+    def _own(self) -> OwnImages:
+        return OwnImages(self._spec)
 
     @property
-    def image(self) -> str:
-        """The id by which this engine knows, or will know, the image; without an engine, that of Docker's own store."""
-        try:
-            return docker.image_reference(self._client, self._image)
-        except (RuntimeMissing, RuntimeRefused):
-            return self._image.id
+    def images(self) -> Images:
+        """Ids by which this engine knows, or will know, them; without an engine, those of Docker's own store."""
+        return Images(self._own.engine_reference, self._own.gateway_reference, self.user)
 
     @property
     def user(self) -> str:
-        """Whom containers run as: this user, who owns the key's file, or the image's own where this user is root."""
+        """Whom containers run as: this user, who owns the secrets, or the image's own where this user is root."""
         return f"{os.getuid()}:{os.getgid()}" if os.getuid() else USER
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
@@ -77,50 +93,80 @@ class ComposeTarget:
             self._user_mapping(),
             self._name_free(release),
             self._port_free(release),
+            _secrets_usable(release),
         )
 
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
-        content = next(one.content for one in rendered.files if one.path == COMPOSE_FILE)
-        files = file_operations(release, rendered)
-        image, user = _engine_service(content)
-        build = () if docker.has_image(self._client, image) else (self._build(),)
-        grant = () if access.granted(release, user) else (_grant(release, user),)
-        weights = release.weights.directory
+        content = next((one.content for one in rendered.files if one.path == COMPOSE_FILE), None)
+        if content is None:
+            raise InstallError(text("compose-by-hand"), hint=text("compose-by-hand-hint"))
+        files = (*file_operations(release, rendered), *gateway_operations(release))
+        user = _services(content)[ENGINE]["user"]
+        grant = () if not files and access.granted(release, user) else (_grant(release, user),)
         unshared = access.unshared(release, user)
-        share = (Operation("share-weights", {"path": weights, "user": user}),) if unshared else ()
+        share = (Operation("share-weights", {"path": release.weights.directory, "user": user}),) if unshared else ()
+        return (
+            *self._own.builds(self._client, _wanted_images(content)),
+            *files,
+            *grant,
+            *share,
+            *self._changes(release, content, files),
+        )
+
+    def _changes(self, release: Release, content: str, files: tuple[Operation, ...]) -> tuple[Operation, ...]:
+        """What has to happen to containers: nothing, a reload, engines replaced in turn, or all of them brought up."""
+        gateway = gateway_of(self._client, _project(release))
+        stale = self._stale(release, content)
+        roll = len(stale) > 1 and len(stale) == len(engines_of(self._client, _project(release)))
+        alive = gateway is not None and health_of(gateway) == "healthy"
+        replace = (Operation("replace-engines", {"name": release.name}),) if roll and alive else ()
         start = () if self._as_rendered(release, content) else (_up(release),)
-        return (*build, *files, *grant, *share, *start)
+        renewed = any(one.action == "create-certificate" for one in files) or not in_force(release)
+        reload = (Operation("reload-gateway", {"name": release.name}),) if alive and renewed else ()
+        return (*replace, *start, *reload)
 
     def apply(self, operation: Operation, release: Release, rendered: RenderedFiles) -> None:
         match operation.action:
             case "build-image":
-                docker.load_image(self._client, self._image)
-            case "grant-keys":
-                access.grant_keys(operation.arguments["path"], operation.arguments["user"])
+                self._own.load(self._client, operation.arguments["tag"])
+            case "grant-secrets":
+                access.grant_secrets(release, operation.arguments["user"])
             case "share-weights":
                 access.share_weights(release, operation.arguments["user"])
+            case "replace-engines":
+                roll(self._client, release, tuple(self._stale(release, _content(rendered))))
             case "compose-up":
                 self._up(release)
+            case "reload-gateway":
+                reload(gateway_of(self._client, _project(release)), release)
             case "compose-down":
                 self._down(release)
             case "remove-image":
-                self._remove_image(operation.arguments["image"])
+                docker.remove_image(self._client, operation.arguments["image"])
             case _:
                 apply_file_operation(operation, release, rendered)
 
     def observe(self, release: Release) -> Service:
-        engine = engine_of(self._client, compose_project(release.name))
-        if engine is None:
+        """Of several engines the one that is worst off."""
+        engines = engines_of(self._client, _project(release))
+        if not engines:
             return Service("stopped", None, 0, ())
+        engine = min(engines, key=lambda one: _WORST_FIRST.index(_state(one)))
         pid = int(engine.attrs["State"]["Pid"])
         return Service(_state(engine), pid or None, int(engine.attrs["RestartCount"]), log_tail(engine))
+
+    def take_keys(self, release: Release, keys: tuple[ApiKey, ...]) -> None:
+        """The gateway reads them by itself; a project that does not run will."""
+        gateway = gateway_of(self._client, _project(release))
+        if gateway is not None and gateway.status == "running":
+            wait_for_keys(inner_endpoint(gateway, _project(release)), keys)
 
     def removal(self, release: Release) -> tuple[Operation, ...]:
         project = compose_project(release.name)
         containers = docker.containers_of(self._client, project)
         down = (Operation("compose-down", {"name": release.name}),)
-        left = self._lone_image(release, containers)
-        remove = (Operation("remove-image", {"image": left}),) if left else ()
+        lone = docker.lone_images(self._client, _installed_images(release), containers)
+        remove = (Operation("remove-image", {"image": one}) for one in lone)
         folder = Operation("remove-folder", {"path": release.folder})
         return (*(down if containers or docker.networks_of(self._client, project) else ()), *remove, folder)
 
@@ -160,20 +206,26 @@ class ComposeTarget:
         published = container.attrs["NetworkSettings"]["Ports"] or {}
         return any(int(one["HostPort"]) == port for many in published.values() for one in many or ())
 
-    def _build(self) -> Operation:
-        return Operation("build-image", {"tag": self._image.spec.tag, "size": f"{self._image.layer_bytes:,}"})
-
     def _as_rendered(self, release: Release, content: str) -> bool:
-        """Whether every service runs healthy, as `content` says, with the key that lies on disk now."""
-        found = {one.labels.get("com.docker.compose.service"): one for one in self._containers(release)}
-        if set(found) != {ENGINE, GATE} or self._key_newer(release, found[ENGINE]):
+        """Whether every service runs healthy, as `content` says, and engines with the key that lies on disk now."""
+        hashes = config_hashes(_project(release), content, Path(release.folder))
+        found = {one.labels.get(SERVICE_LABEL): one for one in self._containers(release)}
+        if not set(hashes) <= set(found) or set(found) - set(hashes) - set(_services(content)):
             return False
-        hashes = config_hashes(_project(release), content)
-        return all(
-            one.labels.get("com.docker.compose.config-hash") == hashes.get(service) and health_of(one) == "healthy"
-            and one.status == "running"
-            for service, one in found.items()
+        return not self._stale(release, content) and all(
+            found[service].labels.get(_HASH_LABEL) == hash and health_of(found[service]) in ("healthy", None)
+            and found[service].status == "running"
+            for service, hash in hashes.items()
         )  # fmt: skip
+
+    def _stale(self, release: Release, content: str) -> list[str]:
+        """The engines that run otherwise than `content` and the key on disk say."""
+        hashes = config_hashes(_project(release), content, Path(release.folder))
+        return [
+            str(one.labels[SERVICE_LABEL])
+            for one in engines_of(self._client, _project(release))
+            if one.labels.get(_HASH_LABEL) != hashes.get(one.labels[SERVICE_LABEL]) or self._key_newer(release, one)
+        ]
 
     def _containers(self, release: Release) -> tuple[Any, ...]:
         return docker.containers_of(self._client, _project(release))
@@ -183,13 +235,13 @@ class ComposeTarget:
         """An engine reads its key once, when it starts."""
         started = datetime.fromisoformat(engine.attrs["State"]["StartedAt"].split(".")[0].rstrip("Z") + "+00:00")
         try:
-            return int((Path(release.folder) / KEYS_FILE).stat().st_mtime) > started.timestamp()
+            return int((Path(release.folder) / ENGINE_KEY_FILE).stat().st_mtime) > started.timestamp()
         except OSError:
             return True
 
     def _up(self, release: Release) -> None:
-        engine = engine_of(self._client, _project(release))
-        recreate = engine is not None and (_state(engine) == "failed" or self._key_newer(release, engine))
+        engines = engines_of(self._client, _project(release))
+        recreate = any(_state(one) == "failed" or self._key_newer(release, one) for one in engines)
         try:
             compose_up(self._client, release, recreate=recreate)
         except PortRefused as error:
@@ -206,38 +258,44 @@ class ComposeTarget:
         if run.returncode:
             raise InstallError(text("compose-failed", reason=run.stderr.strip()), hint=text("compose-failed-hint"))
 
-    def _lone_image(self, release: Release, containers: tuple[Any, ...]) -> str | None:
-        """The release's image, when it is here and no other container needs it."""
-        try:
-            image, _ = _engine_service((Path(release.folder) / COMPOSE_FILE).read_text(encoding="utf-8"))
-        except (OSError, yaml.YAMLError, KeyError, TypeError):
-            return None
-        ours = {one.id for one in containers}
-        users = self._client.containers.list(all=True, filters={"ancestor": image})
-        return None if any(one.id not in ours for one in users) or not docker.has_image(self._client, image) else image
-
-    def _remove_image(self, image: str) -> None:
-        from docker.errors import APIError
-
-        try:
-            self._client.images.remove(image, force=True)
-        except APIError as error:
-            reason = str(error.explanation or error)
-            raise InstallError(text("compose-failed", reason=reason), hint=text("compose-failed-hint")) from error
-
 
 def _project(release: Release) -> str:
     return compose_project(release.name)
 
 
-def _engine_service(content: str) -> tuple[str, str]:
-    """The image and the user that a rendered project runs its engine with."""
-    service = yaml.safe_load(content)["services"][ENGINE]
-    return str(service["image"]), str(service["user"])
+def _services(content: str) -> dict[str, dict[str, Any]]:
+    services: dict[str, dict[str, Any]] = yaml.safe_load(content)["services"]
+    return services
+
+
+def _wanted_images(content: str) -> tuple[str, ...]:
+    """Those that install must find or make here; a profile's are the affair of whoever switches it on."""
+    return tuple(dict.fromkeys(str(one["image"]) for one in _services(content).values() if "profiles" not in one))
+
+
+def _installed_images(release: Release) -> tuple[str, ...]:
+    try:
+        return _wanted_images((Path(release.folder) / COMPOSE_FILE).read_text(encoding="utf-8"))
+    except (OSError, yaml.YAMLError, KeyError, TypeError):
+        return ()
+
+
+def _content(rendered: RenderedFiles) -> str:
+    return next(one.content for one in rendered.files if one.path == COMPOSE_FILE)
+
+
+def _secrets_usable(release: Release) -> Finding:
+    """The certificate's state. Raises SecretsOpen, KeysUnreadable, CertificateUnusable for what lies there wrong."""
+    read_keys(release)
+    if certificate.due(release):
+        return Finding("certificate-valid", "pass", text("certificate-to-come"))
+    folder = Path(release.folder)
+    ends = certificate.examine(folder / CERTIFICATE_FILE, folder / CERTIFICATE_KEY_FILE, release.host)
+    return Finding("certificate-valid", "pass", text("certificate-good", ends=f"{ends:%F}", host=release.host))
 
 
 def _grant(release: Release, user: str) -> Operation:
-    return Operation("grant-keys", {"path": str(Path(release.folder) / KEYS_FILE), "user": user})
+    return Operation("grant-secrets", {"path": str(Path(release.folder) / SECRETS_FOLDER), "user": user})
 
 
 def _up(release: Release) -> Operation:

@@ -1,27 +1,35 @@
-"""What the containers' user may read of this machine: the key, alone; the weights, like everybody."""
+"""What the containers' user may read of this machine: what the gateway is told, alone; the weights, like everybody."""
 
 import os
 import stat
 from pathlib import Path
 
 from dsdeploy.core.errors import InstallError
-from dsdeploy.core.layout import KEYS_FILE
+from dsdeploy.core.layout import CERTIFICATE_FILE, ENGINE_KEY_FILE, KEY_MAP_FILE
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Release
 
+_SHARED = (KEY_MAP_FILE, CERTIFICATE_FILE, ENGINE_KEY_FILE)
+
 
 def granted(release: Release, user: str) -> bool:
-    """Whether the key file is that user's; a file that is not there yet will be this user's own."""
-    keys = Path(release.folder) / KEYS_FILE
-    return (keys.stat().st_uid if keys.exists() else os.getuid()) == _uid(user)
+    """Whether all that is there is that user's; what is not there yet will be this user's own."""
+    found = [one.stat().st_uid for one in _secrets(release)]
+    return all(uid == _uid(user) for uid in found or [os.getuid()])
 
 
-def grant_keys(path: str, user: str) -> None:
-    """Raises InstallError."""
-    try:
-        os.chown(path, *map(int, user.split(":")))
-    except OSError as error:
-        raise _refused(path, error) from error
+def grant_secrets(release: Release, user: str) -> None:
+    """Gives that user the folders, and the files in them, that its containers mount. Raises InstallError."""
+    for path in _secrets(release):
+        try:
+            os.chown(path, *map(int, user.split(":")))
+        except OSError as error:
+            raise _refused(str(path), error) from error
+
+
+def _secrets(release: Release) -> tuple[Path, ...]:
+    folders = [(Path(release.folder) / one).parent for one in _SHARED]
+    return tuple(path for one in folders if one.is_dir() for path in (one, *one.iterdir()))
 
 
 def unshared(release: Release, user: str) -> tuple[Path, ...]:

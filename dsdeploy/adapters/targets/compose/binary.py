@@ -27,9 +27,13 @@ def compose_command() -> tuple[str, ...]:
     raise RuntimeMissing(text("compose-missing"), hint=text("compose-missing-hint"))
 
 
-def config_hashes(project: str, content: str) -> dict[str, str]:
-    """service → the hash that Compose would label its containers with. Raises RuntimeMissing, ValueError."""
-    words = (*compose_command(), "--project-name", project, "--file", "-", "config", "--hash", "*")
+def config_hashes(project: str, content: str, folder: Path) -> dict[str, str]:
+    """service → the hash that Compose would label its containers with; `folder` may hold an .env file.
+
+    Raises RuntimeMissing, ValueError.
+    """
+    place = ("--project-directory", str(folder)) if folder.is_dir() else ()
+    words = (*compose_command(), "--project-name", project, *place, "--file", "-", "config", "--hash", "*")
     run = subprocess.run(
         words, input=content, capture_output=True, text=True, env=environment(), timeout=_TIMEOUT_S, check=False
     )

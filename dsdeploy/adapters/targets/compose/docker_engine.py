@@ -72,6 +72,27 @@ def load_image(client: "DockerClient", image: Image) -> None:
     raise InstallError(text("image-not-loaded", tag=image.spec.tag, reason=reason), hint=text("image-not-loaded-hint"))
 
 
+def remove_image(client: "DockerClient", reference: str) -> None:
+    """Raises InstallError."""
+    from docker.errors import APIError
+
+    try:
+        client.images.remove(reference, force=True)
+    except APIError as error:
+        reason = str(error.explanation or error)
+        raise InstallError(text("compose-failed", reason=reason), hint=text("compose-failed-hint")) from error
+
+
+def lone_images(client: "DockerClient", references: tuple[str, ...], containers: tuple[Any, ...]) -> tuple[str, ...]:
+    """Those of `references` that are here and that nothing but `containers` needs."""
+    ours = {one.id for one in containers}
+
+    def needed(reference: str) -> bool:
+        return any(one.id not in ours for one in client.containers.list(all=True, filters={"ancestor": reference}))
+
+    return tuple(one for one in references if has_image(client, one) and not needed(one))
+
+
 def containers_of(client: "DockerClient", project: str) -> tuple[Any, ...]:
     """Every container of a Compose project, stopped ones too."""
     return tuple(client.containers.list(all=True, filters={"label": f"com.docker.compose.project={project}"}))

@@ -18,7 +18,8 @@ from dsdeploy.core.values import Release
 if TYPE_CHECKING:
     from docker import DockerClient
 
-ENGINE, GATE = "engine", "gate"
+ENGINE, GATEWAY = "engine", "gateway"
+SERVICE_LABEL = "com.docker.compose.service"
 LOG_LINES = 12
 _LOOK_S = 0.5
 _STOP_S = 10
@@ -30,8 +31,11 @@ class PortRefused(Exception):
     """Docker could not publish the port; who holds it is looked up by the target."""
 
 
-def compose_up(client: "DockerClient", release: Release, *, recreate: bool) -> None:
-    """Until every container is healthy. Raises PortRefused, EngineDied, EngineNotHealthy, InstallError."""
+def compose_up(client: "DockerClient", release: Release, *services: str, recreate: bool) -> None:
+    """Until every container, or those of `services` alone, is healthy.
+
+    Raises PortRefused, EngineDied, EngineNotHealthy, InstallError.
+    """
     project = compose_project(release.name)
     words = [
         *compose_command(), "--ansi", "never", "--project-name", project, "--project-directory", release.folder,
@@ -41,13 +45,13 @@ def compose_up(client: "DockerClient", release: Release, *, recreate: bool) -> N
     before = {one.id: _restarts(one) for one in containers_of(client, project)}
     with tempfile.TemporaryFile("w+") as said:
         up = subprocess.Popen(
-            [*words, *(["--force-recreate"] if recreate else [])],
+            [*words, *(["--force-recreate"] if recreate else []), *(["--no-deps"] if services else []), *services],
             stdin=subprocess.DEVNULL, stdout=said, stderr=said, env=environment(), cwd="/",
             preexec_fn=_die_with_parent,
         )  # fmt: skip
         try:
             while up.poll() is None:
-                if _fallen(engine_of(client, project), before):
+                if any(_fallen(one, before) for one in engines_of(client, project)):
                     break
                 time.sleep(_LOOK_S)
         finally:
@@ -60,9 +64,23 @@ def compose_up(client: "DockerClient", release: Release, *, recreate: bool) -> N
         _explain(client, release, words_said, before)
 
 
+def engines_of(client: "DockerClient", project: str) -> tuple[Any, ...]:
+    """The engines' containers, the first replica first; the newest of each while Compose replaces one by another."""
+    found: dict[str, Any] = {}
+    for one in sorted(containers_of(client, project), key=lambda one: str(one.attrs["Created"])):
+        name = str(one.labels.get(SERVICE_LABEL))
+        if name.partition("-")[0] == ENGINE:
+            found[name] = one
+    return tuple(found[name] for name in sorted(found, key=lambda name: (len(name), name)))
+
+
 def engine_of(client: "DockerClient", project: str) -> Any | None:
-    """The engine's container; the newest while Compose replaces one by another."""
-    found = [one for one in containers_of(client, project) if one.labels.get("com.docker.compose.service") == ENGINE]
+    """The first replica's container."""
+    return next(iter(engines_of(client, project)), None)
+
+
+def gateway_of(client: "DockerClient", project: str) -> Any | None:
+    found = [one for one in containers_of(client, project) if one.labels.get(SERVICE_LABEL) == GATEWAY]
     return max(found, key=lambda one: str(one.attrs["Created"]), default=None)
 
 
@@ -80,9 +98,12 @@ def _explain(client: "DockerClient", release: Release, said: str, before: dict[s
     """Stops what would only fail again and again, then says what it was."""
     if any(words in said for words in _PORT_WORDS):
         raise PortRefused(said)
-    engine = engine_of(client, compose_project(release.name))
-    if engine is None or health_of(engine) == "healthy":
-        raise InstallError(text("compose-failed", reason=said or "-"), hint=text("compose-failed-hint"))
+    ill = [one for one in engines_of(client, compose_project(release.name)) if health_of(one) != "healthy"]
+    engine = next((one for one in ill if _fallen(one, before)), ill[0] if ill else None)
+    if engine is None:
+        gateway = gateway_of(client, compose_project(release.name))
+        log = "\n".join(log_tail(gateway)) if gateway is not None else ""
+        raise InstallError(text("compose-failed", reason=f"{said}\n{log}".strip()), hint=text("compose-failed-hint"))
     died = _fallen(engine, before) or engine.status in _ENDED
     log = "\n".join(log_tail(engine)) or "-"
     for one in containers_of(client, compose_project(release.name)):
@@ -96,10 +117,8 @@ def _explain(client: "DockerClient", release: Release, said: str, before: dict[s
     )
 
 
-def _fallen(engine: Any | None, before: dict[str, int]) -> bool:
+def _fallen(engine: Any, before: dict[str, int]) -> bool:
     """Whether the engine ended by itself since this start."""
-    if engine is None:
-        return False
     new = engine.id not in before
     return _restarts(engine) > before.get(engine.id, 0) or (new and engine.status in _ENDED)
 

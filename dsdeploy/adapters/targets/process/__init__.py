@@ -1,5 +1,6 @@
 """The service as a supervised process of this machine: no container, no root, no service manager needed."""
 
+import contextlib
 import hashlib
 import json
 import os
@@ -16,6 +17,7 @@ import psutil
 from dsdeploy.adapters import health
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations
 from dsdeploy.core.errors import EngineDied, EngineNotHealthy, InstallError
+from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.layout import RUN_FOLDER
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
@@ -25,6 +27,7 @@ _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _START_S = 60
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; the wait for health is no shorter than reading the weights from it
 _LOG_LINES = 12
+_RENEW_S = 40
 
 
 class ProcessTarget:
@@ -74,6 +77,19 @@ class ProcessTarget:
         pid = state.get("engine_pid")
         return Service(name, pid, int(state.get("restarts", 0)), _log_tail(release))
 
+    def take_keys(self, release: Release, keys: tuple[ApiKey, ...]) -> None:
+        """llama.cpp reads its keys once, so that the engine starts again."""
+        state = self._state(release)
+        if not state:
+            return
+        asked = state["engine_pid"]
+        with contextlib.suppress(psutil.NoSuchProcess):
+            psutil.Process(state["supervisor_pid"]).send_signal(signal.SIGHUP)
+        end = time.monotonic() + _RENEW_S
+        while self._state(release).get("engine_pid") in (asked, None) and time.monotonic() < end:
+            time.sleep(0.1)
+        self._wait_healthy(release, restarts=state["restarts"])
+
     def removal(self, release: Release) -> tuple[Operation, ...]:
         stop = (Operation("stop-process", {"name": release.name}),) if self._state(release) else ()
         return (*stop, Operation("remove-folder", {"path": release.folder}))
@@ -121,7 +137,7 @@ class ProcessTarget:
         except psutil.TimeoutExpired:
             keeper.kill()
 
-    def _wait_healthy(self, release: Release) -> None:
+    def _wait_healthy(self, release: Release, restarts: int = 0) -> None:
         loading_s = sum(one.size_bytes for one in release.weights.files) / _LOAD_BYTES_PER_S
         wait_s = float(os.environ.get("DSDEPLOY_START_S") or _START_S) + loading_s
         end = time.monotonic() + wait_s
@@ -131,7 +147,7 @@ class ProcessTarget:
                 return
             state = self._state(release)
             seen = seen or bool(state)
-            if seen and (not state or state["restarts"] > 0):
+            if seen and (not state or state["restarts"] > restarts):
                 raise EngineDied(
                     text("engine-died", name=release.name, log=_tail_text(release)),
                     hint=text("engine-log-hint", path=_run(release) / "engine.log"),

@@ -31,6 +31,13 @@ class Supervisor:
         self.restarts = 0
         self.engine: subprocess.Popen[bytes] | None = None
         self.stopping = False
+        self.renewing = False
+
+    def renew(self, number: int, frame: FrameType | None) -> None:
+        """The engine ends and starts again because somebody asked; that is no restart to count."""
+        self.renewing = True
+        if self.engine is not None and self.engine.poll() is None:
+            self.engine.terminate()
 
     def stop(self, number: int, frame: FrameType | None) -> None:
         self.stopping = True
@@ -68,6 +75,9 @@ class Supervisor:
             code = self._wait()
             if self.stopping:
                 break
+            if self.renewing:
+                self.renewing = False
+                continue
             quick = quick + 1 if time.monotonic() - began < QUICK_S else 0
             if quick >= QUICK_DEATHS:
                 self.tell("failed", code)
@@ -85,7 +95,7 @@ class Supervisor:
             try:
                 return self.engine.wait(timeout=1)
             except subprocess.TimeoutExpired:
-                if not self.stopping:
+                if not self.stopping and not self.renewing:
                     continue
                 asked = asked or time.monotonic()
                 if time.monotonic() - asked > TERM_S:
@@ -114,6 +124,7 @@ def main() -> int:
     supervisor = Supervisor(run)
     signal.signal(signal.SIGTERM, supervisor.stop)
     signal.signal(signal.SIGINT, supervisor.stop)
+    signal.signal(signal.SIGHUP, supervisor.renew)
     return supervisor.keep()
 
 

@@ -1,0 +1,63 @@
+"""Replaces engines one after the other behind a running gateway, so that no answer is lost where there are two."""
+
+from pathlib import Path
+from typing import TYPE_CHECKING, Any
+
+import yaml
+
+from dsdeploy.adapters.endpoint import Endpoint
+from dsdeploy.adapters.gateway.keys import write_owned
+from dsdeploy.adapters.gateway.state import METRICS_PORT, GatewayState, wait_until
+from dsdeploy.adapters.targets.compose.up import SERVICE_LABEL, compose_up, engines_of, gateway_of
+from dsdeploy.core.layout import COMPOSE_FILE, DRAIN_FILE, compose_project
+from dsdeploy.core.values import Release
+
+if TYPE_CHECKING:
+    from docker import DockerClient
+
+_SEEN_S = 60
+
+
+def inner_endpoint(gateway: Any, project: str) -> Endpoint:
+    """Where a running gateway tells of itself: its address on the network that this host is on, too."""
+    networks = gateway.attrs["NetworkSettings"]["Networks"]
+    return Endpoint(networks[f"{project}_door"]["IPAddress"], METRICS_PORT)
+
+
+def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) -> None:
+    """Drains, replaces and takes back each of `services`. An answer longer than its grace period is cut off then.
+
+    Raises as `compose_up`.
+    """
+    project = compose_project(release.name)
+    grace = _grace_periods(release)
+    drain = Path(release.folder) / DRAIN_FILE
+    for service in services:
+        engines = engines_of(client, project)
+        engine = next(one for one in engines if one.labels[SERVICE_LABEL] == service)
+        inner = inner_endpoint(gateway_of(client, project), project)
+        address = engine.attrs["NetworkSettings"]["Networks"][f"{project}_closed"]["IPAddress"]
+        try:
+            write_owned(drain, f"{address}\n")
+            wait_until(inner, lambda state, address=address: _idle(state, address), grace[service])  # type: ignore[misc]
+            compose_up(client, release, service, recreate=True)
+        finally:
+            write_owned(drain, "")
+        count = len(engines)
+        wait_until(inner, lambda state, count=count: _ready(state) >= count, _SEEN_S)  # type: ignore[misc]
+
+
+def _idle(state: GatewayState, address: str) -> bool:
+    return all(one.state == "DRAIN" and one.running == 0 for one in state.upstreams if one.address == address)
+
+
+def _ready(state: GatewayState) -> int:
+    return sum(one.state.startswith("UP") for one in state.upstreams)
+
+
+def _grace_periods(release: Release) -> dict[str, int]:
+    services = yaml.safe_load((Path(release.folder) / COMPOSE_FILE).read_text(encoding="utf-8"))["services"]
+    return {
+        name: int(str(one["stop_grace_period"]).removesuffix("s"))
+        for name, one in services.items() if "stop_grace_period" in one
+    }  # fmt: skip
