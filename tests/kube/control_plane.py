@@ -1,6 +1,5 @@
 """The control plane, as scripts/kube/build.sh built it: etcd, API server, controllers and scheduler, on loopback."""
 
-import json
 import os
 import subprocess
 import time
@@ -9,6 +8,7 @@ import urllib.request
 from datetime import timedelta
 from pathlib import Path
 from ssl import create_default_context
+from typing import Any
 
 import yaml
 
@@ -160,12 +160,8 @@ class ControlPlane:
             return 0
 
 
-def api_objects(kubeconfig: Path):
+def client_of(kubeconfig: Path) -> Any:
     """The kubernetes library's client for that file."""
     from kubernetes import config
 
     return config.new_client_from_config(str(kubeconfig))
-
-
-def as_json(path: Path) -> object:
-    return json.loads(path.read_text())

@@ -13,4 +13,8 @@ def find_target(name: str) -> Target:
         from dsdeploy.adapters.targets.compose import ComposeTarget
 
         return ComposeTarget()
+    if name == "kubernetes":
+        from dsdeploy.adapters.targets.kubernetes import KubernetesTarget
+
+        return KubernetesTarget()
     raise KeyError(name)

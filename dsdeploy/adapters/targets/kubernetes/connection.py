@@ -1,7 +1,8 @@
 """One namespace of one cluster, through the kubernetes library; its errors become ours."""
 
+import json
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -40,8 +41,6 @@ class Cluster:
 
         with self._translated("get /version"):
             answer = client.VersionApi(self._client).get_code(_preload_content=False, _request_timeout=_TIMEOUT_S)
-            import json
-
             return str(json.loads(answer.data)["gitVersion"])
 
     def has(self, api_version: str, kind: str) -> bool:
@@ -92,15 +91,13 @@ class Cluster:
 
     def delete(self, api_version: str, kind: str, name: str) -> None:
         """Gone already is as good."""
-        try:
+        with suppress(_NotFound):
             self._call(
                 f"delete {kind}",
                 lambda it: it.delete(name=name, namespace=self.namespace, body={"propagationPolicy": "Foreground"}),
                 api_version,
                 kind,
             )
-        except _NotFound:
-            pass
 
     def scale_to_zero(self, name: str) -> None:
         """A Deployment's pods are to end."""
@@ -118,14 +115,9 @@ class Cluster:
         """Whether these credentials may `verb` that `resource` ("pods", "pods/log") in the namespace."""
         name, _, part = resource.partition("/")
         asked = {"namespace": self.namespace, "verb": verb, "group": group, "resource": name, "subresource": part}
-        review = {
-            "apiVersion": "authorization.k8s.io/v1",
-            "kind": "SelfSubjectAccessReview",
-            "spec": {"resourceAttributes": asked},
-        }
-        answer = self._call(
-            "create SelfSubjectAccessReview", lambda it: it.create(body=review), review["apiVersion"], review["kind"]
-        )
+        api, kind = "authorization.k8s.io/v1", "SelfSubjectAccessReview"
+        review = {"apiVersion": api, "kind": kind, "spec": {"resourceAttributes": asked}}
+        answer = self._call("create SelfSubjectAccessReview", lambda it: it.create(body=review), api, kind)
         return bool(answer["status"]["allowed"])
 
     def log_tail(self, pod: str, container: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
@@ -226,7 +218,9 @@ class Cluster:
     def _away(self, reason: str) -> ClusterAway:
         hint: Text = text("cluster-unreachable-hint")
         if "certificate has expired" in reason:
-            return ClusterAway(text("server-certificate-ended", server=self.server), hint=text("server-certificate-hint"))
+            return ClusterAway(
+                text("server-certificate-ended", server=self.server), hint=text("server-certificate-hint")
+            )
         return ClusterAway(text("cluster-unreachable", server=self.server, reason=reason), hint=hint)
 
 
@@ -236,8 +230,6 @@ class _NotFound(InstallError):
 
 def _message(error: Any) -> str:
     """What the API server wrote to a person, without the envelope."""
-    import json
-
     try:
         return str(json.loads(error.body)["message"])
     except (ValueError, TypeError, KeyError):

@@ -97,12 +97,12 @@ def _of_pod(pod: Document, seen: Seen) -> Iterator[Cause]:
     for one in _conditions(pod):
         if one["type"] == "PodScheduled" and one["status"] == "False":
             yield _unscheduled(name, str(one.get("message", "")))
-    if (pod.get("status") or {}).get("reason") == "NodeLost" or any(
+    lost = (pod.get("status") or {}).get("reason") == "NodeLost" or any(
         one.get("reason") == "NodeNotReady" and one["involvedObject"].get("uid") == pod["metadata"]["uid"]
         for one in seen.events
-    ):
-        if not ready(pod):
-            yield Cause(text("node-lost", pod=name, node=node), text("node-lost-hint", node=node))
+    )
+    if lost and not ready(pod):
+        yield Cause(text("node-lost", pod=name, node=node), text("node-lost-hint", node=node))
     for one in containers(pod):
         yield from _of_container(name, one)
     mounts = [

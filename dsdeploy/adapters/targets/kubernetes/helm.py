@@ -11,7 +11,11 @@ import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import IO
 
+import psutil
+
+from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.errors import HelmBusy, InstallError, RuntimeMissing
 from dsdeploy.core.texts import text
 
@@ -58,16 +62,29 @@ class Helm:
         return self._ask("template", name, str(chart), "--values", str(values), "--dry-run=server", *self._place)
 
     def upgrade(
-        self, name: str, chart: Path, values: Path, *, description: str, timeout_s: int, watch: Callable[[], None]
+        self,
+        name: str,
+        chart: Path,
+        values: Path,
+        *,
+        description: str,
+        timeout_s: int,
+        note: Path,
+        watch: Callable[[], None],
     ) -> None:
         """Installs or upgrades, and waits until all is ready. `watch` is called all along; what it raises ends Helm.
 
-        A Helm that is asked to end marks its release as failed, which the next run may upgrade.
+        A Helm that is asked to end marks its release as failed, which the next run may upgrade. `note` says which
+        process works, for a run that comes after this one was killed.
         """
         words = ("upgrade", name, str(chart), "--install", "--values", str(values), "--description", description)
         waits = ("--wait=watcher", "--timeout", f"{timeout_s}s", "--history-max", "10")
-        with tempfile.TemporaryFile("w+") as said, _started((*self._command(), *words, *waits, *self._place), said) as run:
+        with (
+            tempfile.TemporaryFile("w+") as said,
+            _started((*self._command(), *words, *waits, *self._place), said) as run,
+        ):
             try:
+                _take_note(note, run.pid)
                 while run.poll() is None:
                     watch()
                     time.sleep(1)
@@ -107,11 +124,31 @@ class Helm:
         return (found,)
 
 
-def _started(words: tuple[str, ...], said: object) -> "subprocess.Popen[str]":
-    return subprocess.Popen(
-        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, text=True,  # type: ignore[call-overload]
+def _started(words: tuple[str, ...], said: IO[str]) -> "subprocess.Popen[str]":
+    process: subprocess.Popen[str] = subprocess.Popen(
+        words, stdin=subprocess.DEVNULL, stdout=subprocess.DEVNULL, stderr=said, text=True,
         env=_environment(), preexec_fn=_end_with_parent, start_new_session=True,
     )  # fmt: skip
+    return process
+
+
+def worked_here(note: Path) -> bool | None:
+    """Whether the Helm of `note` still works; None where none was ever started here."""
+    try:
+        told = json.loads(note.read_text(encoding="utf-8"))
+        return bool(psutil.Process(int(told["pid"])).create_time() == told["began"])
+    except psutil.NoSuchProcess:
+        return False
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _take_note(note: Path, pid: int) -> None:
+    note.parent.mkdir(parents=True, exist_ok=True)
+    try:
+        write_whole(note, json.dumps({"pid": pid, "began": psutil.Process(pid).create_time()}))
+    except psutil.NoSuchProcess:
+        note.unlink(missing_ok=True)
 
 
 def _end_with_parent() -> None:
