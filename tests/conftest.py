@@ -7,7 +7,6 @@ import pytest
 
 from tests.program import free_port, run
 
-
 pytest_plugins = ["tests.kube.fixtures"]
 
 

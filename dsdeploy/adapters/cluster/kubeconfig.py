@@ -1,5 +1,6 @@
 """The user's own kubeconfig: which cluster, as whom, in which namespace."""
 
+import os
 from dataclasses import dataclass
 from typing import Any
 
@@ -20,11 +21,12 @@ def open_kubeconfig(context: str | None) -> Access:
     """That context, or the current one. Raises ClusterUnreachable for a file or context that is not there or broken."""
     from kubernetes import client, config
 
+    files = os.environ.get("KUBECONFIG") or "~/.kube/config"  # the library looks once, when it is imported
     try:
-        contexts, active = config.list_kube_config_contexts()
+        contexts, active = config.list_kube_config_contexts(files)
         chosen = next(one for one in contexts if one["name"] == context) if context else active
         settings = client.Configuration()
-        config.load_kube_config(context=chosen["name"], client_configuration=settings)
+        config.load_kube_config(files, context=chosen["name"], client_configuration=settings)
     except StopIteration as error:
         known = ", ".join(one["name"] for one in contexts)
         raise ClusterUnreachable(

@@ -248,6 +248,7 @@ class KubernetesTarget:
             if why is not None:
                 raise why from error
             raise
+        watch.finish()
 
     @staticmethod
     def _engines(pods: tuple[Document, ...]) -> tuple[Document, ...]:

@@ -69,6 +69,11 @@ class Watch:
             if now - kept[str(one.message)] >= patience_s:
                 raise explained(self._cluster, one)
 
+    def finish(self) -> None:
+        """Tells what happened since the last look."""
+        with suppress(ClusterAway, ClusterRefused):
+            self._tell(look(self._cluster, self._release))
+
     def why(self) -> InstallError | None:
         """What stood in the way when last looked."""
         return explained(self._cluster, self._last) if self._last else None
