@@ -69,3 +69,8 @@ def kubernetes_place(deployment: Deployment, main_file: str = "") -> Place:
         leader_address=LWS_VARIABLES[0] if several else "127.0.0.1",
         node_rank=LWS_VARIABLES[1] if several else "0",
     )
+
+
+def secret_name(release: str, folder: str) -> str:
+    """The Secret that holds that folder of a release's secrets: keys, engine or tls."""
+    return f"dsdeploy-{release}-{folder}"
