@@ -18,6 +18,8 @@ if TYPE_CHECKING:
     from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
+    from dsdeploy.adapters.reports import Report
+    from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
     from dsdeploy.core.progress import Progress
@@ -30,7 +32,6 @@ if TYPE_CHECKING:
         Profile,
         Release,
         RenderedFiles,
-        Request,
         Status,
         Weights,
     )
@@ -41,6 +42,9 @@ if TYPE_CHECKING:
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
     from dsdeploy.stages.keys import Change, Keys
+    from dsdeploy.stages.plan import Hardware
+    from dsdeploy.stages.plan.differences import PlanDifference
+    from dsdeploy.stages.plan.wanted import Bought, Wanted
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -97,27 +101,84 @@ def models_show(name: str) -> Result[dict[str, Any]]:
     return Result("models show", show_model(name))
 
 
-def plan(request: Request, hardware: Path | None, out: Path | None) -> Result[Plan]:
-    from dsdeploy.stages.plan import choose_plan, save_plan
+def plan(
+    wanted: Wanted, bought: Bought | None, hardware: Path | None, out: Path | None, report: Report | None = None
+) -> Result[Plan]:
+    from dsdeploy.stages.plan import choose_plan, load_request, save_plan
 
-    chosen = choose_plan(request, _profile(hardware))
+    write = _report_writer(report)
+    request = load_request(wanted.file) if wanted.file else None
+    on = _hardware(bought, hardware, wanted.oldest_days)
+    chosen = choose_plan(wanted.over(request), on)
     if out is not None:
         save_plan(chosen, out)
+    write(chosen, on)
     return Result("plan", chosen)
 
 
-def plan_verify(path: Path, hardware: Path | None) -> Result[Plan]:
+def plan_verify(path: Path, bought: Bought | None, hardware: Path | None, report: Report | None = None) -> Result[Plan]:
     from dsdeploy.stages.plan import load_plan, verify_plan
 
-    found = load_plan(path)
-    verify_plan(found, _profile(hardware))
+    write = _report_writer(report)
+    found, on = load_plan(path), _hardware(bought, hardware, None)
+    verify_plan(found, on)
+    write(found, on)
     return Result("plan", found)
 
 
-def _profile(hardware: Path | None) -> Profile:
-    from dsdeploy.stages.profile import detect_profile, load_profile
+def _report_writer(report: Report | None) -> Callable[[Plan, Hardware], None]:
+    """Refuses a report that cannot be written, or prices that cannot be read, before anything is planned."""
+    if report is None:
+        return lambda plan, hardware: None
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.adapters.reports import demand_page, write_report
+    from dsdeploy.core.cost import demand_region
 
-    return detect_profile() if hardware is None else load_profile(hardware)
+    demand_page(report.path)
+    prices = read_prices(report.prices)
+    demand_region(report.region, prices)
+
+    def write(plan: Plan, hardware: Hardware) -> None:
+        from dsdeploy import __version__
+        from dsdeploy.adapters.reports.plan_html import render_plan_page
+        from dsdeploy.adapters.reports.plan_page import Extras, plan_page
+        from dsdeploy.stages.plan import speed_curve
+
+        extras = Extras(speed_curve(plan, hardware), __version__, report.rented, report.region)
+        write_report(report.path, render_plan_page(plan_page(plan, prices, extras), report.language))
+
+    return write
+
+
+def cost(path: Path, prices: Path | None, *, rented: bool, region: str, months: int) -> Result[Cost]:
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.core.cost import predict_cost
+    from dsdeploy.core.cost.of_plan import service_of
+
+    found, known = _plan(path)[0], read_prices(prices)
+    return Result("cost", predict_cost(service_of(found, known, rented=rented, region=region, months=months), known))
+
+
+def plan_diff(old: Path, new: Path) -> Result[tuple[PlanDifference, ...]]:
+    from dsdeploy.stages.plan import load_plan, plan_differences
+
+    return Result("plan", plan_differences(load_plan(old), load_plan(new)))
+
+
+def _hardware(bought: Bought | None, path: Path | None, oldest_days: int | None) -> Hardware:
+    """Hardware to be bought, the machines of a file, or this machine."""
+    from dsdeploy.stages.plan import Pools, pool_to_buy
+    from dsdeploy.stages.profile import detect_profile, load_fleet, refuse_old
+
+    if bought is not None:
+        pool = pool_to_buy(bought.accelerator, bought.count, bought.nodes, bought.device_bytes, bought.host_bytes)
+        return Pools((pool,))
+    if path is None:
+        return detect_profile()
+    fleet = load_fleet(path)
+    if oldest_days is not None:
+        refuse_old(fleet, oldest_days)
+    return fleet
 
 
 def estimate(asked: dict[str, Any]) -> Result[Estimate]:

@@ -1,7 +1,7 @@
 """A model's shape, as its `config.json` states it: what weights, KV cache and speed are computed from."""
 
 import types
-from dataclasses import dataclass, fields
+from dataclasses import dataclass, field, fields
 from functools import cache
 from typing import Any, Union, get_args, get_origin, get_type_hints
 
@@ -14,7 +14,8 @@ class Architecture:
     """Field names are those of Hugging Face `config.json`; None (or empty) where the model has no such part.
 
     `architectures` names the model class (e.g. DeepseekV3ForCausalLM). `compress_ratios` (V4): one entry per layer, 0
-    is full sliding-window attention, 4 is CSA, 128 is HCA; the draft layers' entries may follow.
+    is full sliding-window attention, 4 is CSA, 128 is HCA; the draft layers' entries may follow. `rope_factor` is
+    that of a linear `rope_scaling`: vLLM takes such a model's context to be that many times `max_position_embeddings`.
     `quantization_config` is the native one, None for plain bf16.
     """
 
@@ -29,7 +30,7 @@ class Architecture:
     max_position_embeddings: int | None = None
     tie_word_embeddings: bool = False
     torch_dtype: str = "bfloat16"
-    quantization_config: dict[str, Any] | None = None
+    quantization_config: dict[str, Any] | None = field(default=None, hash=False)
     num_nextn_predict_layers: int = 0
     qkv_bias: bool = False
     qk_norm: bool = False
@@ -62,10 +63,13 @@ class Architecture:
     engram_num_embeddings: tuple[int, ...] = ()
     engram_head_dim: int | None = None
     engram_n_heads: int | None = None
+    engram_max_ngram_size: int | None = None
     dspark_n_routed_experts: int = 0
     dspark_num_experts_per_tok: int = 0
     dspark_markov_rank: int | None = None
     dspark_target_layer_ids: tuple[int, ...] = ()
+    rope_factor: float = 1.0
+    vision_config: dict[str, Any] | None = field(default=None, hash=False)
 
     @property
     def name(self) -> str:
@@ -115,6 +119,11 @@ def _implied(known: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
     name = known["architectures"][0]
     known.setdefault("qkv_bias", name.startswith("Qwen2") or bool(content.get("attention_bias")))
     known.setdefault("qk_norm", name.startswith("Qwen3"))
+    if (known.get("quantization_config") or {}).get("expert_dtype"):
+        known.setdefault("expert_dtype", known["quantization_config"]["expert_dtype"])
+    rope = content.get("rope_scaling")
+    if isinstance(rope, dict) and "linear" in (rope.get("type"), rope.get("rope_type")):
+        known["rope_factor"] = float(rope.get("factor") or 1.0)
     if not known.get("kv_lora_rank"):
         known.setdefault("head_dim", known["hidden_size"] // known["num_attention_heads"])
     return known
@@ -123,7 +132,7 @@ def _implied(known: dict[str, Any], content: dict[str, Any]) -> dict[str, Any]:
 @cache
 def _kinds() -> dict[str, Any]:
     hints = get_type_hints(Architecture)
-    return {field.name: hints[field.name] for field in fields(Architecture)}
+    return {one.name: hints[one.name] for one in fields(Architecture)}
 
 
 def _checked(kind: Any, name: str, value: Any, place: str) -> Any:

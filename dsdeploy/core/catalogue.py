@@ -110,6 +110,10 @@ def smoke() -> dict[str, Any]:
     return content
 
 
+def smoke_id() -> str:
+    return str(smoke()["model"]["id"])
+
+
 @cache
 def _load(name: str) -> Any:
     return json.loads((_DATA / name).read_text(encoding="utf-8"))

@@ -79,4 +79,6 @@ def _known(kind: Any) -> dict[str, tuple[Any, bool]]:
     """Each field that a file may hold: its type, and whether it must be there. A fleet holds thousands of one kind."""
     hints = get_type_hints(kind)
     kept = (field for field in fields(kind) if not field.metadata.get("derived"))
-    return {field.name: (hints[field.name], field.default is MISSING) for field in kept}
+    return {
+        field.name: (hints[field.name], field.default is MISSING and field.default_factory is MISSING) for field in kept
+    }

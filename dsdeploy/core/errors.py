@@ -42,6 +42,10 @@ class ArchitectureUnknown(UsageError):
     pass
 
 
+class RequestUnreadable(UsageError):
+    pass
+
+
 class ConfigUnreadable(UsageError):
     pass
 
@@ -59,6 +63,10 @@ class ProfileNotWritable(ProfileError):
 
 
 class ProfileUnreadable(ProfileError):
+    pass
+
+
+class ProfileTooOld(ProfileError):
     pass
 
 
@@ -87,6 +95,10 @@ class UnknownWorkload(InvalidRequest):
 
 
 class UnknownIndustry(InvalidRequest):
+    pass
+
+
+class PricesUnreadable(UsageError):
     pass
 
 

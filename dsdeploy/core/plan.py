@@ -1,6 +1,6 @@
 """What is wanted, and the plan that answers it: the contract between all commands."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 
 from dsdeploy.core.band import Band
 from dsdeploy.core.deployment import Deployment
@@ -90,8 +90,9 @@ class Quality:
 class Rejected:
     """A candidate that lost, with the first rule it breaks and by how much.
 
-    The unit of `needed` and `available` follows from the rule: bytes for memory, kv-cache and disk, tokens for context,
-    seconds for first-token, tokens per second for speed, percent for quality; 0 where a rule has no number.
+    The unit of `needed` and `available` follows from the rule: bytes for memory (of one device) and disk, tokens for
+    kv-cache (of one data-parallel rank) and context, seconds for first-token, tokens per second for speed, percent for
+    quality; 0 where a rule has no number.
     """
 
     model_id: str
@@ -101,6 +102,15 @@ class Rejected:
     available: float
     engine: str = ""
     shape: str = ""
+
+
+@dataclass(frozen=True, slots=True)
+class Remark:
+    """What a careful engineer would say: `code` names a message, `values` fill it; said of `times` machines."""
+
+    code: str
+    values: dict[str, str] = field(default_factory=dict)
+    times: int = 1
 
 
 @dataclass(frozen=True, slots=True)
@@ -121,14 +131,13 @@ class Alternative:
 
 @dataclass(frozen=True, slots=True)
 class Change:
-    """The smallest change that would admit a better model: `kind` is devices, nodes, format, context, users or memory;
-    `before` and `after` are its numbers (formats by name)."""
+    """The smallest change of one thing that would admit a better model: `kind` is devices, nodes, context or users."""
 
     model_id: str
     format: str
     kind: str
-    before: str
-    after: str
+    before: int
+    after: int
     quality: float | None
 
 
@@ -138,7 +147,8 @@ class Plan:
 
     `weights_origin` is hub, package or directory; `weights_pattern` is the shell pattern that its files' names match;
     `weights_sha256` pins a single file whose digest is known beforehand. `memory` is what a CPU engine takes of host
-    memory, `device_memory` what a replica takes of its devices. `hosts` are the machines by name, leader first.
+    memory, `device_memory` what a replica takes of its devices. `licences` say what each covers
+    and its id, as "weights: mit". `hosts` are the machines by name, leader first.
     `hardware_asked_at` is when the profile was taken.
     """
 
@@ -153,11 +163,12 @@ class Plan:
     engine_arguments: tuple[str, ...]
     memory: MemoryBudget
     disk_path: str
-    warnings: tuple[str, ...]
+    warnings: tuple[Remark, ...]
     rejected: tuple[Rejected, ...]
     device_memory: DeviceMemory | None = None
     speed: PlannedSpeed | None = None
     quality: Quality | None = None
+    licences: tuple[str, ...] = ()
     hosts: tuple[str, ...] = ()
     alternatives: tuple[Alternative, ...] = ()
     changes: tuple[Change, ...] = ()

@@ -26,11 +26,24 @@ def text(id: str, /, **values: Any) -> Text:
     return Text(id, values)
 
 
-RULES = {"memory": text("rule-memory"), "disk": text("rule-disk"), "context": text("rule-context")}
-WARNINGS = {
-    "accelerators-unused": text("warning-accelerators-unused"),
-    "smoke-model": text("warning-smoke-model"),
+RULES = {
+    "memory": text("rule-memory"),
+    "kv-cache": text("rule-kv-cache"),
+    "disk": text("rule-disk"),
+    "context": text("rule-context"),
+    "format": text("rule-format"),
+    "attention": text("rule-attention"),
+    "speed": text("rule-speed"),
+    "first-token": text("rule-first-token"),
+    "quality": text("rule-quality"),
+    "devices": text("rule-devices"),
 }
+CHANGES = {
+    "devices": "change-devices",
+    "nodes": "change-nodes",
+    "context": "change-context",
+    "users": "change-users",
+}  # message ids: their numbers are a change's own
 
 
 @cache

@@ -1,6 +1,6 @@
 """Judges one exact configuration: its memory and its speed. Nothing is searched."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any
 
@@ -13,6 +13,7 @@ from dsdeploy.core.engines import engines, find_engine
 from dsdeploy.core.errors import DsdeployError, InvalidRequest
 from dsdeploy.core.sizing.formats import FORMATS, find_format
 from dsdeploy.core.sizing.kv_cache import cache_types
+from dsdeploy.core.sizing.llamacpp import fit_expert_offload, host_share
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, parallelism_fault
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
 from dsdeploy.core.sizing.support import format_support, same_format, weight_formats
@@ -47,6 +48,7 @@ class Question:
     cpu_offload_bytes: int = 0
     gpu_layers: int | None = None
     device_memory_bytes: int | None = None
+    host_memory_bytes: int | None = None
     config: Path | None = None
 
 
@@ -85,6 +87,7 @@ def estimate(question: Question) -> Estimate:
     format = question.format or native
     request = _memory_request(question, a, engine, format, published, _device_bytes(question, spec))
     warnings: list[Text] = []
+    request = _with_experts_in_host(question, request, warnings)
     if unsupported := _unsupported(spec, engine, format, a, warnings):
         memory = MemoryEstimate("format_unsupported", 0.0, 0.0, 0.0, 0, 0.0, (), ())
         warnings.append(unsupported)
@@ -93,6 +96,9 @@ def estimate(question: Question) -> Estimate:
         warnings.append(FAULTS[fault])
     else:
         memory = estimate_memory(request)
+    if question.host_memory_bytes is not None and memory.host_bytes > question.host_memory_bytes:
+        memory = replace(memory, verdict="weights_too_large")
+        warnings.append(text("warning-host-too-small", needed=f"{memory.host_bytes / 1e9:,.1f}"))
     warnings += [MEMORY_WARNINGS[code] for code in memory.warnings]
     speed = (
         _speed(question, a, spec, engine, format, request, warnings) if memory.verdict != "format_unsupported" else None
@@ -140,7 +146,7 @@ def _from_file(path: Path) -> tuple[Architecture, str, float | None, str]:
 def _judge_numbers(question: Question, a: Architecture) -> None:
     for name in ("count", "nodes", "pipeline_parallel", "data_parallel", "users", "prompt_tokens", "output_tokens"):
         _at_least_one(name, getattr(question, name))
-    for name in ("tensor_parallel", "max_model_len", "max_num_seqs", "device_memory_bytes"):
+    for name in ("tensor_parallel", "max_model_len", "max_num_seqs", "device_memory_bytes", "host_memory_bytes"):
         if getattr(question, name) is not None:
             _at_least_one(name, getattr(question, name))
     share = question.memory_utilization
@@ -194,6 +200,17 @@ def _memory_request(
     )  # fmt: skip
 
 
+def _with_experts_in_host(question: Question, request: MemoryRequest, warnings: list[Text]) -> MemoryRequest:
+    """Where host memory is offered, llama.cpp leaves as many layers' experts there as the devices cannot hold."""
+    if request.engine != "llama.cpp" or not question.host_memory_bytes:
+        return request
+    layers = fit_expert_offload(request, question.host_memory_bytes)
+    if not layers:
+        return request
+    warnings.append(text("warning-experts-in-host", layers=layers))
+    return replace(request, expert_layers_in_host=layers)
+
+
 def _unsupported(
     spec: AcceleratorSpec | None, engine: str, format: str, a: Architecture, warnings: list[Text]
 ) -> Text | None:
@@ -222,6 +239,7 @@ def _speed(
         return None
     if question.nodes > 1:
         warnings.append(text("warning-network-assumed"))
+    share, experts_first = host_share(memory) if memory.engine == "llama.cpp" else (0.0, False)
     try:
         return predict_speed(
             SpeedRequest(
@@ -232,20 +250,13 @@ def _speed(
                 ep=memory.tensor_parallel * memory.data_parallel if question.expert_parallel else 1,
                 prompt_tokens=question.prompt_tokens, output_tokens=question.output_tokens,
                 kv_cache_dtype=question.kv_cache_dtype,
-                host_share=_host_share(question, a, memory),
+                host_share=share, host_experts_first=experts_first,
                 internode_bytes_per_s=_INFINIBAND_BYTES_PER_S if question.nodes > 1 else None,
             )
         )  # fmt: skip
     except DsdeployError as error:
         warnings.append(text("warning-speed-refused", reason=error.message))
         return None
-
-
-def _host_share(question: Question, a: Architecture, memory: MemoryRequest) -> float:
-    """The share of llama.cpp's layers that stay in host memory; how fast that is is not known from here."""
-    if memory.engine != "llama.cpp" or question.gpu_layers is None:
-        return 0.0
-    return max(0.0, 1 - question.gpu_layers / a.num_hidden_layers)
 
 
 def _answer(

@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.documents import from_document, to_document
-from dsdeploy.core.errors import NoHostAnswered, ProfileNotWritable, ProfileUnreadable
+from dsdeploy.core.errors import NoHostAnswered, ProfileNotWritable, ProfileTooOld, ProfileUnreadable
 from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.health import judge_fleet, judge_profile
 from dsdeploy.core.machines import Profile
@@ -87,6 +87,15 @@ def load_fleet(path: Path) -> Fleet:
         profile = _value(Profile, path, document)
         return judge_fleet(Fleet((Machine(profile.hostname, profile),)))
     return judge_fleet(_value(Fleet, path, document))
+
+
+def refuse_old(fleet: Fleet, oldest_days: int) -> None:
+    """Raises ProfileTooOld for a machine that was asked longer ago; one that says no time is let pass."""
+    for machine in fleet.machines:
+        asked = machine.profile.asked_at
+        if asked and (age := datetime.now(UTC) - datetime.fromisoformat(asked)).days > oldest_days:
+            message = text("profile-too-old", name=machine.name, days=age.days, oldest=oldest_days)
+            raise ProfileTooOld(message, hint=text("profile-too-old-hint"))
 
 
 def _value(kind: type[P], path: Path, document: object) -> P:

@@ -6,7 +6,7 @@ Each row of `memory.json` is a run that somebody reported in public. `memory_asi
 import json
 import re
 import tomllib
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from statistics import median, quantiles
@@ -34,6 +34,7 @@ _SAME_SHAPE = {
     "DeepSeek V3/R1": "deepseek-r1",
     "DeepSeek-R1-Distill-Qwen-7B (28 layers)": "deepseek-r1-distill-qwen-7b",
     "Qwen/Qwen3-30B-A3B (inferred from size)": "Qwen/Qwen3-30B-A3B",
+    "Qwen/Qwen3-235B-A22B": "Qwen/Qwen3-235B-A22B-FP8",
     "deepseek-ai/DeepSeek-V4-Flash (0731/DSpark)": "deepseek-v4-flash-0731",
 }
 
@@ -91,14 +92,14 @@ def device_bytes(row: dict[str, Any]) -> float:
     try:
         spec = find_accelerator(row["gpu"] or "")
     except DsdeployError:
-        return float(stated) * GIB * 0.985
+        return float(stated) * GIB * 0.985 if stated else _ANY_BYTES
     return float(spec.memory_usable_bytes or spec.memory_reported_bytes or spec.memory_nominal_bytes * 0.985)
 
 
 def request(row: dict[str, Any]) -> MemoryRequest:
     flags = row.get("flags") or ""
     a = shape(row["model"])
-    tp = row["tp"] or ((row["n_gpus"] or 1) // (row["pp"] or 1) // (row["dp"] or 1))
+    tp = row["tp"] or ((row["n_gpus"] or 1) // (row.get("pp") or 1) // (row.get("dp") or 1))
     return MemoryRequest(
         architecture=a,
         format="fp8-block" if row["model"].endswith("V4-Pro-FP8") else _format(row),
@@ -107,13 +108,13 @@ def request(row: dict[str, Any]) -> MemoryRequest:
         count=(row["n_gpus"] or tp) // row["nodes"],
         nodes=row["nodes"],
         engine_version=row["engine_version"],
-        tensor_parallel=tp,
-        pipeline_parallel=row["pp"] or 1,
-        data_parallel=row["dp"] or 1,
-        expert_parallel=bool(row["ep"]),
+        tensor_parallel=1 if row["engine"] == "llama.cpp" else tp,
+        pipeline_parallel=row.get("pp") or 1,
+        data_parallel=row.get("dp") or 1,
+        expert_parallel=bool(row.get("ep")),
         max_model_len=row["max_model_len"],
-        memory_utilization=row["gpu_memory_utilization"] or row["mem_fraction_static"],
-        kv_cache_dtype=row["kv_cache_dtype"] or "auto",
+        memory_utilization=row.get("gpu_memory_utilization") or row.get("mem_fraction_static"),
+        kv_cache_dtype=row.get("kv_cache_dtype") or "auto",
         max_num_seqs=_flag(flags, "max[-_]num[-_]seqs"),
         max_num_batched_tokens=_flag(flags, "max[-_]num[-_]batched[-_]tokens"),
         published_bytes=_published(row["model"], _format(row)),
@@ -153,7 +154,7 @@ def predicted(row: dict[str, Any]) -> MemoryEstimate:
 def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
     seen, answer, a = row["observed"], predicted(row), shape(row["model"])
     family = "MLA" if a.kv_lora_rank else "V4" if a.compress_ratios else "GQA"
-    dp = (row["dp"] or 1) if "total over" in (row.get("notes") or "") else 1
+    dp = (row.get("dp") or 1) if "total over" in (row.get("notes") or "") else 1
     logged_tokens, logged_gib = seen.get("kv_cache_tokens"), seen.get("kv_cache_gib_per_gpu")
     exact = isinstance(logged_tokens, int) and isinstance(logged_gib, float) and not request(row).pipeline_parallel > 1
     per_token = answer.kv_cache_bytes_per_device / max(1, answer.kv_cache_tokens)
@@ -163,6 +164,7 @@ def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
         "weights": (seen.get("weights_gib_per_gpu"), first_stage / GIB),  # what rank 0 logs
         "compute buffer": (seen.get("compute_buffer_mib"), _term(answer, "compute") / (1 << 20)),
         "cache bytes": (seen.get("kv_cache_gib_per_gpu"), answer.kv_cache_bytes_per_device / GIB),
+        "cache total": (seen.get("kv_cache_mib_total"), _cache_of_all_devices(row) / (1 << 20)),
         "cache tokens": (seen.get("kv_cache_tokens"), float(answer.kv_cache_tokens)),
         "concurrency": (seen["max_concurrency"] / dp if seen.get("max_concurrency") else None, answer.max_concurrency),
     }
@@ -173,6 +175,13 @@ def compared(row: dict[str, Any]) -> tuple[Compared, ...]:
         and isinstance(logged, int | float)
         and (term != "concurrency" or row["max_model_len"])
     )
+
+
+def _cache_of_all_devices(row: dict[str, Any]) -> float:
+    """llama.cpp allocates it whole, wherever its layers are: as on one device without bounds."""
+    if row["engine"] != "llama.cpp":
+        return 0.0
+    return estimate_memory(replace(request(row), count=1, device_bytes=1e15)).kv_cache_bytes_per_device
 
 
 def _term(answer: MemoryEstimate, name: str) -> float:

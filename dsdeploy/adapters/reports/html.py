@@ -1,9 +1,12 @@
 """One page that stands alone: no script, no picture, no font from elsewhere; to be read, printed and signed."""
 
 from collections.abc import Callable
+from typing import Any
 
 import jinja2
+from markupsafe import Markup
 
+from dsdeploy.adapters.reports.page import spoken
 from dsdeploy.adapters.reports.plots import Plot, dot_plot
 from dsdeploy.adapters.templates import template
 from dsdeploy.core.results import Result
@@ -35,12 +38,9 @@ _WORDS = {
 
 def render_html(result: Result[Checked], language: str) -> str:
     checked = result.data
-    environment = jinja2.Environment(
-        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
-    )
-    environment.filters["say"] = lambda one: one.render(language)
-    return environment.from_string(template("report.html.j2")).render(
-        language="zh-CN" if language == "zh" else "en",
+    return render_page(
+        "report.html.j2",
+        language,
         words=_WORDS,
         hint=lambda hint: text("report-hint", hint=hint),
         shorten=shorten,
@@ -54,6 +54,17 @@ def render_html(result: Result[Checked], language: str) -> str:
         loads=[(_at_once(load), load) for load in checked.loads],
         plots=_plots(checked.loads, language),
     )
+
+
+def render_page(name: str, language: str, **values: Any) -> str:
+    """A page from its template, with the reports' common style; `say` speaks a Text in the reader's language."""
+    environment = jinja2.Environment(
+        undefined=jinja2.StrictUndefined, autoescape=True, trim_blocks=True, lstrip_blocks=True
+    )
+    environment.filters["say"] = lambda one: spoken(one, language)
+    style = Markup(template("report.css"))
+    lang = "zh-CN" if language == "zh" else "en"
+    return environment.from_string(template(name)).render(language=lang, style=style, **values)
 
 
 def _facts(checked: Checked) -> list[tuple[Text, str | Text]]:

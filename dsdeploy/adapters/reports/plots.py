@@ -37,7 +37,7 @@ def dot_plot(groups: list[tuple[str, list[float]]]) -> Plot | None:
     groups = [(label, values) for label, values in groups if values]
     if not groups:
         return None
-    step = _step(max(max(values) for _, values in groups))
+    step = tick_step(max(max(values) for _, values in groups))
     end = step * _TICKS
 
     def x(value: float) -> float:
@@ -53,8 +53,8 @@ def dot_plot(groups: list[tuple[str, list[float]]]) -> Plot | None:
     return Plot(_WIDTH, axis_y + _BOTTOM, _LEFT, _WIDTH - _RIGHT, axis_y, rows, ticks)
 
 
-def _step(largest: float) -> float:
-    """The smallest round distance of ticks with which the axis holds `largest`."""
-    least = largest / _TICKS or 1.0
+def tick_step(largest: float, ticks: int = _TICKS) -> float:
+    """The smallest round distance of ticks with which an axis of so many holds `largest`."""
+    least = largest / ticks or 1.0
     power = 10.0 ** floor(log10(least))
-    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor * _TICKS >= largest)
+    return next(power * factor for factor in (1, 2, 2.5, 5, 10) if power * factor * ticks >= largest)

@@ -35,6 +35,7 @@ def add(app: typer.Typer, house: House) -> None:
         cpu_offload_bytes: Annotated[int, house.flag("--cpu-offload-bytes", "help-cpu-offload")] = 0,
         gpu_layers: Annotated[int | None, house.flag("--gpu-layers", "help-gpu-layers")] = None,
         device_memory_bytes: Annotated[int | None, house.flag("--device-memory-bytes", "help-device-memory")] = None,
+        host_memory_bytes: Annotated[int | None, house.flag("--host-memory-bytes", "help-host-memory")] = None,
         config: Annotated[Path | None, house.flag("--config", "help-config")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:

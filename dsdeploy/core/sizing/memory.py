@@ -3,12 +3,12 @@
 import re
 from collections.abc import Callable
 
-from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing import runtime
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, find_format
 from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
-from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes
-from dsdeploy.core.sizing.parameters import count_parameters, countable
+from dsdeploy.core.sizing.hybrid_step import resident_bytes
+from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, layer_token_bytes, sequence_bytes, sglang_token_bytes
+from dsdeploy.core.sizing.llamacpp import llamacpp_memory
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest, Term
 from dsdeploy.core.sizing.weights import Shares, Stage, stage_layers, stages
 
@@ -79,15 +79,19 @@ def _vllm(request: MemoryRequest) -> MemoryEstimate:
     terms.append(
         Term("activations", runtime.activation_bytes(request, tokens, version), f"one step of {tokens} tokens")
     )
-    graphs = runtime.graph_bytes(a, request)
-    if version >= runtime.GRAPHS_IN_BUDGET_SINCE:
+    graphs = runtime.graph_bytes(a, request, version)
+    in_budget = runtime.counts_graphs(request, version)
+    if in_budget:
         terms.append(Term("graphs", graphs, "captured CUDA graphs, in the budget since vLLM 0.21"))
     shares = _shares(
         request, attention=request.tensor_parallel, experts=request.tensor_parallel * request.data_parallel
     )
     found = _stages(request, shares, _absorbed_bytes(request, version))
+    if runtime.is_hybrid(request):
+        beside = resident_bytes(a, tokens)
+        found = tuple(Stage(stage.weights_bytes + beside, stage.layers) for stage in found)
     warnings = ["graphs-outside-budget"] if (
-        version < runtime.GRAPHS_IN_BUDGET_SINCE and graphs > (1 - share) * request.device_bytes
+        not in_budget and graphs > (1 - share) * request.device_bytes
     ) else []  # fmt: skip
     return _answer(request, found, tuple(terms), share * request.device_bytes, latent, warnings)
 
@@ -109,33 +113,7 @@ def _sglang(request: MemoryRequest) -> MemoryEstimate:
 
 
 def _llamacpp(request: MemoryRequest) -> MemoryEstimate:
-    """llama.cpp: layers are shared out over devices whole; the cache is allocated for all of `max_model_len`, and the
-    compute buffer holds a micro-batch's logits, residual stream and mask (src/llama-graph.cpp). The input embedding
-    stays in host memory (src/llama-model.cpp)."""
-    a = request.architecture
-    context = request.max_model_len or a.max_position_embeddings or 4096
-    devices = request.count * request.nodes
-    layers = a.num_hidden_layers if request.gpu_layers is None else min(request.gpu_layers, a.num_hidden_layers)
-    whole = (request.published_bytes or 0.0) * (1 - _embedding_share(a)) - request.cpu_offload_bytes
-    weights = whole * layers / a.num_hidden_layers / devices
-    cells = -(-context // 256) * 256 * max(1, request.max_num_seqs or 1)
-    per_token = layer_token_bytes(a, request.kv_cache_dtype, 1) * layers
-    cache = cells * per_token / devices
-    buffers = Term("compute", 512 * 4 * (a.vocab_size + a.hidden_size + cells), "micro-batch of 512, float32")
-    terms = (Term("context", runtime.CONTEXT_BYTES, "CUDA context"), buffers)
-    beside = sum(term.size_bytes for term in terms)
-    free = request.device_bytes - weights - beside
-    verdict = "weights_too_large" if free < 0 else "fits" if cache <= free else "kv_cache_too_small"
-    return MemoryEstimate(verdict, weights, beside, cache, cells if free >= cache else int(free * devices / per_token),
-                          min(cells, max(0.0, free * devices / per_token)) / context, terms, (), (),
-                          (request.published_bytes or 0.0) - weights * devices, request.device_bytes)  # fmt: skip
-
-
-def _embedding_share(a: Architecture) -> float:
-    if not countable(a):
-        return 0.0
-    parameters = count_parameters(a)
-    return parameters.embedding.elements / sum(part.elements for part in parameters.all(with_draft=False))
+    return llamacpp_memory(request, _version(request))
 
 
 def _shares(request: MemoryRequest, attention: int, experts: int) -> Shares:
@@ -198,20 +176,23 @@ def _answer(
     attention = request.tensor_parallel if request.engine != "sglang" else max(
         1, request.tensor_parallel // request.data_parallel
     )  # fmt: skip
-    per_layer = layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
-    longest = request.max_model_len or a.max_position_embeddings or 4096
+    if request.engine == "sglang" and a.compress_ratios:
+        per_layer, fixed = sglang_token_bytes(a) / a.num_hidden_layers, 0.0
+    else:
+        per_layer = layer_token_bytes(a, request.kv_cache_dtype, attention, latent=latent)
+        fixed = sequence_bytes(a)
+    longest = runtime.longest_context(request)
     heaviest = max(found, key=lambda stage: stage.weights_bytes)
     weights = heaviest.weights_bytes - min(offloaded, heaviest.weights_bytes)
     rooms = [
         (budget - beside - max(0.0, stage.weights_bytes - offloaded), stage.layers * per_layer) for stage in found
     ]  # fmt: skip
     room, per_token = min(rooms, key=lambda one: one[0] / one[1])
-    fixed = sequence_bytes(a)
     per_sequence = _hybrid_request_bytes(request, longest) or fixed + longest * per_token
     sequences = max(0.0, room) / per_sequence
     tokens = int(max(0.0, room) / per_token) if not fixed else int(sequences * longest)
     tokens = tokens // _BLOCK_TOKENS * _BLOCK_TOKENS * request.decode_context_parallel
-    if fixed:
+    if a.compress_ratios:
         warnings = [*warnings, "v4-cache-unsettled"]
     verdict = "fits" if tokens >= longest else "kv_cache_too_small" if room > 0 else "weights_too_large"
     return MemoryEstimate(verdict, weights, beside, max(0.0, room), tokens, tokens / longest, terms, tuple(warnings),

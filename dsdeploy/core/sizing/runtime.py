@@ -1,6 +1,9 @@
 """What an engine takes beside weights and cache, in bytes a device: contexts, buffers, activations, graphs."""
 
+import re
+
 from dsdeploy.core.architecture import Architecture
+from dsdeploy.core.sizing import hybrid_step
 from dsdeploy.core.sizing.kv_cache import VLLM_LATENT_SINCE, VLLM_PADDED_HEAD
 from dsdeploy.core.sizing.values import MemoryRequest, Term
 
@@ -14,19 +17,23 @@ CONTEXT_BYTES = 0.3 * GIB
 # (vllm-project/vllm issue 13074).
 NCCL_LINKED_BYTES = 0.9 * GIB
 NCCL_ACROSS_NODES_BYTES = 1.2 * GIB
-# One captured graph keeps its own nodes and kernel arguments: 0.52 GiB for the 35 sizes of a 36-layer model
-# (vllm-project/vllm, memory profiling since 0.21), that is about 0.42 MiB a layer and size.
-GRAPH_LAYER_BYTES = 0.42 * MIB
+# HCCL allocates `HCCL_BUFFSIZE` (200 MB by default; vllm_ascend/utils.py sets the same) for sending and again for
+# receiving in every group of ranks.
+HCCL_GROUP_BYTES = 2 * 200 * MIB
+# One captured graph keeps its own nodes and kernel arguments: 0.52 GiB for the 86 graphs of a 36-layer model
+# (vllm-project/vllm, memory profiling since 0.21), that is about 0.17 MiB a layer and graph.
+GRAPH_LAYER_BYTES = 0.172 * MIB
 GRAPHS_IN_BUDGET_SINCE = (0, 21)
-_CAPTURED_SIZES = 35  # 1, 2, 4 and every 8 up to 256 (vLLM's default `cudagraph_capture_sizes`)
+_LARGEST_GRAPH = 512  # vllm/config/vllm.py, `_set_cudagraph_sizes`: at most twice the sequences
 # vLLM chooses how many tokens a step may hold: 2048 by default; 8192 on cards of 70 GiB and more since 0.8.3, A100
 # left out since 0.9; 16384 from 160 GiB (vllm/engine/arg_utils.py, `get_batch_defaults` of 0.32: not in 0.26).
 _STEP_TOKENS, _LARGE_STEP_TOKENS, _LARGE_CARD_BYTES = 2048, 8192, 70 * GIB
 _LARGEST_STEP_TOKENS, _LARGEST_CARD_BYTES, _LARGEST_SINCE = 16384, 160 * GIB, (0, 28)
 AHEAD_SINCE = (0, 26)
 _V1_SINCE, _LARGE_STEP_SINCE = (0, 8), (0, 8, 3)
-_CHUNKED_BEYOND_TOKENS = 32768  # before V1, longer contexts switched chunked prefill on, 2048 tokens a step
-_CHUNKED_SINCE = (0, 5, 5)
+# Before V1, longer contexts switched chunked prefill on, with 512 tokens a step until 0.6.4 and 2048 after
+# (vllm/engine/arg_utils.py and config.py of 0.5.4 to 0.7.3).
+_CHUNKED_BEYOND_TOKENS, _CHUNKED_SINCE, _EARLY_CHUNK_TOKENS, _EARLY_CHUNK_UNTIL = 32768, (0, 5, 4), 512, (0, 6, 5)
 # The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Bytes a logit in
 # V0 (vllm/model_executor/layers/sampler.py, profiled with top-k and top-p): 16-bit and float32 logits (6), sorted with
 # 64-bit indices (12), their probabilities, sums and mask (9), scattered back (4), probabilities and logarithms (8).
@@ -40,6 +47,8 @@ def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
     """The driver's context, and the buffers through which ranks speak."""
     ranks = request.tensor_parallel * request.pipeline_parallel * request.data_parallel
     terms = [Term("context", CONTEXT_BYTES, "CUDA context and kernels, vllm pull 10517")]
+    if request.engine == "vllm-ascend":
+        return (*terms, *_hccl_terms(request, ranks))
     if ranks > 1 and request.linked:
         terms.append(Term("communication", NCCL_LINKED_BYTES, "NCCL channel buffers within a node"))
     if request.nodes > 1:
@@ -47,14 +56,39 @@ def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
     return tuple(terms)
 
 
+def _hccl_terms(request: MemoryRequest, ranks: int) -> tuple[Term, ...]:
+    """A group of ranks for each way of splitting, and one more (`mc2`) where experts are exchanged."""
+    splits = (request.tensor_parallel, request.pipeline_parallel, request.data_parallel)
+    groups = sum(size > 1 for size in splits) + (ranks > 1 and request.architecture.n_routed_experts > 0)
+    if not groups:
+        return ()
+    return (Term("communication", groups * HCCL_GROUP_BYTES, f"HCCL_BUFFSIZE, {groups} groups of ranks"),)
+
+
+def counts_graphs(request: MemoryRequest, version: tuple[int, ...]) -> bool:
+    """Whether captured graphs are in the budget: on CUDA alone (`current_platform.is_cuda()` in 0.22's gpu_worker.py;
+    vllm-ascend's worker.py leaves them out)."""
+    other = request.engine == "vllm-ascend" or re.search(r"\bmi\d{3}", request.device_name.lower())
+    return version >= GRAPHS_IN_BUDGET_SINCE and not other
+
+
+def longest_context(request: MemoryRequest) -> int:
+    """The asked context, else what the engine takes from the configuration: vLLM multiplies by a linear rope factor
+    (vllm/config/model.py, `_get_and_verify_max_len`)."""
+    a = request.architecture
+    factor = a.rope_factor if "vllm" in request.engine else 1.0
+    return request.max_model_len or int((a.max_position_embeddings or 4096) * factor)
+
+
 def step_tokens(request: MemoryRequest, version: tuple[int, ...]) -> int:
     """How many tokens vLLM's profiling run holds at once."""
     if request.max_num_batched_tokens:
         return request.max_num_batched_tokens
-    longest = request.max_model_len or request.architecture.max_position_embeddings or 4096
     if version < _V1_SINCE:
-        chunked = longest > _CHUNKED_BEYOND_TOKENS and version >= _CHUNKED_SINCE
-        return _STEP_TOKENS if chunked else max(longest, _STEP_TOKENS)
+        longest = longest_context(request)
+        if longest <= _CHUNKED_BEYOND_TOKENS or version < _CHUNKED_SINCE:
+            return max(longest, _STEP_TOKENS)
+        return _EARLY_CHUNK_TOKENS if version < _EARLY_CHUNK_UNTIL else _STEP_TOKENS
     if version >= _LARGEST_SINCE and request.device_bytes >= _LARGEST_CARD_BYTES:
         return _LARGEST_STEP_TOKENS
     large = version >= _LARGE_STEP_SINCE and _is_large(request, version)
@@ -87,13 +121,34 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
         residual += _unabsorbed_values(a, split)
     dense = 3 * (a.intermediate_size or 0) / split + residual
     moe = 0.0
+    if is_hybrid(request):
+        return _hybrid_bytes(request, tokens, _sampler_bytes(request, version))
     if a.n_routed_experts:
         inner = 2 * (a.moe_intermediate_size or 0) / split
         moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
+    return max(2.0 * tokens * max(dense, moe), _sampler_bytes(request, version))
+
+
+def is_hybrid(request: MemoryRequest) -> bool:
+    """Whether this is DeepSeek-V4 in vLLM, whose step is counted buffer by buffer."""
+    a = request.architecture
+    return "vllm" in request.engine and bool(a.compress_ratios) and set(a.compress_ratios) <= {0, 4, 128}
+
+
+def _hybrid_bytes(request: MemoryRequest, tokens: int, sampler: float) -> float:
+    a, split = request.architecture, request.tensor_parallel
+    cut = 1 if request.expert_parallel else split
+    shared = hybrid_step.workspace_bytes(a, cut, tokens, longest_context(request))
+    return shared + max(hybrid_step.attention_bytes(a, split, tokens), sampler)
+
+
+def _sequences(request: MemoryRequest, version: tuple[int, ...]) -> int:
     large = version >= _LARGE_ROWS_SINCE and _is_large(request, version)
-    rows = request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
-    sampler = rows * a.vocab_size * _logit_bytes(version)
-    return max(2.0 * tokens * max(dense, moe), sampler)
+    return request.max_num_seqs or (_LARGE_SAMPLED_ROWS if large else _SAMPLED_ROWS)
+
+
+def _sampler_bytes(request: MemoryRequest, version: tuple[int, ...]) -> float:
+    return float(_sequences(request, version) * request.architecture.vocab_size * _logit_bytes(version))
 
 
 def _unabsorbed_values(a: Architecture, split: int) -> float:
@@ -112,9 +167,20 @@ def _logit_bytes(version: tuple[int, ...]) -> int:
     return _LOGIT_BYTES if version < _SORTED_SINCE else _SORTED_LOGIT_BYTES
 
 
-def graph_bytes(a: Architecture, request: MemoryRequest) -> float:
-    """Hyper-connections carry `hc_mult` residual streams through every captured layer."""
-    return 0.0 if request.eager else GRAPH_LAYER_BYTES * a.num_hidden_layers * _CAPTURED_SIZES * (a.hc_mult or 1)
+def graph_bytes(a: Architecture, request: MemoryRequest, version: tuple[int, ...]) -> float:
+    """Graphs of pieces up to twice the sequences, whole graphs up to as many as there are sequences. Hyper-connections
+    carry `hc_mult` residual streams through every captured layer."""
+    if request.eager:
+        return 0.0
+    sequences = _sequences(request, version)
+    graphs = _captured_sizes(min(2 * sequences, _LARGEST_GRAPH)) + _captured_sizes(min(sequences, _LARGEST_GRAPH))
+    return GRAPH_LAYER_BYTES * a.num_hidden_layers * graphs * (a.hc_mult or 1)
+
+
+def _captured_sizes(largest: int) -> int:
+    """1, 2, 4, every 8 below 256, every 16 from there."""
+    few = sum(size <= largest for size in (1, 2, 4))
+    return few + min(largest, 255) // 8 + (largest // 16 - 15 if largest >= 256 else 0)
 
 
 def sglang_fraction(request: MemoryRequest, version: tuple[int, ...]) -> float:

@@ -3,7 +3,7 @@
 from dsdeploy.core.accelerators import AcceleratorSpec, formats_run
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing.formats import find_format
-from dsdeploy.core.sizing.parameters import count_parameters, countable
+from dsdeploy.core.sizing.parameters import count_elements, countable
 from dsdeploy.core.sizing.speed.values import TensorFormat, WeightFormats
 
 # Formats that one chip cannot multiply but can unpack.
@@ -40,7 +40,7 @@ def weight_formats(a: Architecture, name: str, published_bytes: float | None) ->
     """
     format = find_format(name, native_block="weight_block_size" in (a.quantization_config or {}))
     if format is None:
-        elements = sum(part.elements for part in count_parameters(a).all(with_draft=False)) if countable(a) else 0
+        elements = count_elements(a) if countable(a) else 0
         mean = TensorFormat(8 * (published_bytes or 0) / elements if elements else 16, "bf16")
         return WeightFormats(mean, mean, mean, mean)
     type_ = _NUMBER_TYPES.get(format.name, "bf16")

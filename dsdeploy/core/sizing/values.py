@@ -8,7 +8,9 @@ from dsdeploy.core.architecture import Architecture
 @dataclass(frozen=True, slots=True)
 class MemoryRequest:
     """One exact configuration. `device_bytes` is what the driver offers a program on one device; `published_bytes` is
-    the weight files' size where known; `engine_version` None is the newest that is known."""
+    the weight files' size where known; `engine_version` None is the newest that is known. For llama.cpp, `gpu_layers`
+    is `--n-gpu-layers` (the output counts as one) and `expert_layers_in_host` is `--n-cpu-moe` (the first layers'
+    experts, layers without experts counted)."""
 
     architecture: Architecture
     format: str
@@ -35,6 +37,7 @@ class MemoryRequest:
     device_bandwidth: float | None = None
     linked: bool = True
     device_name: str = ""
+    expert_layers_in_host: int = 0
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,6 +1,6 @@
 """Weights on each pipeline stage's ranks: what is split, what every rank keeps whole, what an engine adds."""
 
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from functools import cache
 
 from dsdeploy.core.architecture import Architecture
@@ -68,6 +68,7 @@ def stages(
         layers = parameters.layers[begin : begin + count]
         size = vision + count * absorbed_bytes + sum(sizes[id(layer)] for layer in layers)
         if index == 0:
+            size += sum(_rank_bytes(part, format, shares) for part in parameters.vision)
             size += part_bytes(parameters.embedding, format) / shares.tensor
         if index == len(counts) - 1:
             head = parameters.head or (parameters.embedding if len(counts) > 1 else None)
@@ -101,8 +102,8 @@ def _rank_bytes(part: Part, format: WeightFormat, shares: Shares) -> float:
 
 
 @cache
-def _covered(name: str, a_key: Architecture) -> tuple[float, float]:
-    parts = count_parameters(a_key).all(with_draft=FORMATS[name].draft)
+def _covered(name: str, a: Architecture) -> tuple[float, float]:
+    parts = count_parameters(a).all(with_draft=FORMATS[name].draft)
     covered = sum(part_bytes(part, FORMATS[name]) for part in parts if part.quantised)
     return covered, sum(part_bytes(part, FORMATS[name]) for part in parts) - covered
 
@@ -112,7 +113,7 @@ def _published_scale(a: Architecture, format: WeightFormat, published_bytes: flo
     that its maker left wide differ. Only within a tenth, beyond that the repository is not what the formula means."""
     if not published_bytes or format.name in ("bf16", "fp8-block", "fp4-experts+fp8"):
         return 1.0
-    covered, rest = _covered(format.name, _key(a))
+    covered, rest = _covered(format.name, a)
     scale = (published_bytes - rest) / covered
     return scale if 0.9 < scale < 1.15 else 1.0
 
@@ -125,7 +126,8 @@ def _beside_language(a: Architecture, format: WeightFormat, published_bytes: flo
 
 
 def _uncounted(a: Architecture, format: WeightFormat, shares: Shares, published_bytes: float) -> float:
-    """V4.1 and the DSpark releases: of the published total the experts are known, the rest is split as attention is."""
+    """Engram tables that are not stated: of the published total the experts are known, the rest is split as attention
+    is."""
     shape = shape_of(a)
     experts = shape.moe_layers * shape.experts * shape.expert * format.expert_bytes
     ends = 2 * 2 * a.vocab_size * a.hidden_size
@@ -133,8 +135,3 @@ def _uncounted(a: Architecture, format: WeightFormat, shares: Shares, published_
     split = shape.attention_split + shape.shared_experts
     copied = rest * shape.attention_copied / max(1, split + shape.attention_copied)
     return experts / shares.experts + ends / shares.tensor + copied + (rest - copied) / shares.attention
-
-
-def _key(a: Architecture) -> Architecture:
-    """What can be hashed: counting does not depend on how the model is quantised."""
-    return a if a.quantization_config is None else replace(a, quantization_config=None)

@@ -4,6 +4,7 @@ import pytest
 
 from dsdeploy.core import catalogue
 from dsdeploy.core.sizing.hybrid_cache import hybrid_cache
+from dsdeploy.core.sizing.kv_cache import layer_token_bytes, sglang_token_bytes
 
 GIB = 1 << 30
 
@@ -31,3 +32,18 @@ def test_windows_weigh_on_short_contexts_and_do_not_grow():
     once, more = found.request_bytes(65_536, 8192), found.request_bytes(131_072, 8192)
     assert more - once == found.block_bytes * 65_536 / 256
     assert once > 2 * (more - once)
+
+
+def test_sglang_keeps_windows_for_a_tenth_of_the_tokens():
+    """By its 0.5.23: 3,850 bytes of rows a token of V4 Flash, and 3,183 of windows and states; V4.1 has few rows."""
+    flash, newest = (
+        sglang_token_bytes(catalogue.architecture(f"deepseek-{name}")) for name in ("v4-flash", "v4.1-flash")
+    )
+    assert round(flash) == 3850 + 3183
+    assert newest < flash
+
+
+def test_v41_caches_at_its_source_layers_alone():
+    """1,650 bytes a token were recorded for vLLM's FP8 cache."""
+    a = catalogue.architecture("deepseek-v4.1-flash")
+    assert a.num_hidden_layers * layer_token_bytes(a, "fp8", 1) == 1650

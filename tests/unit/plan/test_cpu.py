@@ -81,7 +81,7 @@ def test_files_survive_the_round_trip(tmp_path):
         ("users: 1", "users: -1", "negative"),
         ("  engine: llama.cpp\n", "", "deployment.engine: missing"),
         ("kind: Plan", "kind: [", ""),
-        ("warnings: []", "warnings: [loud]", "accelerators-unused"),
+        ("warnings: []", "warnings: [{code: loud}]", "loud"),
     ],
 )
 def test_a_spoilt_plan_names_the_place(tmp_path, old, new, said):

@@ -1,28 +1,24 @@
-"""Chooses the best model and format that fit a machine's memory and disk, and says why the others do not."""
+"""llama.cpp on a processor: the best model and format that fit a machine's memory and disk, and why others do not."""
 
-from dataclasses import replace
-from pathlib import Path
+from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
-from dsdeploy.adapters.files import write_whole
 from dsdeploy.core import catalogue
 from dsdeploy.core.deployment import Deployment
-from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.engines import find_engine
-from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold, PlanNotWritable, PlanUnreadable
-from dsdeploy.core.texts import RULES, WARNINGS, text
-from dsdeploy.core.values import MemoryBudget, Plan, Profile, Rejected, Request
+from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold
+from dsdeploy.core.machines import Profile
+from dsdeploy.core.plan import MemoryBudget, Plan, Rejected, Remark, Request
+from dsdeploy.core.texts import RULES, text
 
-TARGETS = ("process", "compose")
 _UBATCH_TOKENS = 512  # llama-server's default for --ubatch-size
 _CELL_TOKENS = 256  # llama.cpp rounds the KV cache up to this
 _GGUF_METADATA_BYTES = 10_000_000  # tokenizer and header, the most seen in published files of these models
 _RESERVE_BYTES = 1 << 30
 
 
-def choose_plan(request: Request, profile: Profile) -> Plan:
+def choose_on_cpu(request: Request, profile: Profile) -> Plan:
     """The first candidate, best first, that breaks no rule. Raises InvalidRequest, UnknownModel, NoModelFits."""
-    _judge_request(request)
     rejected: list[Rejected] = []
     for variant in _candidates(request.model_id):
         plan = fit_variant(variant, request, profile)
@@ -34,7 +30,7 @@ def choose_plan(request: Request, profile: Profile) -> Plan:
     raise NoModelFits(
         text(
             "no-model-fits", users=request.users, context=request.context_tokens, name=f"{last.model_id} {last.format}",
-            rule=RULES[last.rule], needed=f"{last.needed:,}", available=f"{last.available:,}",
+            rule=RULES[last.rule], needed=f"{last.needed:,.10g}", available=f"{last.available:,.10g}",
         ),
         hint=text("no-model-fits-hint"),
     )  # fmt: skip
@@ -81,12 +77,15 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
         disk_path=disk.path if disk else "",
         warnings=_warnings(variant, profile),
         rejected=(),
+        hosts=(profile.hostname,),
+        hardware_asked_at=profile.asked_at,
     )
 
 
-def _warnings(variant: dict[str, Any], profile: Profile) -> tuple[str, ...]:
-    unused = ("accelerators-unused",) if profile.accelerators else ()
-    return (*unused, "smoke-model") if variant.get("origin") == "package" else unused
+def _warnings(variant: dict[str, Any], profile: Profile) -> tuple[Remark, ...]:
+    codes = ["warning-accelerators-unused"] if profile.accelerators else []
+    codes += ["warning-smoke-model"] if variant.get("origin") == "package" else []
+    return tuple(map(Remark, codes))
 
 
 def engine_arguments(cells: int, users: int) -> tuple[str, ...]:
@@ -109,89 +108,52 @@ def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:
     return _UBATCH_TOKENS * 4 * (int(architecture["vocab_size"]) + int(architecture["hidden_size"]) + cells)
 
 
-def save_plan(plan: Plan, path: Path) -> None:
-    """Writes the whole file or none. Raises PlanNotWritable."""
-    import yaml
-
-    try:
-        write_whole(path, yaml.safe_dump(to_document(plan), sort_keys=False, allow_unicode=True))
-    except OSError as error:
-        raise PlanNotWritable(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
-        ) from error
-
-
-def load_plan(path: Path) -> Plan:
-    """The plan in a file. Raises PlanUnreadable, which names the place."""
-    import yaml
-
-    try:
-        plan = from_document(Plan, yaml.safe_load(path.read_text(encoding="utf-8")))
-        for place, code, known in (
-            *(("warnings", code, WARNINGS) for code in plan.warnings),
-            *(("rejected.rule", one.rule, RULES) for one in plan.rejected),
-        ):
-            if code not in known:
-                raise ValueError(f"{place}: {code!r} is not one of {', '.join(known)}")
-        return plan
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except (ValueError, yaml.YAMLError) as error:
-        reason = str(error)
-    raise PlanUnreadable(text("unreadable", path=path, reason=reason), hint=text("plan-unreadable-hint"))
-
-
-def verify_plan(plan: Plan, profile: Profile) -> None:
-    """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
-    request = plan.request
-    _judge_request(request)
+def verify_cpu(plan: Plan, profile: Profile) -> None:
+    """Judges a plan for a processor again. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
     variants = _candidates(plan.model_id)
     variant = next((one for one in variants if one["format"] == plan.format), None)
     if variant is None:
         near = ", ".join(one["format"] for one in variants)
         raise InvalidRequest(text("no-candidate", name=plan.format), hint=text("no-candidate-hint", near=near))
-    fresh = fit_variant(variant, request, profile)
+    fresh = fit_variant(variant, plan.request, profile)
     for field in ("weights_bytes", "kv_cache_bytes", "compute_bytes", "reserve_bytes"):
-        _hold(f"memory.{field}", getattr(plan.memory, field), getattr(fresh.memory, field))
-    weights = (
-        "weights_origin",
-        "weights_repo",
-        "weights_revision",
-        "weights_pattern",
-        "weights_sha256",
-        "weights_bytes",
-    )
-    for field in (*weights, "deployment", "engine_arguments"):
-        _hold(field, getattr(plan, field), getattr(fresh, field))
+        hold(f"memory.{field}", getattr(plan.memory, field), getattr(fresh.memory, field))
+    hold_fields(plan, fresh, (*WEIGHTS, "deployment", "engine_arguments"))
     broken = _broken_rule(fresh, profile)
     if broken is not None:
-        raise PlanDoesNotHold(
-            text(
-                "plan-no-longer-fits",
-                rule=RULES[broken.rule],
-                needed=f"{broken.needed:,}",
-                available=f"{broken.available:,}",
-            ),
-            hint=text("no-model-fits-hint"),
-        )
+        raise no_longer_fits(broken)
 
 
-def _judge_request(request: Request) -> None:
-    for name, number in (("users", request.users), ("context", request.context_tokens)):
-        if number < 1:
-            raise InvalidRequest(text("bad-number", name=name, found=number), hint=text("bad-number-hint"))
-    if request.target not in TARGETS:
-        raise InvalidRequest(
-            text("bad-target", found=request.target), hint=text("bad-target-hint", known=", ".join(TARGETS))
-        )
-    if not 1 <= request.port <= 65535:
-        raise InvalidRequest(text("bad-port", found=request.port), hint=text("bad-port-hint"))
+WEIGHTS = (
+    "weights_origin",
+    "weights_repo",
+    "weights_revision",
+    "weights_pattern",
+    "weights_sha256",
+    "weights_bytes",
+)
 
 
-def _hold(field: str, found: object, expected: object) -> None:
-    if found != expected:
-        message = text("plan-differs", field=field, found=found, expected=expected)
-        raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
+def no_longer_fits(broken: Rejected) -> PlanDoesNotHold:
+    numbers = {"needed": f"{broken.needed:,.10g}", "available": f"{broken.available:,.10g}"}
+    message = text("plan-no-longer-fits", rule=RULES[broken.rule], **numbers)
+    return PlanDoesNotHold(message, hint=text("no-model-fits-hint"))
+
+
+def hold_fields(plan: Plan, fresh: Plan, names: tuple[str, ...]) -> None:
+    for name in names:
+        hold(name, getattr(plan, name), getattr(fresh, name))
+
+
+def hold(field: str, found: object, expected: object) -> None:
+    """Raises PlanDoesNotHold where a field is not what its configuration makes it; names the innermost that differs."""
+    if found == expected:
+        return
+    if is_dataclass(found) and type(found) is type(expected):
+        for one in fields(found):
+            hold(f"{field}.{one.name}", getattr(found, one.name), getattr(expected, one.name))
+    message = text("plan-differs", field=field, found=found, expected=expected)
+    raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
 
 
 def _candidates(model_name: str | None) -> tuple[dict[str, Any], ...]:

@@ -1,0 +1,229 @@
+"""Chooses what to serve and how, on the hardware that is there or would be bought, and says why nothing better."""
+
+from collections.abc import Iterable
+from dataclasses import replace
+from math import ceil
+
+from dsdeploy.core import catalogue
+from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold
+from dsdeploy.core.fleet import Fleet, Machine
+from dsdeploy.core.industries import find_industry
+from dsdeploy.core.machines import Profile
+from dsdeploy.core.plan import Change, Plan, PlannedSpeed, Rejected, Remark, Request
+from dsdeploy.core.texts import CHANGES, RULES, Text, text
+from dsdeploy.stages.plan.build import build_plan, licences_of, planned_speed
+from dsdeploy.stages.plan.candidates import Offer, Shape, engines_for, offers
+from dsdeploy.stages.plan.changes import changes_for
+from dsdeploy.stages.plan.cpu import WEIGHTS, choose_on_cpu, hold_fields, no_longer_fits, verify_cpu
+from dsdeploy.stages.plan.cpu import compute_buffer_bytes as compute_buffer_bytes
+from dsdeploy.stages.plan.differences import plan_differences as plan_differences
+from dsdeploy.stages.plan.files import load_plan as load_plan
+from dsdeploy.stages.plan.files import load_request as load_request
+from dsdeploy.stages.plan.files import save_plan as save_plan
+from dsdeploy.stages.plan.judge import Fit, judge_exactly, speed_at
+from dsdeploy.stages.plan.load import Load, load_of
+from dsdeploy.stages.plan.pools import Pool, pools_of
+from dsdeploy.stages.plan.pools import Pools as Pools
+from dsdeploy.stages.plan.pools import pool_to_buy as pool_to_buy
+from dsdeploy.stages.plan.rank import AIMS, ranked
+from dsdeploy.stages.plan.search import Found, search
+
+TARGETS = ("auto", "process", "compose", "kubernetes")
+_STEPS = 12  # of a speed curve, closer where few ask at once
+_BETTER = 3  # better models for which a change is looked for
+
+Hardware = Profile | Fleet | Pools
+
+
+def choose_plan(request: Request, hardware: Hardware) -> Plan:
+    """The best plan for what is wanted. Raises InvalidRequest, UnknownModel, UnknownWorkload, NoModelFits."""
+    _judge_request(request)
+    pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
+    smoke = request.model_id is not None and catalogue.find_model(request.model_id)["id"] == catalogue.smoke_id()
+    if smoke or not pools.pools:
+        return _choose_on_cpu(request, hardware, pools)
+    load, wanted = load_of(request), offers(request)
+    found, missed = search(wanted, pools.pools, load, request), False
+    if not found.fits:
+        found, missed = search(wanted, pools.pools, load.without_wishes(), request), True
+    if not found.fits:
+        return _last_resort(request, hardware, found, wanted, pools, load)
+    order = ranked(found.fits, request.aim, request.min_quality)
+    plan = build_plan(_targeted(request, hardware, order[0]), order, found.rejected, _asked_at(hardware))
+    remarks = (*pools.remarks, *plan.warnings, *((Remark("plan-wishes-missed"),) if missed else ()))
+    return replace(plan, warnings=remarks, changes=_changes(order[0].offer, found, wanted, pools.pools, load))
+
+
+def verify_plan(plan: Plan, hardware: Hardware) -> None:
+    """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
+    request = plan.request
+    _judge_request(request)
+    if plan.device == "cpu":
+        machine = _roomiest(_fleet(hardware), plan.hosts) if not isinstance(hardware, Pools) else None
+        if machine is None:
+            raise InvalidRequest(text("plan-needs-machine"), hint=text("plan-needs-machine-hint"))
+        return verify_cpu(plan, machine.profile)
+    pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
+    d = plan.deployment
+    offer = next((one for one in _offers_of(plan) if one.variant.repository == plan.weights_repo), None)
+    if offer is None:
+        known = ", ".join(one.variant.repository for one in _offers_of(plan)) or "-"
+        message = text("plan-differs", field="weights_repo", found=plan.weights_repo, expected=known)
+        raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
+    shape = _shape_of(plan)
+    alike = [one for one in pools.pools if one.spec.id == d.accelerator]
+    if not alike:
+        there = ", ".join(one.title for one in pools.pools) or "-"
+        message = text("plan-no-such-device", accelerator=d.accelerator, there=there)
+        raise PlanDoesNotHold(message, hint=text("plan-no-such-device-hint"))
+    verdicts = [
+        judge_exactly(offer, d.engine, d.engine_version, shape, pool, load_of(request).without_wishes(), d.replicas)
+        for pool in alike
+    ]
+    fit = next((one for one in verdicts if isinstance(one, Fit)), None)
+    if fit is None:
+        raise no_longer_fits(next(one for one in verdicts if isinstance(one, Rejected)))
+    hold_fields(plan, build_plan(request, (fit,), (), None), (*WEIGHTS, "deployment", "device_memory"))
+    return None
+
+
+def speed_curve(plan: Plan, hardware: Hardware) -> tuple[PlannedSpeed, ...]:
+    """The plan's deployment from one request at once to twice the planned ones; empty where no speed is known."""
+    pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
+    d, planned = plan.deployment, plan.speed
+    pool = next((one for one in pools.pools if one.spec.id == d.accelerator), None)
+    offer = next((one for one in _offers_of(plan) if one.variant.repository == plan.weights_repo), None)
+    if planned is None or pool is None or offer is None:
+        return ()
+    load, shape = load_of(plan.request), _shape_of(plan)
+    steps = {max(1, round(2 * planned.at_once * (step / _STEPS) ** 2)) for step in range(_STEPS + 1)}
+    each = {
+        at_once: speed_at(offer, d.engine, d.engine_version, shape, pool, load, ceil(at_once / d.replicas))
+        for at_once in sorted(steps)
+    }
+    found = (planned_speed(speed, at_once, d.replicas) for at_once, speed in each.items())
+    return tuple(one for one in found if one is not None)
+
+
+def _shape_of(plan: Plan) -> Shape:
+    d = plan.deployment
+    return Shape(
+        d.devices_per_node, d.nodes, d.tensor_parallel, d.pipeline_parallel, d.data_parallel, d.expert_parallel
+    )
+
+
+def _offers_of(plan: Plan) -> tuple[Offer, ...]:
+    named = replace(plan.request, model_id=plan.model_id, format=plan.format, min_quality=None)
+    return tuple(one for one in offers(named) if one.variant.format == plan.format)
+
+
+def _choose_on_cpu(request: Request, hardware: Hardware, pools: Pools) -> Plan:
+    if isinstance(hardware, Pools):
+        raise InvalidRequest(text("plan-needs-machine"), hint=text("plan-needs-machine-hint"))
+    machine = _roomiest(_fleet(hardware))
+    if machine is None:
+        raise InvalidRequest(text("plan-no-machine"), hint=text("plan-no-machine-hint"))
+    target = "process" if request.target == "auto" else request.target
+    plan = choose_on_cpu(replace(request, target=target), machine.profile)
+    remarks = (*pools.remarks, *plan.warnings)
+    return replace(plan, hosts=(machine.name,), warnings=remarks, licences=licences_of(plan.model_id))
+
+
+def _last_resort(
+    request: Request, hardware: Hardware, found: Found, wanted: tuple[Offer, ...], pools: Pools, load: Load
+) -> Plan:
+    """What a processor can do where the accelerators serve nothing; else why, by the offer that came nearest."""
+    if not isinstance(hardware, Pools):
+        try:
+            return _choose_on_cpu(request, hardware, pools)
+        except (InvalidRequest, NoModelFits):
+            pass
+    nearest = found.rejected[-1] if request.model_id is None else found.rejected[0]
+    change = next(iter(_changes(None, found, wanted, pools.pools, load)), None)
+    raise NoModelFits(
+        text(
+            "plan-nothing-fits", users=request.users, context=request.context_tokens,
+            name=f"{nearest.model_id} {nearest.format}", rule=RULES[nearest.rule], shape=nearest.shape or "-",
+            needed=f"{nearest.needed:,.10g}", available=f"{nearest.available:,.10g}",
+        ),
+        hint=_hint(change),
+    )  # fmt: skip
+
+
+def _hint(change: Change | None) -> Text:
+    if change is None:
+        return text("plan-nothing-fits-hint")
+    smallest = text(CHANGES[change.kind], before=f"{change.before:,}", after=f"{change.after:,}")
+    return text("plan-change-hint", change=smallest, name=f"{change.model_id} {change.format}")
+
+
+def _changes(
+    chosen: Offer | None, found: Found, wanted: tuple[Offer, ...], pools: tuple[Pool, ...], load: Load
+) -> tuple[Change, ...]:
+    """For the nearest better models, each once, on the largest pool."""
+    lost = {(one.model_id, one.format): one.rule for one in found.rejected}
+    numbers = ("memory", "kv-cache", "context")
+    better: dict[str, list[Offer]] = {}
+    for offer in sorted(wanted, key=lambda one: one.score, reverse=chosen is None):
+        rule = lost.get((offer.variant.model_id, offer.variant.format))
+        if rule in numbers and (chosen is None or offer.score > chosen.score):
+            better.setdefault(offer.variant.model_id, []).append(offer)
+    asked = Request(None, load.users, load.longest_tokens)
+    made: list[Change] = []
+    for forms in list(better.values())[:_BETTER]:
+        offered = [
+            change
+            for one in forms
+            for change in changes_for(one, pools[0], load.without_wishes(), engines_for(one, asked))
+        ]
+        for kind in dict.fromkeys(one.kind for one in offered):
+            made.append(min((one for one in offered if one.kind == kind), key=_size_of))
+    return tuple(made)
+
+
+def _size_of(change: Change) -> tuple[float, float]:
+    """How much is changed, and of the same the better quality first."""
+    return abs(change.after - change.before) / change.before, -(change.quality or 0.0)
+
+
+def _targeted(request: Request, hardware: Hardware, best: Fit) -> Request:
+    """A target where none was named: a cluster's nodes serve on it, one machine with Compose."""
+    if request.target != "auto":
+        return request
+    cluster = isinstance(hardware, Fleet) and hardware.cluster is not None
+    many = best.deployment.nodes * best.deployment.replicas > 1 and len(best.pool.names) != 1
+    return replace(request, target="kubernetes" if cluster or many else "compose")
+
+
+def _fleet(hardware: Profile | Fleet) -> Fleet:
+    return hardware if isinstance(hardware, Fleet) else Fleet((Machine(hardware.hostname, hardware),))
+
+
+def _roomiest(fleet: Fleet, names: Iterable[str] = ()) -> Machine | None:
+    named = tuple(names)
+    among = [one for one in fleet.machines if one.name in named] or list(fleet.machines)
+    return max(among, key=lambda one: (one.profile.memory_available_bytes, one.name), default=None)
+
+
+def _asked_at(hardware: Hardware) -> str | None:
+    if isinstance(hardware, Pools):
+        return None
+    return min((one.profile.asked_at for one in _fleet(hardware).machines if one.profile.asked_at), default=None)
+
+
+def _judge_request(request: Request) -> None:
+    for name, number in (("users", request.users), ("context", request.context_tokens)):
+        if number < 1:
+            raise InvalidRequest(text("bad-number", name=name, found=number), hint=text("bad-number-hint"))
+    for name in ("prompt_tokens", "output_tokens", "max_first_token_s", "min_tokens_per_s", "replicas"):
+        given = getattr(request, name)
+        if given is not None and given <= 0:
+            raise InvalidRequest(text("bad-number", name=name, found=given), hint=text("bad-number-hint"))
+    if request.min_quality is not None and not 0 <= request.min_quality <= 100:
+        raise InvalidRequest(text("plan-bad-quality", found=request.min_quality), hint=text("plan-bad-quality-hint"))
+    for value, known in ((request.target, TARGETS), (request.aim, AIMS)):
+        if value not in known:
+            raise InvalidRequest(text("bad-target", found=value), hint=text("bad-target-hint", known=", ".join(known)))
+    find_industry(request.industry)
+    if not 1 <= request.port <= 65535:
+        raise InvalidRequest(text("bad-port", found=request.port), hint=text("bad-port-hint"))

@@ -1,0 +1,301 @@
+"""Whether one set of weights, on one engine, split one way, serves a load on a pool; else the first rule it breaks."""
+
+from collections.abc import Iterator
+from dataclasses import dataclass, field, replace
+from math import ceil
+
+from dsdeploy.core.accelerators import AcceleratorSpec
+from dsdeploy.core.architecture import Architecture
+from dsdeploy.core.deployment import Deployment
+from dsdeploy.core.errors import DsdeployError
+from dsdeploy.core.plan import Rejected
+from dsdeploy.core.sizing.llamacpp import fit_expert_offload, host_share
+from dsdeploy.core.sizing.memory import NEWEST, estimate_memory
+from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
+from dsdeploy.core.sizing.support import attention_support, format_support, weight_formats
+from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
+from dsdeploy.stages.plan.candidates import Offer, Shape
+from dsdeploy.stages.plan.load import Load, settle
+from dsdeploy.stages.plan.pools import Pool
+
+NETWORK_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node; a plan says that it assumes it
+_SLOW_NETWORK_BYTES_PER_S = 3.125e9  # 25 Gbit/s Ethernet, where no RDMA device was seen
+# What an engine's cache is not settled for may be overstated by up to 1.85 (docs/sizing.md): such plans need twice.
+_UNSETTLED = 2
+RESERVE_BYTES = 16 << 30  # what an engine's processes and pinned buffers take of host memory for one device
+_JUDGED = ("quality", "format", "attention", "context", "disk", "devices", "memory", "kv-cache", "speed", "first-token")
+_SEATS = 8  # seats of an engine are handed out in steps of so many
+
+
+@dataclass(frozen=True, slots=True)
+class Fit:
+    """A candidate that serves the load, with what it was judged by. `speed` is one replica's, None where unknown."""
+
+    offer: Offer
+    deployment: Deployment
+    shape: Shape
+    pool: Pool
+    memory: MemoryEstimate
+    speed: SpeedEstimate | None
+    at_once: int
+    needed_tokens: int
+    weights_bytes: int
+    support: str
+
+    @property
+    def settled(self) -> bool:
+        """Whether this engine's cache for this model follows from its source."""
+        return _caution(self.offer.architecture, self.deployment.engine) == 1
+
+    @property
+    def tokens_per_s_per_user(self) -> float | None:
+        return self.speed.decode_tokens_per_s_per_user.expected if self.speed else None
+
+    @property
+    def first_token_s(self) -> float | None:
+        return self.speed.ttft_s.expected if self.speed and self.speed.ttft_s else None
+
+    @property
+    def output_tokens_per_s(self) -> float | None:
+        total = self.speed.output_tokens_per_s_total if self.speed else None
+        return total.expected * self.deployment.replicas if total else None
+
+
+def judge(
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, most: int | None = None
+) -> Fit | Rejected:
+    """`most` caps the replicas; None is as many as the pool holds."""
+    found = _Case(offer, engine, version, shape, pool, load)
+    return found.judge(_replicas(shape, pool, most))
+
+
+def judge_exactly(
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, replicas: int
+) -> Fit | Rejected:
+    """With so many replicas, which this pool must hold."""
+    return refused_outright(offer, engine, pool, load) or _Case(offer, engine, version, shape, pool, load).exactly(
+        replicas, _replicas(shape, pool, None)
+    )
+
+
+def speed_at(
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, at_once: int
+) -> SpeedEstimate | None:
+    """One replica's speed when it answers so many at once; None where it cannot be predicted."""
+    return _Case(offer, engine, version, shape, pool, load)._speed(at_once)
+
+
+def refused_outright(offer: Offer, engine: str, pool: Pool, load: Load) -> Rejected | None:
+    """What no way of splitting changes: the format, the context, the disk."""
+    a, variant = offer.architecture, offer.variant
+
+    def no(rule: str, needed: float = 0, available: float = 0) -> Rejected:
+        return Rejected(variant.model_id, variant.format, rule, needed, available, engine, "")
+
+    if _support(offer, engine, pool) == "none":
+        return no("format")
+    if pool.known and attention_support(pool.spec, a) == "none":
+        return no("attention")
+    if a.max_position_embeddings and load.longest_tokens > a.max_position_embeddings:
+        return no("context", load.longest_tokens, a.max_position_embeddings)
+    if pool.disk_bytes is not None and (size := variant.size_bytes) and size > pool.disk_bytes:
+        return no("disk", size, pool.disk_bytes)
+    return None
+
+
+def _replicas(shape: Shape, pool: Pool, most: int | None) -> int:
+    held = pool.nodes // shape.nodes if shape.nodes > 1 else pool.nodes * (pool.devices // shape.devices)
+    return max(1, min(held, most or held))
+
+
+def _support(offer: Offer, engine: str, pool: Pool) -> str:
+    """As the engine's documents say; of an unknown device nothing is known but that a common format may run."""
+    if not pool.known:
+        return "native" if offer.variant.format in ("bf16", "fp16") or engine == "llama.cpp" else "none"
+    return format_support(pool.spec, engine, offer.variant.format, offer.architecture)
+
+
+@dataclass(frozen=True, slots=True)
+class _Case:
+    """One way to serve; what was asked of the sizing is kept, for replicas only change how many ask at once."""
+
+    offer: Offer
+    engine: str
+    version: str
+    shape: Shape
+    pool: Pool
+    load: Load
+    memories: dict[int, tuple[MemoryRequest, MemoryEstimate]] = field(default_factory=dict)
+    speeds: dict[int, SpeedEstimate | None] = field(default_factory=dict)
+
+    @property
+    def ranks(self) -> int:
+        """Attention replicas of one engine replica, each with a cache of its own."""
+        return self.shape.data
+
+    def judge(self, most: int) -> Fit | Rejected:
+        """With the fewest replicas that keep every rule; rejected by what the most of them break."""
+        whole = self._try(most)
+        if isinstance(whole, Rejected):
+            return whole
+        low, high, best = 1, most, whole
+        while low < high:
+            middle = (low + high) // 2
+            found = self._try(middle)
+            if isinstance(found, Fit):
+                best, high = found, middle
+            else:
+                low = middle + 1
+        return best
+
+    def exactly(self, replicas: int, most: int) -> Fit | Rejected:
+        missing = self.shape.devices > self.pool.devices or self.shape.nodes > self.pool.nodes or replicas > most
+        return self._no("devices", replicas, most) if missing else self._try(replicas)
+
+    def _try(self, replicas: int) -> Fit | Rejected:
+        def speed(at_once: int) -> SpeedEstimate | None:
+            each = ceil(at_once / replicas)
+            if each not in self.speeds:
+                self.speeds[each] = self._speed(each)
+            return self.speeds[each]
+
+        first = self._memory(1)
+        if first.verdict != "fits" and first.verdict != "kv_cache_too_small":
+            return self._no(
+                "memory", first.weights_bytes_per_device + first.runtime_bytes_per_device, first.budget_bytes
+            )
+        at_once = settle(self.load, lambda number: self._service_s(speed(number)))
+        each = ceil(at_once / replicas / self.ranks)
+        memory = self._memory(each)
+        needed = self.load.needed_tokens(each) * _caution(self.offer.architecture, self.engine)
+        if memory.kv_cache_tokens < needed:
+            return self._no("kv-cache", needed, memory.kv_cache_tokens)
+        found = speed(at_once)
+        if broken := self._too_slow(found):
+            return broken
+        size = self.offer.variant.size_bytes or round(sum(memory.stage_weights_bytes) * self.shape.tensor)
+        return Fit(
+            self.offer, self._deployment(replicas, each), self.shape, self.pool, memory, found, at_once, needed, size,
+            _support(self.offer, self.engine, self.pool),
+        )  # fmt: skip
+
+    def _service_s(self, speed: SpeedEstimate | None) -> float:
+        """From a request to its last token; from the wished figures where the speed is unknown."""
+        load = self.load
+        if speed is None:
+            rate = load.tokens_per_s or load.wished_tokens_per_s or 20.0
+            return (load.first_token_s or load.wished_first_token_s or 2.0) + load.output_tokens / rate
+        first = speed.ttft_s.expected if speed.ttft_s else 0.0
+        return first + load.output_tokens / speed.decode_tokens_per_s_per_user.expected
+
+    def _too_slow(self, speed: SpeedEstimate | None) -> Rejected | None:
+        load = self.load
+        if speed is None:
+            return None
+        rate = speed.decode_tokens_per_s_per_user.expected
+        wanted = load.tokens_per_s or load.wished_tokens_per_s
+        if wanted and rate < wanted:
+            return self._no("speed", wanted, rate)
+        limit, first = load.first_token_s or load.wished_first_token_s, speed.ttft_s
+        if limit and first and first.expected > limit:
+            return self._no("first-token", first.expected, limit)
+        return None
+
+    def _no(self, rule: str, needed: float, available: float) -> Rejected:
+        variant, words = self.offer.variant, self.shape.words
+        place = f"{self.shape.nodes} x {self.shape.devices}" if self.shape.nodes > 1 else f"{self.shape.devices}"
+        return Rejected(
+            variant.model_id, variant.format, rule, round(needed, 3), round(available, 3), self.engine,
+            f"{place} x {self.pool.spec.name}, {words}",
+        )  # fmt: skip
+
+    def _memory(self, at_once: int) -> MemoryEstimate:
+        return self._sized(at_once)[1]
+
+    def _sized(self, at_once: int) -> tuple[MemoryRequest, MemoryEstimate]:
+        seats = _seats(at_once, self.engine)
+        if seats not in self.memories:
+            request = self._memory_request(seats)
+            self.memories[seats] = request, estimate_memory(request)
+        return self.memories[seats]
+
+    def _memory_request(self, seats: int) -> MemoryRequest:
+        """Where the devices cannot hold a mixture of experts and the host has room, llama.cpp leaves experts there."""
+        shape, load, host_bytes = self.shape, self.load, self.pool.host_bytes
+        request = MemoryRequest(
+                architecture=self.offer.architecture, format=self.offer.variant.format,
+                engine=self.engine if self.engine in NEWEST else "vllm", device_bytes=self.pool.device_bytes,
+                count=shape.devices, nodes=shape.nodes, engine_version=self.version, tensor_parallel=shape.tensor,
+                pipeline_parallel=shape.pipeline, data_parallel=shape.data, expert_parallel=shape.expert,
+                max_model_len=load.longest_tokens, max_num_seqs=seats,
+                published_bytes=float(self.offer.variant.size_bytes or 0) or None,
+                device_name=self.pool.spec.id, linked=self.pool.linked,
+        )  # fmt: skip
+        room = (host_bytes or 0) - RESERVE_BYTES * shape.devices
+        if self.engine == "llama.cpp" and load.offload and room > 0 and self.offer.architecture.n_routed_experts:
+            return replace(request, expert_layers_in_host=fit_expert_offload(request, room) or 0)
+        return request
+
+    def _speed(self, at_once: int) -> SpeedEstimate | None:
+        shape, load = self.shape, self.load
+        inside = shape.tensor // shape.data if self.engine == "sglang" else shape.tensor
+        size = float(self.offer.variant.size_bytes or 0) or None
+        away = self.engine == "llama.cpp" and load.offload
+        share, experts_first = host_share(self._sized(at_once)[0]) if away else (0.0, False)
+        try:
+            return predict_speed(
+                SpeedRequest(
+                    architecture=self.offer.architecture,
+                    weights=weight_formats(self.offer.architecture, self.offer.variant.format, size),
+                    accelerator=_as_linked(self.pool), engine=self.engine if self.engine in NEWEST else "vllm",
+                    engine_version=self.version, tp=1 if self.engine == "llama.cpp" else inside,
+                    pp=shape.pipeline, dp=shape.data, ep=inside * shape.data if shape.expert else 1,
+                    nodes=shape.nodes, concurrency=at_once, prompt_tokens=load.prompt_tokens,
+                    output_tokens=load.output_tokens,
+                    host_share=share, host_experts_first=experts_first,
+                    internode_bytes_per_s=_network(self.pool) if shape.nodes > 1 else None,
+                )
+            )  # fmt: skip
+        except DsdeployError:
+            return None
+
+    def _deployment(self, replicas: int, each: int) -> Deployment:
+        shape = self.shape
+        return Deployment(
+            model_id=self.offer.variant.model_id, format=self.offer.variant.format, engine=self.engine,
+            engine_version=self.version, accelerator=self.pool.spec.id, devices_per_node=shape.devices,
+            nodes=shape.nodes, replicas=replicas, tensor_parallel=shape.tensor, pipeline_parallel=shape.pipeline,
+            data_parallel=shape.data, expert_parallel=shape.expert, max_model_len=self.load.longest_tokens,
+            max_num_seqs=_seats(each, self.engine),
+            expert_layers_in_host=self._sized(each)[0].expert_layers_in_host,
+        )  # fmt: skip
+
+
+def _caution(a: Architecture, engine: str) -> int:
+    return _UNSETTLED if a.kv_source_layer_ids or (a.compress_ratios and engine == "sglang") else 1
+
+
+def _seats(at_once: int, engine: str) -> int:
+    return at_once if engine == "llama.cpp" else ceil(at_once / _SEATS) * _SEATS
+
+
+def _as_linked(pool: Pool) -> AcceleratorSpec:
+    """The accelerator as it is joined here: where a pair lacks the fast link, all go the slow way."""
+    spec = pool.spec
+    if pool.linked or spec.link in (None, "PCIe"):
+        return spec
+    return replace(spec, link="PCIe", link_bytes_per_s=spec.pcie_bytes_per_s, link_devices=None)
+
+
+def _network(pool: Pool) -> float:
+    return NETWORK_BYTES_PER_S if pool.rdma else _SLOW_NETWORK_BYTES_PER_S / pool.devices
+
+
+def closest(rejected: Iterator[Rejected] | list[Rejected]) -> Rejected:
+    """Of one model's refusals the one that missed least: the last rule in the order they are judged, then by share."""
+
+    def nearness(one: Rejected) -> tuple[int, float]:
+        small, large = sorted((one.needed, one.available))
+        return _JUDGED.index(one.rule), small / large if large else 0.0
+
+    return max(rejected, key=nearness)
