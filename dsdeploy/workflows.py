@@ -18,6 +18,7 @@ if TYPE_CHECKING:
     from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
+    from dsdeploy.adapters.targets.kubernetes.place import Place
     from dsdeploy.adapters.reports import Report
     from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
@@ -209,13 +210,13 @@ def fetch(
         return Result("fetch", Fetched(held, operations))
 
 
-def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedFiles]:
+def render(path: Path, layout: Layout, name: str, out: Path, site: Path | None = None) -> Result[RenderedFiles]:
     from dsdeploy.stages.install import awaited_weights, desired_release
     from dsdeploy.stages.render import write_rendered
 
     found, words = _plan(path)
     weights = _held_weights(found, layout) or awaited_weights(found, layout)
-    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name))
+    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name), site)
     write_rendered(rendered, out)
     return Result("render", rendered)
 
@@ -230,6 +231,8 @@ def install(
     *,
     dry_run: bool,
     certificate: Given | None = None,
+    site: Path | None = None,
+    place: Place | None = None,
 ) -> Result[Installed]:
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
@@ -239,12 +242,13 @@ def install(
     from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 
     found, words = _plan(path)
-    target, hub = find_target(found.target), find_hub(found.weights_origin, source)
+    target, hub = find_target(found.target, place, progress), find_hub(found.weights_origin, source)
     with hold_lock(layout):
         held = _held_weights(found, layout)
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         findings = stage.preflight(found, release, target)
-        rendered = _rendered(found, words, release)
+        rendered = _rendered(found, words, release, site)
+        findings = (*findings, *stage.rehearse(release, rendered, target))
         own = stage.certificate_operations(release, certificate)
         operations = (*fetch_operations(found, held, hub.name), *own, *target.pending(release, rendered))
         if not operations and release.state == "installed":
@@ -255,7 +259,7 @@ def install(
         if held is None:
             held = fetch_weights(found, layout, hub, progress)
             release = stage.desired_release(found, words, held, layout, name)
-            rendered = _rendered(found, words, release)
+            rendered = _rendered(found, words, release, site)
         if certificate and own:
             stage.take_certificate(release, certificate)
         done = stage.apply(release, rendered, target, progress)
@@ -470,7 +474,22 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
     return held_weights(plan, layout)
 
 
-def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
+def _rendered(plan: Plan, words: str, release: Release, site: Path | None) -> RenderedFiles:
+    if plan.target == "kubernetes":
+        from dataclasses import replace
+
+        from dsdeploy.adapters.cluster.site import load_site
+        from dsdeploy.adapters.engines.llamacpp import image_launch
+        from dsdeploy.core.kubernetes import kubernetes_place
+        from dsdeploy.core.layout import SITE_FILE
+        from dsdeploy.core.values import RenderedFile
+        from dsdeploy.stages.render_kubernetes import render_kubernetes
+
+        known, said = load_site(site, plan, release)
+        launch = image_launch(plan, kubernetes_place(plan.deployment, release.weights.main_file))
+        worker = launch if plan.deployment.nodes > 1 else None
+        rendered = render_kubernetes(plan.deployment, launch, worker, release.weights.files, known, words)
+        return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
     if plan.target == "compose":
         from functools import partial
 

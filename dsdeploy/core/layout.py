@@ -48,6 +48,7 @@ RUN_FOLDER = "run"
 COMPOSE_FILE = "compose.yaml"
 VALUES_FILE = "values.yaml"
 PLACE_FILE = "cluster.json"
+SITE_FILE = "site.yaml"
 
 
 def compose_project(name: str) -> str:

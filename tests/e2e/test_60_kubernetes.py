@@ -63,7 +63,7 @@ class Case:
     def failures(self, **values: object) -> dict[str, str]:
         target = self.target
         found = (*target.preflight(self.release), *target.rehearse(self.release, self.rendered(**values)))
-        return {one.name: one.message.render("en") for one in found if one.status == "fail"}
+        return {one.id: one.message.render("en") for one in found if one.status == "fail"}
 
     def install(self, **values: object) -> list[str]:
         target, rendered, done = self.target, self.rendered(**values), []
@@ -300,7 +300,7 @@ def test_a_namespace_that_is_missing_is_named(case):
     elsewhere = Case(case.site, "not-there", case.folder)
     found = elsewhere.target.preflight(elsewhere.release)
     (failed,) = [one for one in found if one.status == "fail"]
-    assert failed.name == "namespace" and "kubectl create namespace not-there" in failed.hint.render("en")
+    assert failed.id == "namespace" and "kubectl create namespace not-there" in failed.hint.render("en")
 
 
 def test_devices_of_nodes_are_what_the_site_offers(site):

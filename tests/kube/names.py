@@ -65,5 +65,7 @@ class Names:
             if where == []:
                 where += [address.ip for part in one.subsets or () for address in part.addresses or ()]
         return "".join(
-            f"{address} {name}.{space}.{_DOMAIN}\n" for (space, name), many in sorted(places.items()) for address in many
+            f"{address} {name}.{space}.{_DOMAIN}\n"
+            for (space, name), many in sorted(places.items())
+            for address in many
         )

@@ -16,11 +16,12 @@ from dsdeploy.adapters.targets.kubernetes.connection import Cluster, Document
 from dsdeploy.adapters.targets.kubernetes.explain import causes, containers, ready
 from dsdeploy.adapters.targets.kubernetes.helm import Helm, worked_here
 from dsdeploy.adapters.targets.kubernetes.place import Place, find_place
-from dsdeploy.adapters.targets.kubernetes.secrets import FOLDERS, secret_name, secrets
+from dsdeploy.adapters.targets.kubernetes.secrets import FOLDERS, secrets
 from dsdeploy.adapters.targets.kubernetes.watch import Watch, look, selector
 from dsdeploy.adapters.templates import chart_folder
 from dsdeploy.core.errors import ClusterRefused, HelmBusy, InstallError
 from dsdeploy.core.keys import ApiKey
+from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import PLACE_FILE, RUN_FOLDER, VALUES_FILE
 from dsdeploy.core.progress import SILENT, Progress
 from dsdeploy.core.texts import text
@@ -175,7 +176,9 @@ class KubernetesTarget:
         with tempfile.TemporaryDirectory() as folder:
             values = Path(folder) / "values.yaml"
             values.write_text(_values(rendered), encoding="utf-8")
-            return manifest.documents(self._helm(cluster).render(release.name, self._folder(), values))
+            return manifest.documents(
+                self._helm(cluster).render(release.name, self._folder(), values, cluster.version(), cluster.served())
+            )
 
     def _sum(self, rendered: RenderedFiles) -> str:
         """What tells one change of the release from another: the values and the chart, in Helm's own record."""

@@ -43,6 +43,15 @@ class Cluster:
             answer = client.VersionApi(self._client).get_code(_preload_content=False, _request_timeout=_TIMEOUT_S)
             return str(json.loads(answer.data)["gitVersion"])
 
+    def served(self) -> tuple[str, ...]:
+        """Every group with each of its versions: apps/v1, …"""
+        from kubernetes import client
+
+        with self._translated("get /apis"):
+            answer = client.ApisApi(self._client).get_api_versions(_preload_content=False, _request_timeout=_TIMEOUT_S)
+            groups = json.loads(answer.data)["groups"]
+        return tuple(str(one["groupVersion"]) for group in groups for one in group["versions"])
+
     def has(self, api_version: str, kind: str) -> bool:
         from kubernetes.dynamic.exceptions import ResourceNotFoundError
 

@@ -57,9 +57,10 @@ class Helm:
         info = told["info"]
         return HelmRelease(int(told["version"]), str(info["status"]), str(info.get("description", "")))
 
-    def render(self, name: str, chart: Path, values: Path) -> str:
-        """The manifest, rendered with what the cluster offers."""
-        return self._ask("template", name, str(chart), "--values", str(values), "--dry-run=server", *self._place)
+    def render(self, name: str, chart: Path, values: Path, version: str, served: tuple[str, ...]) -> str:
+        """The manifest, for a cluster of that version that serves those groups and versions ("apps/v1")."""
+        offers = ("--kube-version", version, *(word for one in served for word in ("--api-versions", one)))
+        return self._ask("template", name, str(chart), "--values", str(values), *offers)
 
     def upgrade(
         self,
@@ -104,7 +105,7 @@ class Helm:
         return self._run(*words, timeout_s=_ASK_TIMEOUT_S)
 
     def _run(self, *words: str, timeout_s: int) -> str:
-        place = () if words[0] in ("version", "template") else self._place
+        place = () if words[0] == "version" else self._place
         try:
             run = subprocess.run(
                 (*self._command(), *words, *place), capture_output=True, text=True, timeout=timeout_s,

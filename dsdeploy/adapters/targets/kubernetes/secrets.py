@@ -4,14 +4,11 @@ import base64
 from pathlib import Path
 from typing import Any
 
+from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import SECRETS_FOLDER
 from dsdeploy.core.values import Release
 
 FOLDERS = ("keys", "engine", "tls")
-
-
-def secret_name(release: str, folder: str) -> str:
-    return f"dsdeploy-{release}-{folder}"
 
 
 def secrets(release: Release) -> tuple[dict[str, Any], ...]:
