@@ -18,8 +18,8 @@ if TYPE_CHECKING:
     from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
-    from dsdeploy.adapters.targets.kubernetes.place import Place
     from dsdeploy.adapters.reports import Report
+    from dsdeploy.adapters.targets.kubernetes.place import Place
     from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout

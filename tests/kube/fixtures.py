@@ -15,6 +15,7 @@ from dsdeploy.adapters.images.archive import describe_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
 from tests.kube import node as nodes
 from tests.kube.control_plane import ControlPlane, client_of
+from tests.kube.names import Names
 from tests.kube.node import Node
 
 GPU = "nvidia.com/gpu"
@@ -83,15 +84,20 @@ def site(kube_tools, tmp_path_factory) -> Iterator[Site]:
     folder = tmp_path_factory.mktemp("kube")
     plane = ControlPlane(folder / "plane")
     node = Node(folder / "node", plane)
+    names = None
     try:
         plane.start()
         node.start()
         found = Site(plane, node, node.load(describe_image(llamacpp_image())))
+        names = Names(found.api, found.engine, folder / "names")
+        names.start()
         found.offer(2)
         os.environ["KUBECONFIG"] = str(found.kubeconfig)
         yield found
     finally:
         os.environ.pop("KUBECONFIG", None)
+        if names:
+            names.stop()
         node.stop()
         plane.stop()
         shutil.rmtree(folder, ignore_errors=True)

@@ -212,6 +212,8 @@ def _admitted(cluster: Cluster, release: str, many: tuple[Document, ...]) -> Fin
 
 
 def _pod(release: str, work: Workload) -> dict[str, Any]:
+    """Under the namespace's own service account: the release's is not there yet."""
     labels = (work.template.get("metadata") or {}).get("labels") or {}
     metadata = {"generateName": f"{release}-rehearsal-", "labels": labels}
-    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": work.template["spec"]}
+    spec = {name: value for name, value in work.template["spec"].items() if not name.startswith("serviceAccount")}
+    return {"apiVersion": "v1", "kind": "Pod", "metadata": metadata, "spec": spec}
