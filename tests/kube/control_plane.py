@@ -63,6 +63,7 @@ class ControlPlane:
                     "--service-account-private-key-file", str(self._accounts),
                     "--root-ca-file", str(self.authority.certificate), "--use-service-account-credentials",
                     "--node-monitor-grace-period", "20s", "--terminated-pod-gc-threshold", "100",
+                    "--allocate-node-cidrs", "--cluster-cidr", PODS,
                 ),
             ),
             ("kube-scheduler", ()),

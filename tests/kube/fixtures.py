@@ -91,6 +91,7 @@ def site(kube_tools, tmp_path_factory) -> Iterator[Site]:
         found = Site(plane, node, node.load(describe_image(llamacpp_image())))
         names = Names(found.api, found.engine, folder / "names")
         names.start()
+        node.enforce()
         found.offer(2)
         os.environ["KUBECONFIG"] = str(found.kubeconfig)
         yield found

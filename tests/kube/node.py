@@ -1,4 +1,4 @@
-"""A real node of this machine: containerd, kubelet and kube-proxy in folders of their own, beside any Docker Engine."""
+"""A real node of this machine: containerd, kubelet, kube-proxy and kube-router in folders of their own."""
 
 import json
 import os
@@ -11,7 +11,7 @@ import psutil
 import yaml
 
 from dsdeploy.adapters.images.archive import Image, ImageFile, ImageSpec, describe_image, image_archive
-from tests.kube.control_plane import PODS, ControlPlane
+from tests.kube.control_plane import PODS, SERVICES, ControlPlane
 from tests.program import free_port
 
 NAME = "node-a"
@@ -19,7 +19,7 @@ DNS = "10.96.0.10"
 BRIDGE = "dsdkube0"
 GATEWAY = "10.244.0.1"
 _KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
-_NEEDED = ("containerd", "runc", "iptables")
+_NEEDED = ("containerd", "runc", "iptables", "ipset")
 
 
 def missing() -> tuple[str, ...]:
@@ -55,6 +55,16 @@ class Node:
             "kube-proxy", str(self.plane.binaries / "kube-proxy"), "--config", str(self._proxy_config()),
         )  # fmt: skip
 
+    def enforce(self) -> None:
+        """Network policies from here on, by kube-router's firewall: its routes and service proxy stay off."""
+        config = self.plane.kubeconfig_of("kube-router", "kube-router", "system:masters")
+        self._run(
+            "kube-router", str(self.plane.binaries / "kube-router"), "--kubeconfig", str(config),
+            "--hostname-override", NAME, "--run-firewall=true", "--run-router=false", "--run-service-proxy=false",
+            "--enable-cni=false", "--health-port", "0", "--metrics-port", "0", "--iptables-sync-period", "30s",
+            "--service-cluster-ip-range", SERVICES,
+        )  # fmt: skip
+
     def load(self, image: Image) -> str:
         """Imports `image`; the reference, with its digest, by which pods name it."""
         archive = self.folder / "image.tar"
@@ -72,7 +82,7 @@ class Node:
         return reference
 
     def stop(self) -> None:
-        for name in ("kube-proxy", "kubelet"):
+        for name in ("kube-router", "kube-proxy", "kubelet"):
             self._end(name)
         for line in self._ctr("tasks", "list", "--quiet").stdout.split():
             self._ctr("tasks", "kill", "--signal", "SIGKILL", line)
@@ -86,6 +96,7 @@ class Node:
             ):
                 process.kill()
         _quiet(str(self.plane.binaries / "kube-proxy"), "--cleanup", "--config", str(self._proxy_config()))
+        _quiet(str(self.plane.binaries / "kube-router"), "--cleanup-config")
         _quiet("ip", "link", "delete", BRIDGE)
         for mount in sorted((one.mountpoint for one in psutil.disk_partitions(all=True)), reverse=True):
             if mount.startswith(str(self.folder)):

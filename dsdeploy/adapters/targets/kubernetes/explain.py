@@ -37,7 +37,7 @@ class Cause:
 
 def causes(seen: Seen) -> tuple[Cause, ...]:
     """The worst first: what cannot pass by itself before what may."""
-    found = (*_refused(seen), *(one for pod in seen.pods for one in _of_pod(pod, seen)), *_unbound(seen))
+    found = (*_refused(seen), *_unbound(seen), *(one for pod in seen.pods for one in _of_pod(pod, seen)))
     return tuple(sorted(found, key=lambda one: 1e9 if one.patience_s is None else one.patience_s))
 
 
