@@ -53,6 +53,7 @@ class Site:
     spare_devices: bool = False
     monitored: bool = False
     gateway_replicas: int = 2
+    gateway_cpus: float = 1
     gateway_port: int = 443
     image_pull_s: int = 1800
     read_bytes_per_s: int = 1_000_000_000

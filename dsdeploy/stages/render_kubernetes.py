@@ -91,6 +91,7 @@ def _values(
         },
         "gateway": {
             "replicas": site.gateway_replicas,
+            "cpu": f"{site.gateway_cpus:g}",
             "keysSecret": {"name": site.client_keys_secret, "key": "keys.map"},
             "tls": {"existingSecret": site.tls_secret},
             "service": {"port": site.gateway_port},

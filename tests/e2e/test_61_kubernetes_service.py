@@ -62,7 +62,7 @@ def service(site, gateway, least, claim, fetched, tmp_path_factory):
     words = {
         "apiVersion": yaml.safe_load(plan.read_text())["apiVersion"], "kind": "Site",
         "engine_image": site.engine, "gateway_image": gateway, "weights": {"source": "pvc", "name": claim},
-        "engine_python": "/usr/bin/python3", "cpus": 0.6, "gateway_replicas": 1,
+        "engine_python": "/usr/bin/python3", "cpus": 0.7, "gateway_replicas": 1, "gateway_cpus": 0.4,
         "test_key_secret": "client-key",
     }  # fmt: skip
     (folder / "site.yaml").write_text(yaml.safe_dump(words))
@@ -122,16 +122,18 @@ def test_helm_test_infers(site, service):
     home, _, _ = service
     secret = {"metadata": {"name": "client-key"}, "stringData": {"api-key": key_of(home)}}
     site.api.create_namespaced_secret(SPACE, secret)
-    words = ("helm", "test", "default", "--namespace", SPACE, "--timeout", "120s", "--logs")
+    words = ("helm", "test", "default", "--namespace", SPACE, "--timeout", "90s", "--logs")
     done = subprocess.run(words, capture_output=True, text=True, env={**os.environ}, timeout=240)
-    assert done.returncode == 0, done.stdout + done.stderr
+    if done.returncode:
+        seen = site.kubectl("--namespace", SPACE, "describe", "pod", "default-dsdeploy-test")
+        pytest.fail(done.stdout + done.stderr + seen)
 
 
 def test_an_upgrade_and_the_way_back(site, service):
     home, plan, with_rights = service
     words = yaml.safe_load((home / "releases/default/site.yaml").read_text())
     changed = home / "changed.yaml"
-    changed.write_text(yaml.safe_dump({**words, "cpus": 0.5}))
+    changed.write_text(yaml.safe_dump({**words, "gateway_replicas": 2}))
     r = run("install", str(plan), "--site", str(changed), "--home", str(home), "--yes", **with_rights)
     assert r.returncode == 0, r.stderr
     assert chat(site, home, key_of(home))[0] == 200

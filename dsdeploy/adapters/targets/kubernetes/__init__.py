@@ -90,6 +90,8 @@ class KubernetesTarget:
                 self._upgrade(cluster, release, rendered)
             case "helm-uninstall":
                 self._helm(cluster).uninstall(release.name, _END_S)
+                for one in cluster.list("v1", "Pod", selector(release.name)):  # Helm leaves those of its tests
+                    cluster.delete("v1", "Pod", one["metadata"]["name"])
             case "delete-secrets":
                 for folder in FOLDERS:
                     cluster.delete("v1", "Secret", secret_name(release.name, folder))
