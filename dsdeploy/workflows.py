@@ -12,13 +12,13 @@ from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
-    from dsdeploy.adapters.reports import Report
+    from dsdeploy.adapters.reports import Report, ReportSigners
     from dsdeploy.adapters.targets.kubernetes.place import Place
     from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
@@ -29,11 +29,13 @@ if TYPE_CHECKING:
         Fetched,
         Installed,
         Operation,
+        Packed,
         Plan,
         Profile,
         Release,
         RenderedFiles,
         Status,
+        Upgraded,
         Weights,
     )
     from dsdeploy.stages.bundle.create import Created, Order
@@ -246,6 +248,7 @@ def install(
     with hold_lock(layout):
         held = _held_weights(found, layout)
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
+        stage.judge_state(release)
         findings = stage.preflight(found, release, target)
         rendered = _rendered(found, words, release, site)
         findings = (*findings, *stage.rehearse(release, rendered, target))
@@ -281,6 +284,180 @@ def status(layout: Layout) -> Result[tuple[Status, ...]]:
     return Result("status", tuple(map(seen, list_releases(layout))))
 
 
+def upgrade(
+    path: Path,
+    layout: Layout,
+    name: str | None,
+    source: Source,
+    mode: str,
+    selection: Selection,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Result[Upgraded]:
+    """The new revision is checked beside the old one where there is room, and in its place always."""
+    from dataclasses import replace
+
+    from dsdeploy.adapters.hubs import find_hub
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Operation, Upgraded
+    from dsdeploy.stages import upgrade as stage
+    from dsdeploy.stages.check import check_release
+    from dsdeploy.stages.fetch import fetch_operations, fetch_weights
+    from dsdeploy.stages.install import awaited_weights, desired_release
+
+    found, words = _plan(path)
+    target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
+    with hold_lock(layout):
+        now = load_release(layout, name)
+        good = stage.good_revision(now)
+        how = stage.choose_mode(mode, found, now, target)
+        held = _held_weights(found, layout)
+        release = desired_release(found, words, held or awaited_weights(found, layout), layout, now.name)
+        rendered = _rendered(found, words, release)
+        pending = target.pending(release, rendered)
+        left = stage.left_candidate(now, layout)
+        if release.state == "installed" and not pending and left is None:
+            return Result("upgrade", Upgraded(now, good.release, False, how, (), None, False))
+        stage.judge_memory(found, now, target)
+        beside = (Operation("try-beside", {"name": now.name}),) if how == "beside" else ()
+        fetching = fetch_operations(found, held, hub.name)
+        operations = (*fetching, *beside, *pending, Operation("accept-revision", {"number": str(release.revision)}))
+        if dry_run:
+            return Result("upgrade", Upgraded(release, good.release, False, how, operations, None, False))
+        _consent(agree, operations)
+        if held is None:
+            held = fetch_weights(found, layout, hub, progress)
+            release = desired_release(found, words, held, layout, now.name)
+            rendered = _rendered(found, words, release)
+        if how == "beside":
+            candidate = stage.candidate_of(release, layout)
+            try:
+                stage.start_candidate(candidate, _rendered(found, words, candidate), target, progress)
+                checked = check_release(candidate, found, target, selection, progress)
+            finally:
+                stage.remove_candidate(candidate, target, progress)
+            if checked.verdict == "fail":
+                return Result("upgrade", Upgraded(now, good.release, False, how, operations, checked, True), 3)
+            selection = replace(selection, skip=(*selection.skip, "speed", "quality"))
+        elif left is not None:
+            stage.remove_candidate(left, target, progress)
+        try:
+            tried = stage.switch(release, rendered, good, target, progress)
+            checked = check_release(tried, found, target, selection, progress)
+        except InstallError:
+            stage.put_back(good, target, progress)
+            raise
+        if checked.verdict == "fail":
+            back = stage.put_back(good, target, progress)
+            return Result("upgrade", Upgraded(back, good.release, False, how, operations, checked, True), 3)
+        done = stage.accept(tried, rendered)
+        return Result("upgrade", Upgraded(done, good.release, True, how, operations, checked, False))
+
+
+def rollback(
+    layout: Layout,
+    name: str | None,
+    number: int | None,
+    selection: Selection,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Result[Upgraded]:
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Upgraded
+    from dsdeploy.stages import upgrade as stage
+    from dsdeploy.stages.check import check_release
+
+    with hold_lock(layout):
+        now = load_release(layout, name)
+        target = find_target(now.target, progress=progress)
+        revision = stage.earlier_revision(now, number)
+        left = stage.left_candidate(now, layout)
+        removal = target.removal(left) if left else ()
+        operations = (*removal, *target.pending(revision.release, revision.rendered))
+        if not operations and now == revision.release:
+            return Result("rollback", Upgraded(now, now, False, "in-place", (), None, False))
+        if dry_run:
+            return Result("rollback", Upgraded(revision.release, now, False, "in-place", operations, None, False))
+        _consent(agree, operations)
+        if left is not None:
+            stage.remove_candidate(left, target, progress)
+        done = stage.put_back(revision, target, progress)
+        checked = check_release(done, _installed_plan(done), target, selection, progress)
+        exit_code = 3 if checked.verdict == "fail" else 0
+        return Result("rollback", Upgraded(done, now, True, "in-place", operations, checked, False), exit_code)
+
+
+def logs(layout: Layout, name: str | None, lines: int, *, follow: bool) -> Iterator[str]:
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.targets import find_target
+
+    release = load_release(layout, name)
+    return find_target(release.target).logs(release, lines, follow=follow)
+
+
+def support_bundle(
+    layout: Layout, name: str | None, out: Path, lines: int, language: str, progress: Progress
+) -> Result[Packed]:
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.stages.check import Selection, check_release
+    from dsdeploy.stages.support import gather, pack
+
+    release = load_release(layout, name)
+    target = find_target(release.target)
+    content = gather(release, target, lines, progress)
+    selection = Selection(skip=("speed", "quality", "weights-unchanged"))
+    checked = check_release(release, _installed_plan(release), target, selection, progress)
+    return Result("support-bundle", pack(release, content, checked, language, out))
+
+
+def watch(
+    layout: Layout,
+    name: str | None,
+    out: Path | None,
+    listen: str | None,
+    every_s: float,
+    only: tuple[str, ...],
+    progress: Progress,
+    *,
+    once: bool,
+) -> Result[Checked]:
+    """Checks again and again until interrupted; the result is the last look, where `once` asks for one."""
+    import time
+    from contextlib import nullcontext
+
+    from dsdeploy.adapters.metrics_listener import MetricsBoard, show_metrics
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.reports import write_report
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.errors import InvalidRequest
+    from dsdeploy.core.metrics import prometheus_text
+    from dsdeploy.stages.check import Selection, check_release
+
+    if every_s < 1 or (out is None and listen is None):
+        raise InvalidRequest(text("watch-nowhere"), hint=text("watch-nowhere-hint"))
+    selection = Selection(only, () if only else ("speed", "quality", "weights-unchanged", "long-context-read"))
+    board = MetricsBoard()
+    with show_metrics(listen, board) if listen else nullcontext():
+        while True:
+            release = load_release(layout, name)
+            target = find_target(release.target)
+            checked = check_release(release, _installed_plan(release), target, selection, progress)
+            content = prometheus_text(checked)
+            board.content = content.encode()
+            if out is not None:
+                write_report(out, content)
+            if once:
+                return Result("watch", checked, 3 if checked.verdict == "fail" else 0)
+            time.sleep(every_s)
+
+
 def uninstall(
     layout: Layout, name: str | None, agree: Agree, progress: Progress, *, dry_run: bool
 ) -> Result[Installed]:
@@ -288,15 +465,19 @@ def uninstall(
     from dsdeploy.adapters.targets import find_target
     from dsdeploy.core.values import Installed
     from dsdeploy.stages.install import remove
+    from dsdeploy.stages.upgrade import left_candidate, remove_candidate
 
     with hold_lock(layout):
         release = load_release(layout, name)
         target = find_target(release.target)
-        operations = target.removal(release)
+        left = left_candidate(release, layout)
+        operations = (*(target.removal(left) if left else ()), *target.removal(release))
         if dry_run:
             return Result("uninstall", Installed(release, False, (), operations))
         _consent(agree, operations)
-        remove(release, operations, target, progress)
+        if left is not None:
+            remove_candidate(left, target, progress)
+        remove(release, target.removal(release), target, progress)
         return Result("uninstall", Installed(release, True, (), operations))
 
 
@@ -346,20 +527,41 @@ def check(
     progress: Progress,
     *,
     strict: bool,
+    against: Path | None = None,
+    sign_key: Path | None = None,
 ) -> Result[Checked]:
+    """An earlier report and a key are read before any check, so that none runs in vain."""
+    from dataclasses import replace
+
+    from dsdeploy.adapters.bundle.keys import load_private
     from dsdeploy.adapters.releases import load_release
-    from dsdeploy.adapters.reports import find_report, write_report
+    from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, write_report
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.comparison import compare
     from dsdeploy.stages.check import check_release
 
     render_report = find_report(report) if report else None
+    earlier = read_earlier(against) if against else None
+    key = load_private(sign_key) if sign_key else None
     release = load_release(layout, name)
     checked = check_release(release, _installed_plan(release), find_target(release.target), selection, progress)
+    if earlier is not None:
+        checked = replace(checked, changes=compare(earlier, checked.findings))
     exit_code = {"fail": 3, "warn": 4 if strict else 0}.get(checked.verdict, 0)
     result = Result("check", checked, exit_code)
     if report and render_report:
-        write_report(report, render_report(result, language))
+        content = render_report(result, language)
+        write_report(report, content)
+        if key is not None:
+            sign_report(report, content, checked, key)
     return result
+
+
+def report_verify(path: Path, layout: Layout, trust: tuple[Path, ...]) -> Result[ReportSigners]:
+    from dsdeploy.adapters.reports import verify_report
+    from dsdeploy.stages.bundle.opening import trusted_keys
+
+    return Result("report verify", verify_report(path, trusted_keys(trust, layout.home)))
 
 
 def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) -> Result[Created]:
@@ -474,7 +676,7 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
     return held_weights(plan, layout)
 
 
-def _rendered(plan: Plan, words: str, release: Release, site: Path | None) -> RenderedFiles:
+def _rendered(plan: Plan, words: str, release: Release, site: Path | None = None) -> RenderedFiles:
     if plan.target == "kubernetes":
         from dataclasses import replace
 

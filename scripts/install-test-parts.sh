@@ -1,5 +1,5 @@
 #!/usr/bin/env bash
-# Installs what the tests marked `docker` and `kubernetes` need and Python packages cannot bring: a Docker Engine (with
+# Installs what the tests marked `docker`, `haproxy` and `kubernetes` need and Python packages cannot bring: a Docker Engine (with
 # containerd and runc), a gateway, and a node's network. Debian and Ubuntu. Go, which builds Kubernetes, is not among them.
 set -euo pipefail
 missing=()
@@ -8,7 +8,6 @@ command -v iptables >/dev/null || missing+=(iptables)
 command -v ip >/dev/null || missing+=(iproute2)
 command -v ipset >/dev/null || missing+=(ipset)
 [ -x /usr/lib/cni/bridge ] || missing+=(containernetworking-plugins)
-command -v haproxy >/dev/null || [ -x /usr/sbin/haproxy ] || missing+=(haproxy)
 [ ${#missing[@]} -eq 0 ] && exit 0
 as_root=$([ "$(id -u)" -eq 0 ] || echo sudo)
 $as_root apt-get update -qq

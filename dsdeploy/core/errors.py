@@ -314,6 +314,26 @@ class ReleaseUnreadable(InstallError):
     pass
 
 
+class RevisionUnreadable(InstallError):
+    pass
+
+
+class NoSuchRevision(InstallError):
+    pass
+
+
+class UpgradeBegun(InstallError):
+    pass
+
+
+class UpgradeRefused(InstallError):
+    pass
+
+
+class ListenRefused(UsageError):
+    pass
+
+
 class NoAnswer(DsdeployError):
     """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
 
@@ -345,6 +365,10 @@ class UnknownCheck(UsageError):
 
 
 class UnknownReport(UsageError):
+    pass
+
+
+class ReportUnreadable(UsageError):
     pass
 
 

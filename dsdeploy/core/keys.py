@@ -33,7 +33,7 @@ class ApiKey:
 
 
 def new_secret() -> str:
-    return f"{PREFIX}{secrets.token_hex(_RANDOM_BYTES)}"
+    return f"{PREFIX}{secrets.token_urlsafe(_RANDOM_BYTES)}"
 
 
 def key_shape() -> Text:

@@ -107,6 +107,38 @@ def test_install_again_observe_and_uninstall(case):
     assert not Path(case.release.folder).exists()
 
 
+def test_it_is_seen_as_it_really_runs_and_comes_back_after_a_crash(case):
+    case.install()
+    target = case.target
+    (engine,) = target.workloads(case.release)
+    assert (engine.uids, engine.capabilities, engine.no_new_privileges, engine.read_only_root) == (
+        (10001,),
+        (),
+        True,
+        True,
+    )
+    assert target.run_inside(case.release, "import os; print(os.getuid())") == "10001\n"
+    assert {one.path for one in target.evidence(case.release)} == {"pods.json", "events.json"}
+    before = case.pods()[0].metadata.uid
+    target.crash(case.release)
+    wait_until(lambda: [one.metadata.uid for one in case.pods()] != [before])
+    wait_until(lambda: target.observe(case.release).state == "running")
+
+
+def test_a_node_lost_during_load_is_named_and_a_second_run_completes(case):
+    kubelet = case.site.node.process("kubelet")
+    child = start_install(case, script="import time; time.sleep(9999)", blocked_s=5)
+    try:
+        wait_until(lambda: any(one.status.phase == "Running" for one in case.pods()), 60)
+        kubelet.send_signal(signal.SIGSTOP)
+        said = child.communicate(timeout=120)[0]
+    finally:
+        kubelet.send_signal(signal.SIGCONT)
+    assert child.returncode and "node-lost" in said
+    wait_until(lambda: case.site.ready(), 60)
+    assert case.install()[-1] == "helm-upgrade"
+
+
 def test_keys_reach_the_cluster_hashed_and_never_helm(case):
     case.install()
     key = (Path(case.release.folder) / "secrets/api-keys").read_text().strip()
@@ -258,7 +290,7 @@ def test_two_installs_of_one_release_at_once(case, tmp_path):
     assert case.target.observe(case.release).state == "running"
 
 
-def start_install(case: Case, **values: object) -> subprocess.Popen[str]:
+def start_install(case: Case, *, blocked_s: int = 90, **values: object) -> subprocess.Popen[str]:
     """In a process of its own."""
     code = (
         "import sys, json; from pathlib import Path; from tests.e2e.test_60_kubernetes import Case\n"
@@ -269,7 +301,7 @@ def start_install(case: Case, **values: object) -> subprocess.Popen[str]:
     told = {"engine": case.site.engine, "namespace": case.namespace, "folder": str(case.folder), "values": values}
     return subprocess.Popen(
         [sys.executable, "-c", code, json.dumps(told)], cwd=Path(__file__).parents[2], text=True,
-        env={**os.environ, "DSDEPLOY_BLOCKED_S": "90"}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
+        env={**os.environ, "DSDEPLOY_BLOCKED_S": str(blocked_s)}, stdout=subprocess.PIPE, stderr=subprocess.STDOUT,
     )  # fmt: skip
 
 

@@ -60,6 +60,10 @@ class Site:
             assert time.monotonic() < end
             time.sleep(0.5)
 
+    def ready(self) -> bool:
+        conditions = self.api.read_node(nodes.NAME).status.conditions
+        return any(one.type == "Ready" and one.status == "True" for one in conditions)
+
     def namespace(self, name: str, level: str = "restricted") -> str:
         labels = {"pod-security.kubernetes.io/enforce": level}
         self.api.create_namespace({"metadata": {"name": name, "labels": labels}})

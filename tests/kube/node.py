@@ -81,6 +81,9 @@ class Node:
             assert tagged.returncode == 0, tagged.stderr
         return reference
 
+    def process(self, name: str) -> "subprocess.Popen[bytes]":
+        return self._processes[name]
+
     def stop(self) -> None:
         for name in ("kube-router", "kube-proxy", "kubelet"):
             self._end(name)

@@ -99,10 +99,15 @@ def add(app: typer.Typer, house: House) -> None:
 
     @app.command(help=house.say("help-status"))
     def status(
-        home: Annotated[Path | None, home_flag] = None, as_json: Annotated[bool, house.json_flag] = False
+        home: Annotated[Path | None, home_flag] = None,
+        watch: Annotated[bool, house.flag("--watch", "help-status-watch", "-w")] = False,
+        every: Annotated[float, house.flag("--every", "help-status-every")] = 2,
+        as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.install import status_rows
 
+        if watch and not as_json:
+            house.live("status", lambda: workflows.status(layout(home)), status_rows, every)
         house.finish("status", lambda: workflows.status(layout(home)), status_rows, as_json)
 
     @app.command(help=house.say("help-uninstall"))

@@ -20,7 +20,7 @@ def key_rows(found: "Keys", language: str) -> Table:
 
 def changed_rows(found: "Keys", language: str) -> Table:
     head = (text("field").render(language), text("value").render(language))
-    outcome = "outcome-changed" if found.changed else "outcome-planned"
+    outcome = "outcome-keys-changed" if found.changed else "outcome-planned"
     rows: list[tuple[str, ...]] = [(text("outcome").render(language), text(outcome).render(language))]
     if not found.changed:
         for number, step in enumerate(found.operations, 1):

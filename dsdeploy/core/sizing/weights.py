@@ -1,7 +1,7 @@
 """Weights on each pipeline stage's ranks: what is split, what every rank keeps whole, what an engine adds."""
 
 from dataclasses import dataclass
-from functools import cache
+from functools import cache, lru_cache
 
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.sizing.formats import FORMATS, WeightFormat, part_bytes
@@ -49,6 +49,7 @@ def stage_layers(layers: int, stages: int, *, rest_last: bool = False) -> tuple[
     return tuple(counts)
 
 
+@lru_cache(maxsize=8192)  # a search asks the same of many seats and replicas
 def stages(
     a: Architecture, format: WeightFormat, shares: Shares, counts: tuple[int, ...], draft_layers: int,
     published_bytes: float | None, absorbed_bytes: float = 0.0,

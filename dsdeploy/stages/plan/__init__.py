@@ -191,8 +191,7 @@ def _targeted(request: Request, hardware: Hardware, best: Fit) -> Request:
     if request.target != "auto":
         return request
     cluster = isinstance(hardware, Fleet) and hardware.cluster is not None
-    many = best.deployment.nodes * best.deployment.replicas > 1 and len(best.pool.names) != 1
-    return replace(request, target="kubernetes" if cluster or many else "compose")
+    return replace(request, target="kubernetes" if cluster or best.machines > 1 else "compose")
 
 
 def _fleet(hardware: Profile | Fleet) -> Fleet:

@@ -42,7 +42,7 @@ def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejecte
         speed=planned_speed(best.speed, best.at_once, best.deployment.replicas),
         quality=best.offer.quality,
         licences=licences_of(variant.model_id),
-        hosts=best.pool.names[: best.deployment.nodes * best.deployment.replicas],
+        hosts=best.pool.names[: best.machines],
         alternatives=tuple(map(_alternative, _next(order))),
         hardware_asked_at=asked_at,
     )

@@ -43,6 +43,12 @@ class Fit:
     support: str
 
     @property
+    def machines(self) -> int:
+        """How many nodes it takes: several replicas share one where they fit."""
+        d = self.deployment
+        return d.nodes * d.replicas if d.nodes > 1 else ceil(d.replicas / (self.pool.devices // d.devices_per_node))
+
+    @property
     def settled(self) -> bool:
         """Whether this engine's cache for this model follows from its source."""
         return _caution(self.offer.architecture, self.deployment.engine) == 1

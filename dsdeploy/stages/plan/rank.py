@@ -33,9 +33,11 @@ def pareto(fits: Iterable[Fit]) -> tuple[Fit, ...]:
     front: dict[tuple[float, ...], Fit] = {}
     for one in fits:
         front.setdefault(_goods(one), one)
-    points = sorted(front, reverse=True)
-    best = [goods for index, goods in enumerate(points) if not any(_beats(other, goods) for other in points[:index])]
-    return tuple(front[goods] for goods in front if goods in set(best))
+    best: list[tuple[float, ...]] = []
+    for goods in sorted(front, reverse=True):
+        if not any(_beats(other, goods) for other in best):
+            best.append(goods)
+    return tuple(one for goods, one in front.items() if goods in set(best))
 
 
 def _beats(other: tuple[float, ...], goods: tuple[float, ...]) -> bool:

@@ -150,6 +150,13 @@ def test_workloads_say_how_many_ask_at_once_and_what_they_should_get():
     assert few.speed.at_once < plan.speed.at_once
 
 
+def test_replicas_that_share_a_machine_name_it_once():
+    machines = fleet(*(node(f"n{index}", 8, "NVIDIA L40S", 45, rdma=False) for index in range(3)))
+    plan = choose_plan(wants("deepseek-r1-distill-qwen-7b", 40, 32768, format="bf16"), machines)
+    assert plan.deployment.replicas > 1
+    assert len(plan.hosts) == -(-plan.deployment.devices // 8)
+
+
 def test_limits_are_kept_or_named():
     fast = choose_plan(wants(min_tokens_per_s=60.0), bought("h20-96gb"))
     assert fast.speed.tokens_per_s_per_user.expected >= 60

@@ -1,9 +1,11 @@
 """The service as a Compose project of a Docker Engine: engines with no way out, behind a gateway."""
 
+import json
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -19,7 +21,7 @@ from dsdeploy.adapters.images.archive import ImageSpec
 from dsdeploy.adapters.images.llamacpp import USER, llamacpp_image
 from dsdeploy.adapters.ports import port_holder
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations, gateway_operations
-from dsdeploy.adapters.targets.compose import access
+from dsdeploy.adapters.targets.compose import access, confinement
 from dsdeploy.adapters.targets.compose import docker_engine as docker
 from dsdeploy.adapters.targets.compose.binary import compose_command, config_hashes, environment
 from dsdeploy.adapters.targets.compose.own_images import OwnImages
@@ -30,11 +32,14 @@ from dsdeploy.adapters.targets.compose.up import (
     SERVICE_LABEL,
     PortRefused,
     compose_up,
+    engine_of,
     engines_of,
     gateway_of,
     health_of,
+    log_lines,
     log_tail,
 )
+from dsdeploy.adapters.workloads import memory_has_room
 from dsdeploy.core.errors import InstallError, PortTaken
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.layout import (
@@ -46,7 +51,16 @@ from dsdeploy.core.layout import (
     compose_project,
 )
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
+from dsdeploy.core.values import (
+    Finding,
+    Operation,
+    Plan,
+    Release,
+    RenderedFile,
+    RenderedFiles,
+    Service,
+    Workload,
+)
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -172,6 +186,38 @@ class ComposeTarget:
         remove = (Operation("remove-image", {"image": one}) for one in lone)
         folder = Operation("remove-folder", {"path": release.folder})
         return (*(down if containers or docker.networks_of(self._client, project) else ()), *remove, folder)
+
+    def workloads(self, release: Release) -> tuple[Workload, ...]:
+        return confinement.workloads(self._containers(release))
+
+    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
+        engine = engine_of(self._client, _project(release))
+        return iter(()) if engine is None else log_lines(engine, lines, follow=follow)
+
+    def has_room(self, plan: Plan) -> bool:
+        return memory_has_room(plan)
+
+    def run_inside(self, release: Release, code: str) -> str | None:
+        engine = engine_of(self._client, _project(release))
+        return None if engine is None else confinement.run_python(engine, code)
+
+    def crash(self, release: Release) -> None:
+        """Kills it from this machine: what `docker kill` ends, Docker does not start again."""
+        engine = engine_of(self._client, _project(release))
+        pid = 0 if engine is None else int(engine.attrs["State"]["Pid"])
+        try:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        except OSError as error:
+            raise InstallError(
+                text("engine-not-killed", pid=pid, reason=error.strerror or error), hint=text("engine-not-killed-hint")
+            ) from error
+
+    def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
+        return tuple(
+            RenderedFile(f"{one.name}.json", json.dumps(one.attrs, indent=1, ensure_ascii=False))
+            for one in self._containers(release)
+        )
 
     def _user_mapping(self) -> Finding:
         options: list[str] = self._client.info().get("SecurityOptions") or []

@@ -11,7 +11,7 @@ from typing import Any
 
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations, gateway_operations
-from dsdeploy.adapters.targets.kubernetes import manifest, preflight
+from dsdeploy.adapters.targets.kubernetes import confinement, manifest, preflight
 from dsdeploy.adapters.targets.kubernetes.connection import Cluster, Document
 from dsdeploy.adapters.targets.kubernetes.explain import causes, containers, ready
 from dsdeploy.adapters.targets.kubernetes.helm import Helm, worked_here
@@ -25,7 +25,16 @@ from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import PLACE_FILE, RUN_FOLDER, VALUES_FILE
 from dsdeploy.core.progress import SILENT, Progress
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
+from dsdeploy.core.values import (
+    Finding,
+    Operation,
+    Plan,
+    Release,
+    RenderedFile,
+    RenderedFiles,
+    Service,
+    Workload,
+)
 
 ENGINE = "app.kubernetes.io/component=engine"
 _LOG_LINES = 20
@@ -129,20 +138,40 @@ class KubernetesTarget:
 
     def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
         cluster = self._cluster(release)
-        for pod in self._engines(cluster.list("v1", "Pod", selector(release.name)))[:1]:
+        for pod in self._engines(self._pods(release))[:1]:
             name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
             yield from (
                 cluster.log_stream(name, container, lines) if follow else cluster.log_tail(name, container, lines)
             )
 
+    def workloads(self, release: Release) -> tuple[Workload, ...]:
+        return confinement.workloads(self._pods(release))
+
+    def has_room(self, plan: Plan) -> bool:
+        """Devices of a cluster are for its scheduler to give: a second service is not tried beside the first."""
+        return False
+
+    def run_inside(self, release: Release, code: str) -> str | None:
+        """Needs `create pods/exec`, which the least role leaves out: None without it."""
+        for pod in self._engines(self._pods(release)):
+            return confinement.run_python(self._cluster(release), pod, code)
+        return None
+
+    def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
+        seen = look(self._cluster(release), release.name)
+        return confinement.evidence(seen.pods, seen.events)
+
     def crash(self, release: Release) -> None:
         """Deletes the engine's pods without grace: their owner makes new ones."""
         cluster = self._cluster(release)
-        for pod in self._engines(cluster.list("v1", "Pod", selector(release.name))):
+        for pod in self._engines(self._pods(release)):
             cluster.delete("v1", "Pod", pod["metadata"]["name"])
 
     def _folder(self) -> Path:
         return self._chart or chart_folder()
+
+    def _pods(self, release: Release) -> tuple[Document, ...]:
+        return self._cluster(release).list("v1", "Pod", selector(release.name))
 
     def _cluster(self, release: Release) -> Cluster:
         return self._clusters(find_place(release) or self._wanted)

@@ -156,6 +156,29 @@ class Cluster:
                 *whole, rest = (rest + piece).split(b"\n")
                 yield from (line.decode(errors="replace") for line in whole)
 
+    def run_inside(self, pod: str, container: str, words: tuple[str, ...]) -> str:
+        """What `words` print there. Raises InstallError also where they cannot be run or end in failure."""
+        from kubernetes import client
+        from kubernetes.stream import stream
+        from websocket import WebSocketException
+
+        core = client.CoreV1Api(client.ApiClient(self._settings))  # the stream turns its client into a websocket's
+        with self._translated("create pods/exec"):
+            try:
+                talk = stream(
+                    core.connect_get_namespaced_pod_exec, pod, self.namespace, container=container, command=list(words),
+                    stdin=False, stdout=True, stderr=True, tty=False, _preload_content=False,
+                )  # fmt: skip
+                talk.run_forever(timeout=_TIMEOUT_S * 3)
+            except WebSocketException as error:
+                raise self._away(str(error)) from error
+            if talk.returncode:
+                said = str(talk.read_stderr()).strip() or "?"
+                raise InstallError(
+                    text("kubernetes-said", right="create pods/exec", said=said), hint=text("kubernetes-said-hint")
+                )
+            return str(talk.read_stdout())
+
     def _call(self, right: str, ask: Callable[[Any], Any], api_version: str, kind: str) -> Document:
         from kubernetes.dynamic.exceptions import ResourceNotFoundError
 

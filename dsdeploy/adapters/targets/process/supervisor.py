@@ -62,9 +62,7 @@ class Supervisor:
         if log.exists() and log.stat().st_size > LOG_BYTES:
             os.replace(log, self.run / "engine.log.1")
         with log.open("ab") as sink:
-            return subprocess.Popen(
-                self.words, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_die_with_parent
-            )
+            return subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_confine)
 
     def keep(self) -> int:
         quick = 0
@@ -108,9 +106,14 @@ def _pause(seconds: float, stopped: Any) -> None:
         time.sleep(0.1)
 
 
-def _die_with_parent() -> None:
-    """A killed supervisor must not leave an engine behind that holds the port (prctl PR_SET_PDEATHSIG, Linux)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+def _confine() -> None:
+    """A killed supervisor must not leave an engine behind that holds the port; nor may an engine gain privileges.
+
+    PR_SET_PDEATHSIG and PR_SET_NO_NEW_PRIVS of prctl(2), Linux.
+    """
+    kernel = ctypes.CDLL(None)
+    kernel.prctl(1, signal.SIGKILL)
+    kernel.prctl(38, 1, 0, 0, 0)
 
 
 def main() -> int:

@@ -1,0 +1,294 @@
+"""The gateway itself: real HAProxy with the chart's configuration, real TLS, before a stand-in engine."""
+
+import json
+import os
+import signal
+import socket
+import ssl
+import subprocess
+import threading
+import time
+import urllib.request
+from dataclasses import replace
+from datetime import UTC, datetime, timedelta
+from pathlib import Path
+
+import pytest
+
+from dsdeploy.adapters.gateway import certificate
+from dsdeploy.adapters.gateway.state import read_state, wait_until
+from dsdeploy.core.errors import (
+    CertificateExpired,
+    CertificateUnusable,
+    CertificateWrongHost,
+    CertificateWrongKey,
+    SecretsOpen,
+)
+from tests.fakes.engine import KEY
+from tests.fakes.gateway import SECRET, Gateway, gateway, release_in
+from tests.program import ask as plain_ask
+
+pytestmark = pytest.mark.haproxy
+CHAT = "/v1/chat/completions"
+PROMPT = "a-prompt-that-nobody-may-find-in-a-log"
+
+
+@pytest.fixture(scope="module")
+def served(tmp_path_factory):
+    with gateway(tmp_path_factory.mktemp("gateway"), RATE_PER_MINUTE="100000", CONCURRENT_PER_KEY="1000") as found:
+        yield found
+
+
+def ask(gateway: Gateway, path: str, key: str | None = SECRET, body: dict | None = None) -> tuple[int, str]:
+    return plain_ask(f"{gateway.url}{path}", key, body, gateway.authority)
+
+
+def secure(gateway: Gateway, receive_bytes: int | None = None) -> ssl.SSLSocket:
+    plain = socket.socket()
+    if receive_bytes:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    plain.connect(("127.0.0.1", gateway.port))
+    return ssl.create_default_context(cafile=str(gateway.authority)).wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def said(connection: ssl.SSLSocket, words: str) -> bytes:
+    connection.sendall(words.encode())
+    return connection.recv(300)
+
+
+def last(gateway: Gateway, count: int = 1) -> list[dict]:
+    """The newest entries of the audit log, which must be JSON line by line."""
+    time.sleep(0.2)
+    return [json.loads(line) for line in gateway.audit.splitlines()][-count:]
+
+
+def test_a_key_opens_and_none_or_a_wrong_one_does_not(served):
+    assert ask(served, "/v1/models")[0] == 200
+    assert ask(served, CHAT, body={"messages": []})[0] == 200
+    for wrong in (None, "wrong", SECRET[:-1], SECRET.upper()):
+        assert ask(served, CHAT, wrong, {"messages": []})[0] == 401
+    assert ask(served, "/healthz", None)[0] == ask(served, "/health", None)[0] == 200
+
+
+def test_all_but_four_paths_are_closed_even_with_a_key(served):
+    for path in ("/", "/metrics", "/invocations", "/slots", "/props", "/v1/embeddings", "/v1/models/x", "/state",
+                 "/v1//models", "/V1/models", "/v1/chat/completions/", "/healthz/x"):  # fmt: skip
+        assert ask(served, path)[0] == 404, path
+    assert ask(served, CHAT)[0] == 405 and ask(served, "/v1/models", body={"a": 1})[0] == 405
+    assert ask(served, "/v1/models/../../metrics")[0] == 404
+
+
+@pytest.mark.parametrize("report", ["usage", "timings", None])
+def test_tokens_are_counted_as_the_engine_tells_or_by_events(served, report):
+    status, body = ask(served, CHAT, body={"stream": True, "max_tokens": 12, "report": report})
+    assert status == 200 and body.rstrip().endswith("[DONE]")
+    (entry,) = last(served)
+    assert entry["key"] == "user" and entry["path"] == CHAT and entry["output_tokens"] == 12
+    assert entry["counted_by"] == (report or "events") and entry["prompt_tokens"] == (7 if report else None)
+    ask(served, CHAT, body={"max_tokens": 5})
+    assert last(served)[0]["output_tokens"] == 5
+
+
+def test_a_stream_is_passed_on_piece_by_piece(served):
+    with secure(served) as connection:
+        body = json.dumps({"stream": True, "max_tokens": 4, "gap_s": 0.3})
+        request = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\nContent-Length: {len(body)}"
+        connection.sendall(f"{request}\r\n\r\n{body}".encode())
+        pieces = []
+        while not pieces or b"[DONE]" not in pieces[-1]:
+            pieces.append(connection.recv(65536))
+        assert sum(b"word" in one for one in pieces) == 4
+
+
+def test_neither_key_nor_prompt_nor_query_is_found_in_any_log(served):
+    ask(served, CHAT, body={"messages": [{"content": PROMPT}]})
+    ask(served, f"/v1/models?key={SECRET}&q={PROMPT}")
+    ask(served, f"/{PROMPT}/{SECRET}")
+    with secure(served) as connection:
+        said(connection, f"GET {PROMPT} {SECRET} broken\r\n\r\n")
+    last(served)
+    for log in (served.audit, served.log):
+        assert SECRET not in log and PROMPT not in log and KEY not in log
+
+
+def test_a_long_prompt_passes_and_a_longer_one_is_refused(served):
+    assert ask(served, CHAT, body={"messages": [{"content": "x" * 1_000_000}]})[0] == 200
+    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\n"
+    with secure(served) as connection:
+        assert b" 413 " in said(connection, f"{head}Content-Length: 99999999\r\n\r\n")
+    with secure(served) as connection:
+        assert b" 411 " in said(connection, f"{head}Transfer-Encoding: chunked\r\n\r\n")
+
+
+def test_hundreds_of_slow_connections_and_a_reader_that_stops_do_not_keep_others_out(served):
+    slow = [secure(served) for _ in range(300)]
+    for one in slow:
+        one.sendall(b"POST /v1/chat/completions HTTP/1.1\r\nHost: x\r\n")
+    with secure(served, receive_bytes=4096) as stopped:
+        body = json.dumps({"stream": True, "max_tokens": 50_000, "pad": 100})
+        head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\nContent-Length: {len(body)}"
+        assert b" 200 " in said(stopped, f"{head}\r\n\r\n{body}")
+        assert all(ask(served, CHAT, body={"max_tokens": 1})[0] == 200 for _ in range(20))
+    answers = []
+    for one in slow:
+        one.settimeout(30)
+        answers.append(one.recv(300))
+        one.close()
+    assert all(one.startswith(b"HTTP/1.1 408") for one in answers)
+
+
+def test_keys_change_while_a_stream_runs(served):
+    stream = threading.Thread(target=lambda: results.append(ask(served, CHAT, body=long)))
+    results: list[tuple[int, str]] = []
+    long = {"stream": True, "max_tokens": 40, "gap_s": 0.1}
+    other = "dsk-another-key-that-comes-later-0123456789"
+    stream.start()
+    time.sleep(0.5)
+    served.write_keys(other=other)
+    try:
+        assert wait_until(served.inner, lambda state: ask(served, "/v1/models", other)[0] == 200, 10)
+        assert ask(served, "/v1/models")[0] == 401
+        stream.join()
+        assert results[0][0] == 200 and results[0][1].rstrip().endswith("[DONE]")
+        (served.folder / "secrets/keys/keys.map").write_text("no key file\n")
+        time.sleep(2.5)
+        assert ask(served, "/v1/models", other)[0] == 200  # what cannot be read changes nothing
+    finally:
+        served.write_keys(user=SECRET)
+    assert wait_until(served.inner, lambda state: ask(served, "/v1/models")[0] == 200, 10)
+
+
+def test_a_drained_engine_gets_nothing_new_and_ends_what_runs(served):
+    results: list[tuple[int, str]] = []
+    long = {"stream": True, "max_tokens": 40, "gap_s": 0.1}
+    stream = threading.Thread(target=lambda: results.append(ask(served, CHAT, body=long)))
+    stream.start()
+    time.sleep(0.5)
+    drain = served.folder / "secrets/keys/drain"
+    drain.write_text("127.0.0.1\n")
+    try:
+        assert wait_until(served.inner, lambda state: state.upstreams[0].state == "DRAIN", 10)
+        assert read_state(served.inner).upstreams[0].running == 1
+        assert ask(served, "/v1/models")[0] == 503 and ask(served, "/healthz")[0] == 503
+        stream.join()
+        assert results[0][1].rstrip().endswith("[DONE]")
+        assert wait_until(served.inner, lambda state: state.upstreams[0].running == 0, 5)
+    finally:
+        drain.write_text("")
+    assert wait_until(served.inner, lambda state: state.upstreams[0].state == "UP", 10)
+
+
+def test_a_new_certificate_is_shown_after_a_signal_and_a_running_stream_goes_on(served):
+    results: list[tuple[int, str]] = []
+    long = {"stream": True, "max_tokens": 40, "gap_s": 0.1}
+    stream = threading.Thread(target=lambda: results.append(ask(served, CHAT, body=long)))
+    before = ssl.get_server_certificate(("127.0.0.1", served.port))
+    stream.start()
+    time.sleep(0.5)
+    certificate.make(release_in(served.folder))
+    os.kill(served.pid, signal.SIGUSR2)
+    wait_until(served.inner, lambda state: ssl.get_server_certificate(("127.0.0.1", served.port)) != before, 10)
+    assert ssl.get_server_certificate(("127.0.0.1", served.port)) != before
+    wait_until(served.inner, lambda state: state.upstreams[0].state == "UP", 10)
+    assert ask(served, "/v1/models")[0] == 200
+    stream.join()
+    assert results[0][1].rstrip().endswith("[DONE]")
+
+
+def test_a_key_that_asks_too_often_or_too_much_at_once_is_slowed_down_alone(tmp_path):
+    with gateway(tmp_path, RATE_PER_MINUTE="12", CONCURRENT_PER_KEY="2") as found:
+        other = "dsk-another-key-that-comes-later-0123456789"
+        found.write_keys(user=SECRET, other=other)
+        assert wait_until(found.inner, lambda state: len(state.keys) == 2, 10)
+        results: list[tuple[int, str]] = []
+        long = {"stream": True, "max_tokens": 20, "gap_s": 0.1}
+        streams = [threading.Thread(target=lambda: results.append(ask(found, CHAT, body=long))) for _ in range(2)]
+        for one in streams:
+            one.start()
+        time.sleep(0.7)
+        assert ask(found, "/v1/models")[0] == 429 and ask(found, "/v1/models", other)[0] == 200
+        for one in streams:
+            one.join()
+        assert [status for status, _ in results] == [200, 200]
+        statuses = [ask(found, "/v1/models")[0] for _ in range(15)]
+        assert statuses[0] == 200 and statuses[-1] == 429
+        assert ask(found, "/v1/models", other)[0] == 200
+
+
+def test_prompts_are_logged_and_client_certificates_demanded_only_when_asked_for(tmp_path):
+    authority = tmp_path / "secrets/ca/ca.crt"
+    with gateway(tmp_path, LOG_PROMPTS="yes") as found:
+        ask(found, CHAT, body={"messages": [{"content": PROMPT}]})
+        assert PROMPT in last(found)[0]["prompt"] and SECRET not in found.audit
+    (tmp_path / "second").mkdir()
+    with gateway(tmp_path / "second", CLIENT_CA=str(authority)) as found:
+        with pytest.raises(OSError):
+            ask(found, "/v1/models")
+        own = ssl.create_default_context(cafile=str(found.authority))
+        own.load_cert_chain(tmp_path / "secrets/tls/tls.crt", tmp_path / "secrets/tls/tls.key")
+        request = urllib.request.Request(f"{found.url}/v1/models", headers={"Authorization": f"Bearer {SECRET}"})
+        # a certificate for servers only is no client's: its purpose is checked, too
+        with pytest.raises(OSError):
+            urllib.request.urlopen(request, context=own, timeout=10)
+
+
+def test_old_tls_and_plain_http_are_refused(served):
+    old = ssl.SSLContext(ssl.PROTOCOL_TLS_CLIENT)
+    old.check_hostname, old.verify_mode = False, ssl.CERT_NONE
+    old.maximum_version = ssl.TLSVersion.TLSv1_1
+    old.set_ciphers("ALL:@SECLEVEL=0")
+    with socket.create_connection(("127.0.0.1", served.port)) as plain, pytest.raises(OSError):
+        old.wrap_socket(plain)
+    with socket.create_connection(("127.0.0.1", served.port), timeout=10) as plain:
+        plain.sendall(b"GET /healthz HTTP/1.1\r\nHost: x\r\n\r\n")
+        assert b"200" not in plain.recv(300)
+
+
+def test_a_certificate_is_examined_before_anything_starts(tmp_path):
+    release = release_in(tmp_path)
+    certificate.make(release)
+    own, key = tmp_path / "secrets/tls/tls.crt", tmp_path / "secrets/tls/tls.key"
+    ends = certificate.examine(own, key, "127.0.0.1")
+    assert not certificate.due(release) and certificate.due(replace(release, host="10.1.2.3"))
+    with pytest.raises(CertificateExpired):
+        certificate.examine(own, key, "127.0.0.1", at=ends + timedelta(days=1))
+    with pytest.raises(CertificateExpired):
+        certificate.examine(own, key, "127.0.0.1", at=datetime.now(UTC) - timedelta(days=2))
+    with pytest.raises(CertificateWrongHost) as caught:
+        certificate.examine(own, key, "llm.example.com")
+    assert "localhost" in caught.value.message.render("en")
+    with pytest.raises(CertificateWrongKey):
+        certificate.examine(own, tmp_path / "secrets/ca/ca.key", "127.0.0.1")
+    with pytest.raises(CertificateUnusable):
+        certificate.examine(key, key, "127.0.0.1")
+    key.chmod(0o644)
+    with pytest.raises(SecretsOpen):
+        certificate.examine(own, key, "127.0.0.1")
+
+
+def test_a_renewed_certificate_keeps_its_authority(tmp_path):
+    release = release_in(tmp_path)
+    certificate.make(release)
+    authority = (tmp_path / "secrets/ca/ca.crt").read_bytes()
+    certificate.make(release)
+    assert (tmp_path / "secrets/ca/ca.crt").read_bytes() == authority
+    found = subprocess.run(
+        ["openssl", "verify", "-CAfile", tmp_path / "secrets/ca/ca.crt", tmp_path / "secrets/tls/tls.crt"],
+        capture_output=True, text=True, check=False,
+    )  # fmt: skip
+    assert found.returncode == 0, found.stderr
+
+
+def test_a_configuration_that_is_wrong_does_not_start(tmp_path):
+    (tmp_path / "gw").mkdir()
+    with pytest.raises(AssertionError), gateway(tmp_path / "gw", RATE_PER_MINUTE="many"):
+        pass
+
+
+def test_the_key_map_of_a_start_must_be_right(tmp_path):
+    with gateway(tmp_path) as found:
+        (found.folder / "secrets/keys/keys.map").write_text("not-a-hash user\n")
+        words = {"GATEWAY_FOLDER": str(found.folder / "secrets"), "PATH": os.environ["PATH"]}
+        config = Path(found.folder) / "secrets/config/haproxy.cfg"
+        run = subprocess.run(["/usr/sbin/haproxy", "-c", "-f", config], env=words, capture_output=True, text=True)
+        assert run.returncode != 0 and "keys.map" in run.stderr

@@ -1,0 +1,96 @@
+"""The real gateway, HAProxy with the chart's configuration, as a process of this machine before a stand-in engine."""
+
+import contextlib
+import hashlib
+import os
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+from dsdeploy.adapters.endpoint import Endpoint
+from dsdeploy.adapters.gateway import certificate
+from dsdeploy.adapters.gateway.state import wait_until
+from dsdeploy.adapters.templates import gateway_files
+from dsdeploy.core.values import Release, Weights
+from tests.fakes.engine import KEY
+from tests.program import free_port
+
+SECRET = "dsk-a-key-that-nobody-may-find-in-a-log-0123"
+
+
+@dataclass(frozen=True, slots=True)
+class Gateway:
+    folder: Path
+    port: int
+    inner: Endpoint
+    engine_port: int
+    pid: int
+
+    @property
+    def url(self) -> str:
+        return f"https://127.0.0.1:{self.port}"
+
+    @property
+    def authority(self) -> Path:
+        return self.folder / "secrets/ca/ca.crt"
+
+    @property
+    def audit(self) -> str:
+        return (self.folder / "audit.log").read_text()
+
+    @property
+    def log(self) -> str:
+        return (self.folder / "gateway.log").read_text()
+
+    def write_keys(self, **secrets: str) -> None:
+        lines = (f"{hashlib.sha256(one.encode()).hexdigest()} {name}\n" for name, one in secrets.items())
+        (self.folder / "secrets/keys/keys.map").write_text("".join(lines))
+
+
+def release_in(folder: Path) -> Release:
+    weights = Weights("m", "f", "hub", None, "/w", ())
+    return Release("r", "compose", "m", "f", 1, 1, "127.0.0.1", 1, "", str(folder), weights, 1, "installed", "")
+
+
+@contextlib.contextmanager
+def gateway(folder: Path, engines: int = 1, **environment: str) -> Iterator[Gateway]:
+    """Listening, with the key SECRET named `user`. Ends what it started."""
+    release = release_in(folder)
+    certificate.make(release)
+    for name in ("keys", "engine"):
+        (folder / "secrets" / name).mkdir(parents=True, exist_ok=True)
+    (folder / "secrets/engine/engine-key").write_text(f"{KEY}\n")
+    (folder / "secrets/config").mkdir()
+    for name, content in gateway_files().items():
+        (folder / "secrets/config" / name).write_text(content)
+    port, inner_port, engine_port = free_port(), free_port(), free_port()
+    found = Gateway(folder, port, Endpoint("127.0.0.1", inner_port), engine_port, 0)
+    found.write_keys(user=SECRET)
+    words = {
+        "GATEWAY_FOLDER": str(folder / "secrets"), "GATEWAY_HOST": "127.0.0.1", "GATEWAY_PORT": str(port),
+        "METRICS_HOST": "127.0.0.1", "METRICS_PORT": str(inner_port), "ENGINE_HOST": "127.0.0.1",
+        "ENGINE_PORT": str(engine_port), "PATH": os.environ["PATH"], **environment,
+    }  # fmt: skip
+    engine = subprocess.Popen([sys.executable, "-m", "tests.fakes.engine", str(engine_port)], stdout=subprocess.PIPE)
+    assert engine.stdout is not None and engine.stdout.readline() == b"listening\n"
+    with (folder / "audit.log").open("w") as audit, (folder / "gateway.log").open("w") as log:
+        proxy = subprocess.Popen(
+            ["/usr/sbin/haproxy", "-W", "-db", "-f", str(folder / "secrets/config/haproxy.cfg")],
+            env=words, stdout=audit, stderr=log,
+        )  # fmt: skip
+    try:
+        up = wait_until(found.inner, lambda state: all(one.state == "UP" for one in state.upstreams), 20)
+        assert up, (folder / "gateway.log").read_text()
+        time.sleep(0.1)
+        yield Gateway(folder, port, found.inner, engine_port, proxy.pid)
+    finally:
+        for one in (proxy, engine):
+            one.terminate()
+        for one in (proxy, engine):
+            try:
+                one.wait(timeout=5)
+            except subprocess.TimeoutExpired:
+                one.kill()
