@@ -13,6 +13,7 @@ import os
 import socket
 import sys
 import time
+from multiprocessing.connection import Connection
 
 from dsdeploy.adapters.chat import Chat
 from dsdeploy.adapters.endpoint import Endpoint
@@ -20,36 +21,39 @@ from dsdeploy.adapters.load import Shape, run_load
 from dsdeploy.core.percentiles import spread
 
 PAUSE_S = 0.25
+ROUNDS = 20
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 
-def serve(port: "multiprocessing.connection.Connection") -> None:
-    async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
-        head = await reader.readuntil(b"\r\n\r\n")
-        length = int(next(one for one in head.split(b"\r\n") if one.lower().startswith(b"content-length")).split()[-1])
-        tokens = json.loads(await reader.readexactly(length))["max_tokens"]
-        writer.write(HEAD)
-        for number in range(tokens):
-            await asyncio.sleep(PAUSE_S)
-            choice = {"index": 0, "delta": {"content": f" word{number}"}, "finish_reason": None}
-            piece = {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
-            writer.write(b"data: " + json.dumps(piece).encode() + b"\n\n")
-        usage = {"choices": [], "usage": {"completion_tokens": tokens}}
-        writer.write(b"data: " + json.dumps(usage).encode() + b"\n\ndata: [DONE]\n\n")
-        await writer.drain()
-        writer.close()
-
-    async def main() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
-        port.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(main())
+async def answer(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> None:
+    head = await reader.readuntil(b"\r\n\r\n")
+    length = int(next(one for one in head.split(b"\r\n") if one.lower().startswith(b"content-length")).split()[-1])
+    tokens = json.loads(await reader.readexactly(length))["max_tokens"]
+    writer.write(HEAD)
+    for number in range(tokens):
+        await asyncio.sleep(PAUSE_S)
+        choice = {"index": 0, "delta": {"content": f" word{number}"}, "finish_reason": None}
+        piece = {"id": "c-1", "object": "chat.completion.chunk", "created": 1, "model": "m", "choices": [choice]}
+        writer.write(b"data: " + json.dumps(piece).encode() + b"\n\n")
+    usage = {"choices": [], "usage": {"completion_tokens": tokens}}
+    writer.write(b"data: " + json.dumps(usage).encode() + b"\n\ndata: [DONE]\n\n")
+    await writer.drain()
+    writer.close()
 
 
-def bare_first_s(port: int, tokens: int) -> float:
+async def listen(told: Connection) -> None:
+    server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
+    told.send(server.sockets[0].getsockname()[1])
+    await server.serve_forever()
+
+
+def serve(told: Connection) -> None:
+    asyncio.run(listen(told))
+
+
+def bare_first_s(port: int) -> float:
     """From the connection's begin to the first byte after the answer's head."""
-    body = json.dumps({"max_tokens": tokens}).encode()
+    body = b'{"max_tokens": 1}'
     began = time.perf_counter()
     with socket.create_connection(("127.0.0.1", port)) as plain:
         plain.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
@@ -60,39 +64,6 @@ def bare_first_s(port: int, tokens: int) -> float:
         while plain.recv(65536):
             pass
     return first_s
-
-
-def main() -> None:
-        server = await asyncio.start_server(answer, "127.0.0.1", 0, backlog=1024)
-        port.send(server.sockets[0].getsockname()[1])
-        await server.serve_forever()
-
-    asyncio.run(main())
-
-
-def bare_first_s(port: int, tokens: int) -> float:
-    """From the connection's begin to the first byte after the answer's head."""
-    body = json.dumps({"max_tokens": tokens}).encode()
-    began = time.perf_counter()
-    with socket.create_connection(("127.0.0.1", port)) as plain:
-        plain.sendall(b"POST / HTTP/1.1\r\nHost: a\r\nContent-Length: %d\r\n\r\n%s" % (len(body), body))
-        heard = b""
-        while b"data:" not in heard:
-            heard += plain.recv(65536)
-        first_s = time.perf_counter() - began
-        while plain.recv(65536):
-            pass
-    return first_s
-
-
-def bare(port: int, streams: int, tokens: int) -> list[float]:
-    found: list[float] = []
-    threads = [threading.Thread(target=lambda: found.append(bare_first_s(port, tokens))) for _ in range(streams)]
-    for one in threads:
-        one.start()
-    for one in threads:
-        one.join()
-    return found
 
 
 def main(streams: int = 256, tokens: int = 40) -> None:
@@ -103,15 +74,14 @@ def main(streams: int = 256, tokens: int = 40) -> None:
     chat = Chat(Endpoint("127.0.0.1", port), "m", None)
     run_load(chat, 1, 1, Shape(1, 2))
     load = run_load(chat, streams, 1, Shape(1, tokens))
-    alone = run_load(chat, 1, 20, Shape(1, 1))
-    bare_alone = [bare_first_s(port, 1) for _ in range(20)]
+    ours = spread([one.first_s for one in run_load(chat, 1, ROUNDS, Shape(1, 1)).samples], 50)
+    bare = spread([bare_first_s(port) for _ in range(ROUNDS)], 50)
     server.terminate()
     print(f"{streams} streams of {tokens} tokens; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    print(f"client: {load.client_cpu_s_per_token * 1e6:.1f} us/token = {load.client_cpu_s_per_token * 1e5:.1f} %"
-          " of one core per 1,000 tokens/s")  # fmt: skip
-    mine, raw = spread([one.first_s for one in alone.samples], 50), spread(bare_alone, 50)
-    print(f"first token: {mine.value * 1e3:.2f} ms ({mine.low * 1e3:.2f} … {mine.high * 1e3:.2f}), bare socket"
-          f" {raw.value * 1e3:.2f} ms: {(mine.value - raw.value) * 1e3:+.2f} ms")  # fmt: skip
+    cost = load.client_cpu_s_per_token
+    print(f"client: {cost * 1e6:.1f} us/token = {cost * 1e5:.1f} % of one core per 1,000 tokens/s")
+    for name, seen in (("load generator", ours), ("bare socket", bare)):
+        print(f"first token, {name}: {seen.value * 1e3:.2f} ms ({seen.low * 1e3:.2f} … {seen.high * 1e3:.2f})")
 
 
 if __name__ == "__main__":

@@ -5,6 +5,7 @@ import shutil
 import subprocess
 import time
 from collections.abc import Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -70,35 +71,34 @@ class Site:
         return name
 
 
-@pytest.fixture(scope="session")
-def kube_tools() -> Iterator[None]:
+@contextmanager
+def tools() -> Iterator[None]:
     """Helm and kubectl on the PATH."""
     made = subprocess.run(["bash", _TOOLS], stdout=subprocess.PIPE, text=True, check=True)
     before = os.environ["PATH"]
     os.environ["PATH"] = f"{made.stdout.strip()}:{before}"
-    yield
-    os.environ["PATH"] = before
+    try:
+        yield
+    finally:
+        os.environ["PATH"] = before
 
 
-@pytest.fixture(scope="session")
-def site(kube_tools, tmp_path_factory) -> Iterator[Site]:
-    lacking = nodes.missing()
-    if lacking:
-        pytest.fail(f"lacks {', '.join(lacking)}: run scripts/install-test-parts.sh, or -m 'not kubernetes'")
-    folder = tmp_path_factory.mktemp("kube")
+@contextmanager
+def started(folder: Path) -> Iterator[Site]:
+    """The whole cluster, and KUBECONFIG for it; everything is stopped and taken away at the end."""
     plane = ControlPlane(folder / "plane")
     node = Node(folder / "node", plane)
     names = None
     try:
         plane.start()
         node.start()
-        found = Site(plane, node, node.load(describe_image(llamacpp_image())))
-        names = Names(found.api, found.engine, folder / "names")
+        site = Site(plane, node, node.load(describe_image(llamacpp_image())))
+        names = Names(site.api, site.engine, folder / "names")
         names.start()
         node.enforce()
-        found.offer(2)
-        os.environ["KUBECONFIG"] = str(found.kubeconfig)
-        yield found
+        site.offer(2)
+        os.environ["KUBECONFIG"] = str(site.kubeconfig)
+        yield site
     finally:
         os.environ.pop("KUBECONFIG", None)
         if names:
@@ -106,3 +106,18 @@ def site(kube_tools, tmp_path_factory) -> Iterator[Site]:
         node.stop()
         plane.stop()
         shutil.rmtree(folder, ignore_errors=True)
+
+
+@pytest.fixture(scope="session")
+def kube_tools() -> Iterator[None]:
+    with tools():
+        yield
+
+
+@pytest.fixture(scope="session")
+def site(kube_tools, tmp_path_factory) -> Iterator[Site]:
+    lacking = nodes.missing()
+    if lacking:
+        pytest.fail(f"lacks {', '.join(lacking)}: run scripts/install-test-parts.sh, or -m 'not kubernetes'")
+    with started(tmp_path_factory.mktemp("kube")) as found:
+        yield found

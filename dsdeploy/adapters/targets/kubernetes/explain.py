@@ -12,12 +12,16 @@ NOW_S, SOON_S = 0, 30
 
 @dataclass(frozen=True, slots=True)
 class Seen:
-    """What a release has in the cluster; `events` are those of its objects, oldest first."""
+    """What a release has in the cluster; `events` are those of its objects, oldest first.
+
+    `lost` are nodes of its pods that do not answer, as far as nodes may be read.
+    """
 
     owners: tuple[Document, ...]
     pods: tuple[Document, ...]
     claims: tuple[Document, ...]
     events: tuple[Document, ...]
+    lost: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -97,10 +101,7 @@ def _of_pod(pod: Document, seen: Seen) -> Iterator[Cause]:
     for one in _conditions(pod):
         if one["type"] == "PodScheduled" and one["status"] == "False":
             yield _unscheduled(name, str(one.get("message", "")))
-    lost = (pod.get("status") or {}).get("reason") == "NodeLost" or any(
-        one.get("reason") == "NodeNotReady" and one["involvedObject"].get("uid") == pod["metadata"]["uid"]
-        for one in seen.events
-    )
+    lost = (pod.get("status") or {}).get("reason") == "NodeLost" or node in seen.lost
     if lost and not ready(pod):
         yield Cause(text("node-lost", pod=name, node=node), text("node-lost-hint", node=node))
     for one in containers(pod):

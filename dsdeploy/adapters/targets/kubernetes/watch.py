@@ -2,7 +2,9 @@
 
 import os
 import time
+from collections.abc import Iterator
 from contextlib import suppress
+from dataclasses import replace
 from datetime import UTC, datetime
 from typing import Any
 
@@ -34,7 +36,16 @@ def look(cluster: Cluster, release: str) -> Seen:
     claims = tuple(one for one in cluster.list("v1", "PersistentVolumeClaim") if one["metadata"]["name"] in used)
     ours = {one["metadata"]["uid"] for one in (*owners, *pods, *claims)}
     events = [one for one in cluster.list("v1", "Event") if one["involvedObject"].get("uid") in ours]
-    return Seen(owners, pods, claims, tuple(sorted(events, key=_moment)))
+    return Seen(owners, pods, claims, tuple(sorted(events, key=_moment)), tuple(_lost(cluster, pods)))
+
+
+def _lost(cluster: Cluster, pods: tuple[Document, ...]) -> Iterator[str]:
+    """Nodes of `pods` that do not answer; none where nodes may not be read."""
+    with suppress(ClusterRefused):
+        for name in {one["spec"]["nodeName"] for one in pods if one["spec"].get("nodeName")}:
+            conditions = ((cluster.read("v1", "Node", name) or {}).get("status") or {}).get("conditions") or ()
+            if not any(one["type"] == "Ready" and one["status"] == "True" for one in conditions):
+                yield name
 
 
 class Watch:
@@ -60,7 +71,7 @@ class Watch:
         except (ClusterAway, ClusterRefused):
             return
         self._tell(seen)
-        found = causes(Seen(seen.owners, seen.pods, seen.claims, tuple(one for one in seen.events if self._new(one))))
+        found = causes(replace(seen, events=tuple(one for one in seen.events if self._new(one))))
         now = time.monotonic()
         kept = {str(one.message): self._since.get(str(one.message), now) for one in found}
         self._since, self._last = kept, found[0] if found else None
