@@ -119,7 +119,7 @@ def test_a_second_install_has_nothing_to_do_and_status_says_running(service):
 
 
 def test_helm_test_infers(site, service):
-    home, _, _ = service
+    home, _, with_rights = service
     secret = {"metadata": {"name": "client-key"}, "stringData": {"api-key": key_of(home)}}
     site.api.create_namespaced_secret(SPACE, secret)
     words = ("helm", "test", "default", "--namespace", SPACE, "--timeout", "90s", "--logs")
@@ -127,6 +127,8 @@ def test_helm_test_infers(site, service):
     if done.returncode:
         seen = site.kubectl("--namespace", SPACE, "describe", "pod", "default-dsdeploy-test")
         pytest.fail(done.stdout + done.stderr + seen)
+    told = json.loads(run("status", "--home", str(home), "--json", **with_rights).stdout)["data"]
+    assert [one["service"]["state"] for one in told] == ["running"]
 
 
 def test_an_upgrade_and_the_way_back(site, service):

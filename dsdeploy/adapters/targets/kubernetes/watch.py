@@ -17,6 +17,7 @@ from dsdeploy.core.texts import Text, text
 Document = dict[str, Any]
 _LOOK_EVERY_S = 2
 _LOG_LINES = 20
+_NO_TEST = "app.kubernetes.io/component!=test"  # a pod of `helm test` ends and stays
 _OWNERS = (("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet"), ("apps/v1", "StatefulSet"))
 
 
@@ -28,7 +29,7 @@ def look(cluster: Cluster, release: str) -> Seen:
     """Raises as `Cluster`."""
     chosen = selector(release)
     owners = tuple(one for kind in _OWNERS for one in cluster.list(*kind, chosen))
-    pods = cluster.list("v1", "Pod", chosen)
+    pods = cluster.list("v1", "Pod", f"{chosen},{_NO_TEST}")
     used = {
         volume["persistentVolumeClaim"]["claimName"]
         for pod in pods for volume in pod["spec"].get("volumes") or () if "persistentVolumeClaim" in volume
@@ -73,11 +74,11 @@ class Watch:
         self._tell(seen)
         found = causes(replace(seen, events=tuple(one for one in seen.events if self._new(one))))
         now = time.monotonic()
-        kept = {str(one.message): self._since.get(str(one.message), now) for one in found}
+        kept = {one.message.id: self._since.get(one.message.id, now) for one in found}  # words change at each try
         self._since, self._last = kept, found[0] if found else None
         for one in found:
             patience_s = self._usual_s if one.patience_s is None else min(one.patience_s, self._usual_s)
-            if now - kept[str(one.message)] >= patience_s:
+            if now - kept[one.message.id] >= patience_s:
                 raise explained(self._cluster, one)
 
     def finish(self) -> None:
