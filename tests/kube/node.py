@@ -19,6 +19,12 @@ DNS = "10.96.0.10"
 BRIDGE = "dsdkube0"
 GATEWAY = "10.244.0.1"
 _KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
+_RULES = (  # what kubelet and the firewall plugin leave behind
+    *("-D INPUT -j KUBE-FIREWALL", "-D OUTPUT -j KUBE-FIREWALL", "-F KUBE-FIREWALL", "-X KUBE-FIREWALL"),
+    "-D FORWARD -m comment --comment CNI_firewall_plugin_rules -j CNI-FORWARD",
+    *("-F CNI-FORWARD", "-X CNI-FORWARD", "-F CNI-ADMIN", "-X CNI-ADMIN", "-X KUBE-KUBELET-CANARY"),
+    *("-t mangle -X KUBE-KUBELET-CANARY", "-t mangle -X KUBE-IPTABLES-HINT", "-t nat -X KUBE-KUBELET-CANARY"),
+)
 _NEEDED = ("containerd", "runc", "iptables", "ipset")
 
 
@@ -100,6 +106,8 @@ class Node:
                 process.kill()
         _quiet(str(self.plane.binaries / "kube-proxy"), "--cleanup", "--config", str(self._proxy_config()))
         _quiet(str(self.plane.binaries / "kube-router"), "--cleanup-config")
+        for words in _RULES:
+            _quiet("iptables", *(one.replace("_", " ") for one in words.split()))
         _quiet("ip", "link", "delete", BRIDGE)
         for mount in sorted((one.mountpoint for one in psutil.disk_partitions(all=True)), reverse=True):
             if mount.startswith(str(self.folder)):
