@@ -2,6 +2,7 @@
 
 import json
 import os
+import shlex
 import shutil
 import subprocess
 import time
@@ -19,12 +20,6 @@ DNS = "10.96.0.10"
 BRIDGE = "dsdkube0"
 GATEWAY = "10.244.0.1"
 _KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
-_RULES = (  # what kubelet and the firewall plugin leave behind
-    *("-D INPUT -j KUBE-FIREWALL", "-D OUTPUT -j KUBE-FIREWALL", "-F KUBE-FIREWALL", "-X KUBE-FIREWALL"),
-    "-D FORWARD -m comment --comment CNI_firewall_plugin_rules -j CNI-FORWARD",
-    *("-F CNI-FORWARD", "-X CNI-FORWARD", "-F CNI-ADMIN", "-X CNI-ADMIN", "-X KUBE-KUBELET-CANARY"),
-    *("-t mangle -X KUBE-KUBELET-CANARY", "-t mangle -X KUBE-IPTABLES-HINT", "-t nat -X KUBE-KUBELET-CANARY"),
-)
 _NEEDED = ("containerd", "runc", "iptables", "ipset")
 
 
@@ -106,8 +101,7 @@ class Node:
                 process.kill()
         _quiet(str(self.plane.binaries / "kube-proxy"), "--cleanup", "--config", str(self._proxy_config()))
         _quiet(str(self.plane.binaries / "kube-router"), "--cleanup-config")
-        for words in _RULES:
-            _quiet("iptables", *(one.replace("_", " ") for one in words.split()))
+        _forget_rules()
         _quiet("ip", "link", "delete", BRIDGE)
         for mount in sorted((one.mountpoint for one in psutil.disk_partitions(all=True)), reverse=True):
             if mount.startswith(str(self.folder)):
@@ -236,6 +230,19 @@ def _bridge() -> None:
     _quiet("ip", "link", "add", BRIDGE, "type", "bridge")
     _quiet("ip", "address", "add", f"{GATEWAY}/24", "dev", BRIDGE)
     subprocess.run(["ip", "link", "set", BRIDGE, "up"], check=True)
+
+
+def _forget_rules() -> None:
+    """Takes away the rules and chains that a node's programs leave behind: those of Docker have other names."""
+    for table in ("filter", "nat", "mangle"):
+        told = subprocess.run(["iptables-save", "-t", table], capture_output=True, text=True, check=False).stdout
+        ours = [line for line in told.splitlines() if " -j KUBE-" in line or " -j CNI-" in line]
+        chains = [line[1:].split()[0] for line in told.splitlines() if line.startswith((":KUBE-", ":CNI-"))]
+        for line in ours:
+            _quiet("iptables", "-t", table, "-D", *shlex.split(line)[1:])
+        for action in ("-F", "-X"):
+            for chain in chains:
+                _quiet("iptables", "-t", table, action, chain)
 
 
 def _quiet(*words: str) -> None:
