@@ -19,6 +19,7 @@ if TYPE_CHECKING:
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
     from dsdeploy.adapters.reports import Report, ReportSigners
+    from dsdeploy.adapters.targets.kubernetes.place import Place as ClusterPlace
     from dsdeploy.core.bundle.values import Inventory
     from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
@@ -214,13 +215,13 @@ def fetch(
         return Result("fetch", Fetched(held, operations))
 
 
-def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedFiles]:
+def render(path: Path, layout: Layout, name: str, out: Path, site: Path | None = None) -> Result[RenderedFiles]:
     from dsdeploy.stages.install import awaited_weights, desired_release
     from dsdeploy.stages.render import write_rendered
 
     found, words = _plan(path)
     weights = _held_weights(found, layout) or awaited_weights(found, layout)
-    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name))
+    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name), site)
     write_rendered(rendered, out)
     return Result("render", rendered)
 
@@ -235,6 +236,8 @@ def install(
     *,
     dry_run: bool,
     certificate: Given | None = None,
+    site: Path | None = None,
+    place: ClusterPlace | None = None,
 ) -> Result[Installed]:
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
@@ -244,13 +247,14 @@ def install(
     from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 
     found, words = _plan(path)
-    target, hub = find_target(found.target), find_hub(found.weights_origin, source)
+    target, hub = find_target(found.target, place, progress), find_hub(found.weights_origin, source)
     with hold_lock(layout):
         held = _held_weights(found, layout)
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         stage.judge_state(release)
         findings = stage.preflight(found, release, target)
-        rendered = _rendered(found, words, release)
+        rendered = _rendered(found, words, release, site)
+        findings = (*findings, *stage.rehearse(release, rendered, target))
         own = stage.certificate_operations(release, certificate)
         operations = (*fetch_operations(found, held, hub.name), *own, *target.pending(release, rendered))
         if not operations and release.state == "installed":
@@ -261,7 +265,7 @@ def install(
         if held is None:
             held = fetch_weights(found, layout, hub, progress)
             release = stage.desired_release(found, words, held, layout, name)
-            rendered = _rendered(found, words, release)
+            rendered = _rendered(found, words, release, site)
         if certificate and own:
             stage.take_certificate(release, certificate)
         done = stage.apply(release, rendered, target, progress)
@@ -308,7 +312,7 @@ def upgrade(
     from dsdeploy.stages.install import awaited_weights, desired_release
 
     found, words = _plan(path)
-    target, hub = find_target(found.target), find_hub(found.weights_origin, source)
+    target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
     with hold_lock(layout):
         now = load_release(layout, name)
         good = stage.good_revision(now)
@@ -374,7 +378,7 @@ def rollback(
 
     with hold_lock(layout):
         now = load_release(layout, name)
-        target = find_target(now.target)
+        target = find_target(now.target, progress=progress)
         revision = stage.earlier_revision(now, number)
         left = stage.left_candidate(now, layout)
         removal = target.removal(left) if left else ()
@@ -632,6 +636,8 @@ def install_bundle(
     *,
     dry_run: bool,
     certificate: Given | None = None,
+    site: Path | None = None,
+    place: ClusterPlace | None = None,
 ) -> Result[Installed]:
     """From a medium, or from a version that is loaded already, to a running service. No network is used."""
     from pathlib import Path
@@ -650,7 +656,9 @@ def install_bundle(
         loaded = bundle_load((folder,), layout, trust, consent, Place(None), progress).data
         plan = Path(loaded.plan)
         _deliver(loaded, layout, Place(DOCKER if _plan(plan)[0].target == "compose" else None), progress)
-    return install(plan, layout, name, Source(), agree, progress, dry_run=dry_run, certificate=certificate)
+    return install(
+        plan, layout, name, Source(), agree, progress, dry_run=dry_run, certificate=certificate, site=site, place=place
+    )
 
 
 def bundle_recut(
@@ -796,7 +804,23 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
     return held_weights(plan, layout)
 
 
-def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
+def _rendered(plan: Plan, words: str, release: Release, site: Path | None = None) -> RenderedFiles:
+    if plan.target == "kubernetes":
+        from dataclasses import replace
+
+        from dsdeploy.adapters.cluster.site import load_site
+        from dsdeploy.adapters.engines import find_engine_adapter
+        from dsdeploy.core.kubernetes import kubernetes_place
+        from dsdeploy.core.layout import SITE_FILE
+        from dsdeploy.core.values import RenderedFile
+        from dsdeploy.stages.render_kubernetes import render_kubernetes
+
+        known, said = load_site(site, plan, release)
+        d, file, engine = plan.deployment, release.weights.main_file, find_engine_adapter(plan.engine)
+        leader = engine.launch(d, kubernetes_place(d, file))
+        worker = engine.launch(d, kubernetes_place(d, file, worker=True)) if d.nodes > 1 else None
+        rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words)
+        return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
     if plan.target == "compose":
         from functools import partial
 

@@ -19,9 +19,9 @@ def gateway_files() -> dict[str, str]:
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths)}
 
 
-def chart_folder() -> Path | None:
-    """The Helm chart; None for an installation that lacks it."""
-    return next((root / _CHART for root in _ROOTS if (root / _CHART / "Chart.yaml").is_file()), None)
+def chart_folder() -> Path:
+    """The Helm chart. Raises FileNotFoundError for an installation that lacks it."""
+    return _find(f"{_CHART}/Chart.yaml").parent
 
 
 def _find(name: str) -> Path:

@@ -266,6 +266,22 @@ class RegistryUnreachable(InstallError):
     pass
 
 
+class ClusterAway(InstallError):
+    pass
+
+
+class ClusterRefused(InstallError):
+    pass
+
+
+class HelmBusy(InstallError):
+    pass
+
+
+class NotStarted(InstallError):
+    pass
+
+
 class EngineDied(InstallError):
     pass
 

@@ -35,6 +35,7 @@ def add(app: typer.Typer, house: House) -> None:
     name_flag = house.flag("--name", "help-name")
     yes_flag = house.flag("--yes", "help-yes", "-y")
     dry_run_flag = house.flag("--dry-run", "help-dry-run")
+    site_flag = house.flag("--site", "help-site")
 
     @app.command(help=house.say("help-render"))
     def render(
@@ -42,12 +43,16 @@ def add(app: typer.Typer, house: House) -> None:
         out: Annotated[Path, house.flag("--out", "help-render-out")],
         name: Annotated[str, name_flag] = "default",
         home: Annotated[Path | None, home_flag] = None,
+        site: Annotated[Path | None, site_flag] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.install import rendered_rows
 
         house.finish(
-            "render", lambda: workflows.render(plan, layout(home), release_name(name), out), rendered_rows, as_json
+            "render",
+            lambda: workflows.render(plan, layout(home), release_name(name), out, site),
+            rendered_rows,
+            as_json,
         )
 
     @app.command(help=house.say("help-install"))
@@ -65,12 +70,16 @@ def add(app: typer.Typer, house: House) -> None:
         certificate: Annotated[Path | None, house.flag("--tls-certificate", "help-tls-certificate")] = None,
         key: Annotated[Path | None, house.flag("--tls-key", "help-tls-key")] = None,
         authority: Annotated[Path | None, house.flag("--tls-authority", "help-tls-authority")] = None,
+        site: Annotated[Path | None, site_flag] = None,
+        context: Annotated[str | None, house.flag("--context", "help-context")] = None,
+        namespace: Annotated[str | None, house.flag("--namespace", "help-place-namespace")] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.adapters.gateway.certificate import Given
         from dsdeploy.adapters.hubs import Source
+        from dsdeploy.adapters.targets.kubernetes.place import Place
         from dsdeploy.cli.views.install import installed_rows
 
         if (certificate is None) != (key is None):
@@ -94,6 +103,8 @@ def add(app: typer.Typer, house: House) -> None:
                     house.progress(),
                     dry_run=dry_run,
                     certificate=given,
+                    site=site,
+                    place=Place(context, namespace),
                 )
             where = Source(source, folder, endpoint, token_file, ca_file)
             agree = house.consent(yes)
@@ -106,6 +117,8 @@ def add(app: typer.Typer, house: House) -> None:
                 house.progress(),
                 dry_run=dry_run,
                 certificate=given,
+                site=site,
+                place=Place(context, namespace),
             )
 
         house.finish("install", work, installed_rows, as_json)
