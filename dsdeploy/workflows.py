@@ -19,6 +19,8 @@ if TYPE_CHECKING:
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
     from dsdeploy.adapters.reports import Report, ReportSigners
+    from dsdeploy.adapters.targets.kubernetes.place import Place as ClusterPlace
+    from dsdeploy.core.bundle.values import Inventory
     from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
@@ -39,8 +41,10 @@ if TYPE_CHECKING:
     )
     from dsdeploy.stages.bundle.create import Created, Order
     from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
-    from dsdeploy.stages.bundle.load import Consent, Loaded
+    from dsdeploy.stages.bundle.load import Consent, Loaded, Place
+    from dsdeploy.stages.bundle.recut import Recut
     from dsdeploy.stages.bundle.verify import Verified
+    from dsdeploy.stages.bundle.versions import Log, Pruned, Switched
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
     from dsdeploy.stages.keys import Change, Keys
@@ -211,13 +215,13 @@ def fetch(
         return Result("fetch", Fetched(held, operations))
 
 
-def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedFiles]:
+def render(path: Path, layout: Layout, name: str, out: Path, site: Path | None = None) -> Result[RenderedFiles]:
     from dsdeploy.stages.install import awaited_weights, desired_release
     from dsdeploy.stages.render import write_rendered
 
     found, words = _plan(path)
     weights = _held_weights(found, layout) or awaited_weights(found, layout)
-    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name))
+    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name), site)
     write_rendered(rendered, out)
     return Result("render", rendered)
 
@@ -232,6 +236,8 @@ def install(
     *,
     dry_run: bool,
     certificate: Given | None = None,
+    site: Path | None = None,
+    place: ClusterPlace | None = None,
 ) -> Result[Installed]:
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
@@ -241,13 +247,14 @@ def install(
     from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 
     found, words = _plan(path)
-    target, hub = find_target(found.target), find_hub(found.weights_origin, source)
+    target, hub = find_target(found.target, place, progress), find_hub(found.weights_origin, source)
     with hold_lock(layout):
         held = _held_weights(found, layout)
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         stage.judge_state(release)
         findings = stage.preflight(found, release, target)
-        rendered = _rendered(found, words, release)
+        rendered = _rendered(found, words, release, site)
+        findings = (*findings, *stage.rehearse(release, rendered, target))
         own = stage.certificate_operations(release, certificate)
         operations = (*fetch_operations(found, held, hub.name), *own, *target.pending(release, rendered))
         if not operations and release.state == "installed":
@@ -258,7 +265,7 @@ def install(
         if held is None:
             held = fetch_weights(found, layout, hub, progress)
             release = stage.desired_release(found, words, held, layout, name)
-            rendered = _rendered(found, words, release)
+            rendered = _rendered(found, words, release, site)
         if certificate and own:
             stage.take_certificate(release, certificate)
         done = stage.apply(release, rendered, target, progress)
@@ -305,7 +312,7 @@ def upgrade(
     from dsdeploy.stages.install import awaited_weights, desired_release
 
     found, words = _plan(path)
-    target, hub = find_target(found.target), find_hub(found.weights_origin, source)
+    target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
     with hold_lock(layout):
         now = load_release(layout, name)
         good = stage.good_revision(now)
@@ -371,7 +378,7 @@ def rollback(
 
     with hold_lock(layout):
         now = load_release(layout, name)
-        target = find_target(now.target)
+        target = find_target(now.target, progress=progress)
         revision = stage.earlier_revision(now, number)
         left = stage.left_candidate(now, layout)
         removal = target.removal(left) if left else ()
@@ -538,7 +545,7 @@ def check(
 
     render_report = find_report(report) if report else None
     earlier = read_earlier(against) if against else None
-    key = load_private(sign_key) if sign_key else None
+    key = load_private(str(sign_key)) if sign_key else None
     release = load_release(layout, name)
     checked = check_release(release, _installed_plan(release), find_target(release.target), selection, progress)
     if earlier is not None:
@@ -566,20 +573,29 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     from dataclasses import replace
 
     from dsdeploy.adapters.bundle.images import save_images, save_own_images
+    from dsdeploy.adapters.templates import chart_folder
+    from dsdeploy.core.bundle.deployed_images import images_named, lacking
     from dsdeploy.core.errors import PayloadMissing
     from dsdeploy.stages.bundle.create import create
-    from dsdeploy.stages.bundle.gather import gather
+    from dsdeploy.stages.bundle.gather import describe_images, gather, judge_images
+    from dsdeploy.stages.install import desired_release
 
-    found, _ = _plan(path)
+    found, words = _plan(path)
     order = replace(order, name=order.name or found.model_id.lower())
-    if _held_weights(found, layout) is None:
+    held = _held_weights(found, layout)
+    if held is None:
         message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)
         raise PayloadMissing(message, hint=text("weights-not-fetched-hint"))
     staging = order.out.with_name(order.out.name + ".images")
     images = save_images(order.images, staging)
-    if found.target == "compose":
-        images = (*images, *save_own_images(staging))
-    gathered = gather(path, (layout.weights(found.model_id, found.format),), order.include, images, order.wheels)
+    named: tuple[str, ...] = ()
+    if found.target != "process":
+        named = images_named(_rendered(found, words, desired_release(found, words, held, layout, "default")))
+        images = (*images, *save_own_images(named, staging))
+        images = (*images, *save_images(lacking(named, describe_images(images)), staging))
+    folder = layout.weights(found.model_id, found.format)
+    gathered = gather(path, (folder,), order.include, images, order.wheels, chart_folder())
+    judge_images(named, gathered)
     made = create(order, gathered, dict(os.environ), progress)
     shutil.rmtree(staging, ignore_errors=True)
     return Result("bundle create", made)
@@ -599,20 +615,113 @@ def bundle_load(
     layout: Layout,
     trust: tuple[Path, ...],
     consent: Consent,
+    place: Place,
     progress: Progress,
-    *,
-    skip_images: bool,
 ) -> Result[Loaded]:
-    from pathlib import Path
-
-    from dsdeploy.adapters.bundle.images import load_images
     from dsdeploy.stages.bundle.load import load
     from dsdeploy.stages.bundle.opening import trusted_keys
 
     loaded = load(folders, layout, trusted_keys(trust, layout.home), consent, progress)
-    if not skip_images:
-        load_images(tuple(Path(one) for one in loaded.images))
-    return Result("bundle load", loaded)
+    return Result("bundle load", _deliver(loaded, layout, place, progress))
+
+
+def install_bundle(
+    folder: Path,
+    layout: Layout,
+    name: str,
+    trust: tuple[Path, ...],
+    consent: Consent,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    certificate: Given | None = None,
+    site: Path | None = None,
+    place: ClusterPlace | None = None,
+) -> Result[Installed]:
+    """From a medium, or from a version that is loaded already, to a running service. No network is used."""
+    from pathlib import Path
+
+    from dsdeploy.adapters.bundle.images import DOCKER
+    from dsdeploy.adapters.hubs import Source
+    from dsdeploy.core.errors import BundleUsage
+    from dsdeploy.core.values import Operation
+    from dsdeploy.stages.bundle.load import Place, loaded_plan
+
+    plan = loaded_plan(folder, layout)
+    if plan is None and dry_run:
+        raise BundleUsage(text("bundle-not-loaded", path=folder), hint=text("bundle-not-loaded-hint"))
+    if plan is None:
+        _consent(agree, (Operation("load-bundle", {"path": str(folder)}),))
+        loaded = bundle_load((folder,), layout, trust, consent, Place(None), progress).data
+        plan = Path(loaded.plan)
+        _deliver(loaded, layout, Place(DOCKER if _plan(plan)[0].target == "compose" else None), progress)
+    return install(
+        plan, layout, name, Source(), agree, progress, dry_run=dry_run, certificate=certificate, site=site, place=place
+    )
+
+
+def bundle_recut(
+    folders: tuple[Path, ...],
+    layout: Layout,
+    trust: tuple[Path, ...],
+    order: Order,
+    progress: Progress,
+    *,
+    move: bool,
+) -> Result[Recut]:
+    from dsdeploy.adapters.bundle.keys import load_private
+    from dsdeploy.core.errors import BundleUsage
+    from dsdeploy.stages.bundle.create import volume_capacity
+    from dsdeploy.stages.bundle.opening import open_bundle, trusted_keys
+    from dsdeploy.stages.bundle.recut import recut
+
+    if not order.keys and not order.allow_unsigned:
+        raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
+    signing, capacity = tuple(map(load_private, order.keys)), volume_capacity(order.volume)
+    opened = open_bundle(folders, trusted_keys(trust, layout.home), order.allow_unsigned)
+    return Result("bundle recut", recut(opened, order.out, capacity, signing, progress, move=move))
+
+
+def bundle_inventory(layout: Layout, out: Path) -> Result[Inventory]:
+    import json
+
+    from dsdeploy.adapters.files import write_whole
+    from dsdeploy.core.documents import to_document
+    from dsdeploy.core.errors import BundleNotWritable
+    from dsdeploy.stages.bundle.versions import inventory
+
+    found = inventory(layout)
+    try:
+        write_whole(out, json.dumps(to_document(found), indent=1) + "\n", 0o644)
+    except OSError as error:
+        message = text("not-writable", path=out, reason=error.strerror or error)
+        raise BundleNotWritable(message, hint=text("not-writable-hint")) from error
+    return Result("bundle inventory", found)
+
+
+def bundle_log(layout: Layout) -> Result[Log]:
+    from dsdeploy.core.errors import BundleAltered
+    from dsdeploy.stages.bundle.versions import read_log
+
+    found = read_log(layout)
+    return Result("bundle log", found, 0 if found.broken_at is None else BundleAltered.exit_code)
+
+
+def bundle_prune(layout: Layout, keep: int, agree: Agree, *, dry_run: bool) -> Result[Pruned]:
+    from dsdeploy.stages.bundle.versions import Pruned, prunable, prune, prune_operations
+
+    old = prunable(layout, keep)
+    if dry_run or not old:
+        return Result("bundle prune", Pruned((), 0, prune_operations(old)))
+    _consent(agree, prune_operations(old))
+    return Result("bundle prune", prune(layout, old))
+
+
+def bundle_rollback(layout: Layout, name: str | None, sequence: int | None) -> Result[Switched]:
+    from dsdeploy.stages.bundle.versions import roll_back
+
+    return Result("bundle rollback", roll_back(layout, name, sequence))
 
 
 def bundle_inspect(folders: tuple[Path, ...], layout: Layout, trust: tuple[Path, ...]) -> Result[Inspected]:
@@ -641,6 +750,12 @@ def bundle_keygen(folder: Path, name: str, algorithm: str) -> Result[KeyPair]:
     return Result("bundle keygen", generate_key(folder, name, algorithm))
 
 
+def bundle_public_key(key: str, folder: Path, name: str) -> Result[KeyPair]:
+    from dsdeploy.adapters.bundle.keys import export_public
+
+    return Result("bundle public-key", export_public(key, folder, name))
+
+
 def _installed_plan(release: Release) -> Plan | None:
     """The plan beside the release; None where it was broken since, which a check of its own finds."""
     from pathlib import Path
@@ -661,6 +776,23 @@ def _plan(path: Path) -> tuple[Plan, str]:
     return load_plan(path), path.read_text(encoding="utf-8")
 
 
+def _deliver(loaded: Loaded, layout: Layout, place: Place, progress: Progress) -> Loaded:
+    """Brings the images of a loaded version to where they are run from."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from dsdeploy.adapters.bundle.images import deliver_images
+    from dsdeploy.adapters.bundle.site import Site
+    from dsdeploy.stages.bundle.load import record_delivery
+
+    if place.name is None or not loaded.images:
+        return loaded
+    archives = tuple(map(Path, loaded.images))
+    delivered = deliver_images(archives, place.name, Site(layout).uploads, place.ca_file, progress)
+    record_delivery(loaded, delivered, place, layout)
+    return replace(loaded, delivered=delivered)
+
+
 def _consent(agree: Agree, operations: tuple[Operation, ...]) -> None:
     if not agree(operations):
         raise NotConfirmed(text("declined"), hint=text("declined-hint"))
@@ -672,15 +804,32 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
     return held_weights(plan, layout)
 
 
-def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
+def _rendered(plan: Plan, words: str, release: Release, site: Path | None = None) -> RenderedFiles:
+    if plan.target == "kubernetes":
+        from dataclasses import replace
+
+        from dsdeploy.adapters.cluster.site import load_site
+        from dsdeploy.adapters.engines import find_engine_adapter
+        from dsdeploy.core.kubernetes import kubernetes_place
+        from dsdeploy.core.layout import SITE_FILE
+        from dsdeploy.core.values import RenderedFile
+        from dsdeploy.stages.render_kubernetes import render_kubernetes
+
+        known, said = load_site(site, plan, release)
+        d, file, engine = plan.deployment, release.weights.main_file, find_engine_adapter(plan.engine)
+        leader = engine.launch(d, kubernetes_place(d, file))
+        worker = engine.launch(d, kubernetes_place(d, file, worker=True)) if d.nodes > 1 else None
+        rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words)
+        return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
     if plan.target == "compose":
         from functools import partial
 
-        from dsdeploy.adapters.engines.llamacpp import image_launch
+        from dsdeploy.adapters.engines import find_engine_adapter
         from dsdeploy.adapters.targets.compose import ComposeTarget
         from dsdeploy.stages.render_compose import render_compose
 
-        return render_compose(plan, words, release, partial(image_launch, plan), ComposeTarget().images)
+        launch = partial(find_engine_adapter(plan.engine).launch, plan.deployment)
+        return render_compose(plan, words, release, launch, ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process
 

@@ -1,4 +1,4 @@
-"""Files, whole or not at all."""
+"""Writing: a text whole or not at all, bytes to their place in a file."""
 
 import os
 import tempfile
@@ -24,3 +24,11 @@ def write_whole_bytes(path: Path, content: bytes, mode: int = 0o600) -> None:
         if beside is not None:
             Path(beside).unlink(missing_ok=True)
         raise
+
+
+def write_at(target: int, content: bytes | memoryview, at_bytes: int) -> None:
+    """All of `content`. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        written = os.pwrite(target, left, at_bytes)
+        left, at_bytes = left[written:], at_bytes + written

@@ -3,7 +3,8 @@
 from pathlib import Path
 
 _ROOTS = (Path(__file__).parents[2], Path(__file__).parents[1])
-_GATEWAY = "helm/dsdeploy/files"
+_CHART = "helm/dsdeploy"
+_GATEWAY = f"{_CHART}/files"
 
 
 def template(name: str) -> str:
@@ -20,7 +21,7 @@ def gateway_files() -> dict[str, str]:
 
 def chart_folder() -> Path:
     """The Helm chart. Raises FileNotFoundError for an installation that lacks it."""
-    return _find("helm/dsdeploy/Chart.yaml").parent
+    return _find(f"{_CHART}/Chart.yaml").parent
 
 
 def _find(name: str) -> Path:

@@ -2,7 +2,7 @@
 
 import json
 import re
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -92,6 +92,14 @@ def find_accelerator(name: str) -> AcceleratorSpec:
     raise UnknownAccelerator(text("unknown-accelerator", name=name), hint=hint)
 
 
+def product_name(id: str) -> str:
+    """What people call the accelerator with this catalogue id; the id where the catalogue has none (as "cpu")."""
+    try:
+        return find_accelerator(id).name
+    except UnknownAccelerator:
+        return id.upper() if id == "cpu" else id
+
+
 def offered_bytes(spec: AcceleratorSpec, reported: float | None = None) -> float:
     """What the driver offers a program on one device: as known, else a share of what its tool reports."""
     if reported is None and spec.memory_usable_bytes:
@@ -99,6 +107,27 @@ def offered_bytes(spec: AcceleratorSpec, reported: float | None = None) -> float
     if reported is not None and spec.memory_usable_bytes and spec.memory_reported_bytes == reported:
         return float(spec.memory_usable_bytes)
     return (reported or spec.memory_reported_bytes or spec.memory_nominal_bytes * _REPORTED) * _OFFERED
+
+
+def slice_of(spec: AcceleratorSpec, profile: str, memory_bytes: int) -> AcceleratorSpec:
+    """One MIG instance of it: of seven compute slices those that `profile` (as 2g.20gb) names, of eight memory slices
+    those that its memory takes, and no link. Compute is unknown without a profile.
+
+    Source: NVIDIA MIG user guide, the table of profiles with "fraction of memory" and "fraction of SMs".
+    """
+    compute = re.match(r"(\d)g\.", profile)
+    share = min(8, max(1, round(8 * memory_bytes / (spec.memory_reported_bytes or spec.memory_nominal_bytes)))) / 8
+    return replace(
+        spec,
+        memory_nominal_bytes=memory_bytes,
+        memory_reported_bytes=memory_bytes,
+        memory_usable_bytes=None,
+        memory_bytes_per_s=_times(spec.memory_bytes_per_s, share),
+        dense_tflops={type: rate * int(compute[1]) / 7 for type, rate in spec.dense_tflops.items()} if compute else {},
+        link=None,
+        link_bytes_per_s=None,
+        link_devices=None,
+    )
 
 
 def names_of(spec: AcceleratorSpec) -> tuple[str, ...]:

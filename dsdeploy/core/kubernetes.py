@@ -53,6 +53,7 @@ class Site:
     spare_devices: bool = False
     monitored: bool = False
     gateway_replicas: int = 2
+    gateway_cpus: float = 1
     gateway_port: int = 443
     image_pull_s: int = 1800
     read_bytes_per_s: int = 1_000_000_000
@@ -69,3 +70,8 @@ def kubernetes_place(deployment: Deployment, main_file: str = "", *, worker: boo
         leader_address=LWS_VARIABLES[0] if several else "127.0.0.1",
         node_rank=LWS_VARIABLES[1] if worker else "0",
     )
+
+
+def secret_name(release: str, folder: str) -> str:
+    """The Secret that holds that folder of a release's secrets: keys, engine or tls."""
+    return f"dsdeploy-{release}-{folder}"

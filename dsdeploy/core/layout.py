@@ -48,6 +48,9 @@ MONITORING_FOLDER = "monitoring"
 RUN_FOLDER = "run"
 REVISIONS_FOLDER = "revisions"
 COMPOSE_FILE = "compose.yaml"
+VALUES_FILE = "values.yaml"
+PLACE_FILE = "cluster.json"
+SITE_FILE = "site.yaml"
 
 
 def compose_project(name: str) -> str:

@@ -38,6 +38,18 @@ RULES = {
     "quality": text("rule-quality"),
     "devices": text("rule-devices"),
 }
+TERMS = {  # of one accelerator's memory, by the names that sizing gives them
+    "context": text("page-term-context"),
+    "communication": text("page-term-communication"),
+    "communication across nodes": text("page-term-network"),
+    "graphs": text("page-term-graphs"),
+    "activations": text("page-term-activations"),
+    "compute": text("page-term-activations"),
+    "dynamic": text("page-term-dynamic"),
+    "offloaded layer": text("page-term-offloaded"),
+    "other": text("page-term-other"),
+    "reserve": text("page-term-reserve"),
+}
 CHANGES = {
     "devices": "change-devices",
     "nodes": "change-nodes",

@@ -61,7 +61,16 @@ def judge_state(release: Release) -> None:
 
 def preflight(plan: Plan, release: Release, target: Target) -> tuple[Finding, ...]:
     """What would stop this release here. Raises PreflightFailed when something would; changes nothing."""
-    findings = (*target.preflight(release), _memory_enough(plan, release, target), _door(release))
+    here = () if release.target == "kubernetes" else (_memory_enough(plan, release, target), _door(release))
+    return _passed((*target.preflight(release), *here))
+
+
+def rehearse(release: Release, rendered: RenderedFiles, target: Target) -> tuple[Finding, ...]:
+    """What the target says of these files. Raises PreflightFailed when they could not be put in place."""
+    return _passed(target.rehearse(release, rendered))
+
+
+def _passed(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     failed = [one for one in findings if one.status == "fail"]
     if failed:
         raise PreflightFailed(failed[0].message, hint=failed[0].hint or text("preflight-hint"))

@@ -9,11 +9,10 @@ import dsdeploy
 from dsdeploy.core.deployment import Deployment, Launch
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.kubernetes import KEYS_FILE, LWS_VARIABLES, WEIGHTS_FOLDER, Site
-from dsdeploy.core.layout import PLAN_FILE
+from dsdeploy.core.layout import PLAN_FILE, VALUES_FILE
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import RenderedFile, RenderedFiles, WeightFile
 
-VALUES_FILE = "values.yaml"
 _IMAGE = re.compile(
     r"(?:(?P<registry>[^/@]*[.:][^/@]*|localhost)/)?(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?@(?P<digest>sha256:[a-f0-9]{64})"
 )
@@ -99,6 +98,7 @@ def _values(
         },
         "gateway": {
             "replicas": site.gateway_replicas,
+            "cpu": f"{site.gateway_cpus:g}",
             "keysSecret": {"name": site.client_keys_secret, "key": "keys.map"},
             "tls": {"existingSecret": site.tls_secret},
             "service": {"port": site.gateway_port},

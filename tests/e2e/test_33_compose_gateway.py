@@ -127,7 +127,7 @@ def test_a_site_certificate_is_examined_then_taken_without_a_restart(served, tmp
 def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
     from functools import partial
 
-    from dsdeploy.adapters.engines.llamacpp import image_launch
+    from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
 
     release, target = release_of(served), ComposeTarget()
     base = load_plan(served / "plan.yaml")
@@ -135,7 +135,7 @@ def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
     other = replace(two, engine_arguments=(*two.engine_arguments, "--flash-attn", "off"))
 
     def bring(plan) -> list[str]:
-        rendered = render_compose(plan, "plan\n", release, partial(image_launch, plan), target.images)
+        rendered = render_compose(plan, "plan\n", release, partial(LlamaCpp().launch, plan.deployment), target.images)
         done = []
         for operation in target.pending(release, rendered):
             target.apply(operation, release, rendered)

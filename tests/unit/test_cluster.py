@@ -65,6 +65,16 @@ def test_a_missing_right_names_its_verb_and_resource(site):
     assert cluster["storage_classes"] is None and cluster["pod_security"] is None
 
 
+def test_a_saved_cluster_is_planned_with_the_nodes_that_take_pods(site, tmp_path):
+    saved = str(tmp_path / "fleet.json")
+    assert run("profile", "--kubernetes", "--save", saved, **site()).returncode == 0
+    plan = run_json("plan", "--hardware", saved, "--users", "64", "--context", "16384")["data"]
+    said = {one["code"]: one["values"] for one in plan["warnings"]}
+    assert plan["hosts"] in (["gpu-1"], ["shared-1"]) and plan["request"]["target"] == "kubernetes"
+    assert said["plan-node-out"] == {"name": "gpu-2"} and said["plan-device-slices"]["name"] == "mig-1"
+    assert said["plan-found-driver"] == {"name": plan["hosts"][0]}  # 570 is too old for CUDA 13
+
+
 def test_a_cluster_that_is_not_there_is_named(site, tmp_path):
     for more, environment in (
         (["--context", "nowhere"], site()),

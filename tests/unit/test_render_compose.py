@@ -11,7 +11,7 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dsdeploy.adapters.engines.llamacpp import image_launch
+from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.targets.compose.binary import compose_command
 from dsdeploy.core.deployment import Deployment, Launch, Place
@@ -43,7 +43,7 @@ def contents(plan: Plan, launch, release: Release = RELEASE) -> dict[str, str]:
 
 
 def rendered(release: Release = RELEASE, plan: Plan = PLAN, launch=None) -> str:
-    return contents(plan, launch or partial(image_launch, plan), release)["compose.yaml"]
+    return contents(plan, launch or partial(LlamaCpp().launch, plan.deployment), release)["compose.yaml"]
 
 
 def services(content: str) -> dict:
@@ -75,7 +75,7 @@ def test_every_container_is_closed_and_the_engine_has_no_way_out():
 def test_the_engine_gets_the_launchs_words_one_by_one():
     place = Place("/weights/m.gguf", PLAN.model_id, "/run/secrets/engine-key", port=8000)
     engine = services(rendered())["engine"]
-    assert (*engine["entrypoint"], *engine["command"]) == image_launch(PLAN, place).argv
+    assert (*engine["entrypoint"], *engine["command"]) == LlamaCpp().launch(PLAN.deployment, place).argv
 
 
 VLLM = Launch(
@@ -181,9 +181,8 @@ def test_monitoring_reads_what_the_engine_offers():
 
 
 def test_the_unit_starts_what_was_rendered():
-    files = {
-        one.path: one.content for one in render_compose(PLAN, "p\n", RELEASE, partial(image_launch, PLAN), IMAGES).files
-    }
+    launch = partial(LlamaCpp().launch, PLAN.deployment)
+    files = {one.path: one.content for one in render_compose(PLAN, "p\n", RELEASE, launch, IMAGES).files}
     unit = configparser.ConfigParser(strict=False, interpolation=None)
     unit.read_string(files["dsdeploy-r1.service"])
     assert unit["Unit"]["Requires"] == "docker.service" and "dsdeploy-r1 up" in unit["Service"]["ExecStart"]

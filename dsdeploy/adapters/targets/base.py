@@ -20,6 +20,10 @@ class Target(Protocol):
         """What would stop `release` from starting here: runtime missing or refused, port taken. Changes nothing."""
         ...
 
+    def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
+        """What the place says of exactly these files before anything is made of them. Changes nothing."""
+        ...
+
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
         """What is still to be done, in order, until `release` runs as rendered; nothing when it already does."""
         ...

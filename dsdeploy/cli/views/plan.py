@@ -4,11 +4,13 @@ from collections.abc import Callable
 from typing import Any
 
 from dsdeploy.cli.views.table import Table, gib
+from dsdeploy.core.accelerators import product_name
 from dsdeploy.core.band import Band
 from dsdeploy.core.catalogue import find_model
+from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.licences import bindings
 from dsdeploy.core.plan import Alternative, Change, DeviceMemory, Plan, Rejected, Remark
-from dsdeploy.core.texts import CHANGES, RULES, text
+from dsdeploy.core.texts import CHANGES, RULES, TERMS, text
 from dsdeploy.stages.plan.differences import PlanDifference
 
 _SHOWN = 6  # of alternatives and refusals each; the file and --json hold all
@@ -17,26 +19,42 @@ _UNITS = {
     "first-token": "seconds", "quality": "percent", "devices": "count",
 }  # fmt: skip
 
+_NAMES = 4  # of hosts
+_AIMS = {
+    "quality": "plan-why-quality",
+    "latency": "plan-why-latency",
+    "throughput": "plan-why-throughput",
+    "cost": "plan-why-cost",
+    "named": "plan-why-named",
+}
+
 Say = Callable[..., str]
+Rows = list[tuple[str, str]]
 
 
 def plan_rows(plan: Plan, language: str) -> Table:
     def say(id: str, **values: Any) -> str:
         return text(id, **values).render(language)
 
-    rows = [(say("chosen"), f"{plan.model_id} {plan.format}")]
-    rows.append((say("engine"), f"{plan.engine} {plan.deployment.engine_version} ({plan.device})"))
-    rows += _cpu_rows(plan, say, language) if plan.device == "cpu" else _accelerator_rows(plan, say, language)
-    names = dict.fromkeys(one.licence.name for one in bindings(find_model(plan.model_id)))
-    rows.append((say("plan-licences"), ", ".join(names) or say("unknown")))
-    rows += [(say("warning"), _remark(one, say)) for one in plan.warnings]
-    rows += [(say("plan-change"), _change(one, say)) for one in plan.changes]
-    rows += [(say("plan-alternative"), _alternative(one, say)) for one in plan.alternatives[:_SHOWN]]
-    for one in plan.rejected[:_SHOWN]:
-        rows.append((say("rejected", name=f"{one.model_id} {one.format}"), _reason(one, say, language)))
+    rows = _section(say("plan-section-choice"), _choice(plan, say, language))
+    rows += _section(say("plan-section-why"), _why(plan, say))
+    if plan.device == "cpu":
+        rows += _section(say("plan-section-host-memory"), _cpu_memory(plan, say, language))
+    elif plan.device_memory:
+        rows += _section(say("plan-section-memory"), _device_memory(plan.device_memory, say, language))
+    rows += _section(say("plan-section-speed"), _speed(plan, say))
+    remarks = [(str(place), _remark(one, say)) for place, one in enumerate(plan.warnings, 1)]
+    rows += _section(say("plan-section-remarks"), remarks)
+    rows += _section(say("plan-section-alternatives"), [_alternative(one, say) for one in plan.alternatives[:_SHOWN]])
+    refused = [("", _reason(one, say, language)) for one in plan.rejected[:_SHOWN]]
     if (more := len(plan.rejected) - _SHOWN) > 0:
-        rows.append((say("plan-more-rejected"), say("plan-more-rejected-value", count=more)))
-    return (say("field"), say("value")), rows  # type: ignore[return-value]
+        refused.append(("", say("plan-more-rejected", count=more)))
+    return (say("field"), say("value")), rows + _section(say("plan-section-refused"), refused)
+
+
+def _section(title: str, rows: Rows) -> list[tuple[str, ...]]:
+    """Nothing where there are no rows."""
+    return [(title,), *rows] if rows else []
 
 
 def difference_rows(found: tuple[PlanDifference, ...], language: str) -> Table:
@@ -47,49 +65,68 @@ def difference_rows(found: tuple[PlanDifference, ...], language: str) -> Table:
     return head, [(one.place, shown(one.old), shown(one.new)) for one in found]
 
 
-def _cpu_rows(plan: Plan, say: Say, language: str) -> list[tuple[str, str]]:
+def _choice(plan: Plan, say: Say, language: str) -> Rows:
+    d = plan.deployment
+    rows = [
+        (say("model"), plan.model_id),
+        (say("plan-format"), say("plan-format-value", format=plan.format, size=gib(plan.weights_bytes, language))),
+        (say("engine"), f"{plan.engine} {d.engine_version}"),
+        (say("plan-where"), product_name("cpu") if plan.device == "cpu" else _where(d, say)),
+    ]
+    if plan.hosts:
+        shown = ", ".join(plan.hosts[:_NAMES])
+        more = len(plan.hosts) - _NAMES
+        rows.append((say("plan-hosts"), shown + (" " + say("and-more", count=more) if more > 0 else "")))
+    names = dict.fromkeys(one.licence.name for one in bindings(find_model(plan.model_id)))
+    return [*rows, (say("plan-licences"), ", ".join(names) or say("unknown"))]
+
+
+def _where(d: Deployment, say: Say) -> str:
+    """As few words as it takes: one replica on one node is what a reader assumes."""
+    sizes = {"TP": d.tensor_parallel, "PP": d.pipeline_parallel, "DP": d.data_parallel}
+    shape = " ".join(f"{name}{size}" for name, size in sizes.items() if size > 1) or "TP1"
+    each = f"{d.devices_per_node} × {product_name(d.accelerator)}, {shape}" + (" EP" if d.expert_parallel else "")
+    if d.replicas == d.nodes == 1:
+        return each
+    return say("plan-where-value", replicas=d.replicas, nodes=d.nodes, each=each)
+
+
+def _why(plan: Plan, say: Say) -> Rows:
+    rule = "named" if plan.request.model_id and plan.request.aim == "quality" else plan.request.aim
+    rows = [(say("plan-rule"), say("why-value") if plan.device == "cpu" else say(_AIMS[rule]))]
+    if plan.quality:
+        score = f"{plan.quality.score:.1f}"
+        rows.append((say("plan-quality"), say("plan-quality-value", score=score)))
+    return [*rows, *((say("plan-change"), _change(one, say)) for one in plan.changes)]
+
+
+def _speed(plan: Plan, say: Say) -> Rows:
+    if not (speed := plan.speed):
+        return []
+    load = say("plan-load-value", users=plan.users, at_once=speed.at_once, context=f"{plan.context_tokens:,}")
+    rows = [(say("plan-load"), load), (say("plan-speed"), _band(speed.tokens_per_s_per_user))]
+    if speed.output_tokens_per_s:
+        rows.append((say("plan-speed-total"), _band(speed.output_tokens_per_s)))
+    if speed.first_token_s:
+        rows.append((say("plan-first-token"), _band(speed.first_token_s, 2)))
+    return rows
+
+
+def _cpu_memory(plan: Plan, say: Say, language: str) -> Rows:
     memory = plan.memory
     sizes = {
         "weights": memory.weights_bytes, "kv-cache": memory.kv_cache_bytes, "compute": memory.compute_bytes,
         "reserve": memory.reserve_bytes, "needed": memory.needed_bytes, "available": memory.available_bytes,
     }  # fmt: skip
-    return [(say("why"), say("why-value")), *((say(id), gib(size, language)) for id, size in sizes.items())]
+    return [(say(id), gib(size, language)) for id, size in sizes.items()]
 
 
-def _accelerator_rows(plan: Plan, say: Say, language: str) -> list[tuple[str, str]]:
-    d, speed = plan.deployment, plan.speed
-    sizes = {"TP": d.tensor_parallel, "PP": d.pipeline_parallel, "DP": d.data_parallel}
-    shape = " ".join(f"{name}{size}" for name, size in sizes.items() if size > 1) or "TP1"
-    where = say(
-        "plan-where-value",
-        replicas=d.replicas,
-        nodes=d.nodes,
-        count=d.devices_per_node,
-        name=d.accelerator,
-        shape=shape,
-    )
-    rows = [(say("plan-where"), where)]
-    if plan.quality:
-        rows.append((say("plan-quality"), say("plan-quality-value", score=f"{plan.quality.score:.1f}")))
-    if speed:
-        context = f"{d.max_model_len:,}"
-        load = say("plan-load-value", users=plan.users, at_once=speed.at_once, context=context)
-        rows += [(say("plan-load"), load), (say("plan-speed"), _band(speed.tokens_per_s_per_user))]
-        if speed.output_tokens_per_s:
-            rows.append((say("plan-speed-total"), _band(speed.output_tokens_per_s)))
-        if speed.first_token_s:
-            rows.append((say("plan-first-token"), _band(speed.first_token_s, 2)))
-    rows.append((say("plan-disk"), gib(plan.weights_bytes, language)))
-    return rows + (_memory_rows(plan.device_memory, say, language) if plan.device_memory else [])
-
-
-def _memory_rows(memory: DeviceMemory, say: Say, language: str) -> list[tuple[str, str]]:
-    terms = ", ".join(f"{name} {gib(size, language)}" for name, size in memory.terms_bytes.items())
-    beside = gib(sum(memory.terms_bytes.values()), language)
+def _device_memory(memory: DeviceMemory, say: Say, language: str) -> Rows:
+    names = {name: TERMS[name].render(language) if name in TERMS else name for name in memory.terms_bytes}
     return [
         (say("plan-device"), gib(memory.device_bytes, language)),
         (say("plan-device-weights"), gib(memory.weights_bytes, language)),
-        (say("plan-device-beside"), f"{beside} ({terms})"),
+        *((names[name], gib(size, language)) for name, size in memory.terms_bytes.items()),
         (say("plan-device-cache"), gib(memory.kv_cache_bytes, language)),
         (say("plan-device-tokens"), f"{memory.kv_cache_tokens:,} / {memory.needed_tokens:,}"),
     ]
@@ -110,20 +147,21 @@ def _change(one: Change, say: Say) -> str:
     return f"{one.model_id} {one.format}{quality}: {change}"
 
 
-def _alternative(one: Alternative, say: Say) -> str:
+def _alternative(one: Alternative, say: Say) -> tuple[str, str]:
     quality = f"{one.quality:.1f} %" if one.quality is not None else "-"
     speed = "-" if one.tokens_per_s_per_user is None else f"{one.tokens_per_s_per_user:,.0f}"
-    name = f"{one.model_id} {one.format} ({one.engine}, {one.devices} x {one.accelerator}, {one.shape})"
-    return f"{name}: " + say("plan-alternative-value", quality=quality, speed=speed)
+    where = f"{one.engine}, {one.devices} × {product_name(one.accelerator)}, {one.shape}"
+    return quality, f"{one.model_id} {one.format}: " + say("plan-alternative-value", where=where, speed=speed)
 
 
 def _reason(one: Rejected, say: Say, language: str) -> str:
-    rule, unit = RULES[one.rule].render(language), _UNITS.get(one.rule)
-    where = f" ({one.engine} {one.shape})".replace(" )", ")") if one.engine else ""
+    rule, unit, name = RULES[one.rule].render(language), _UNITS.get(one.rule), f"{one.model_id} {one.format}"
+    tried = ", ".join(filter(None, (one.engine, one.shape)))
+    where = f" ({tried})" if tried else ""
     if unit is None:
-        return rule + where
+        return say("plan-refused", name=name, rule=rule) + where
     needed, available = (_amount(value, unit, language) for value in (one.needed, one.available))
-    return say("rejected-value", rule=rule, needed=needed, available=available) + where
+    return say("plan-refused-value", name=name, rule=rule, needed=needed, available=available) + where
 
 
 def _amount(value: float, unit: str, language: str) -> str:

@@ -1,4 +1,7 @@
-"""What every view gives: column heads and rows of plain words, printed as text, never as markup."""
+"""What every view gives: column heads and rows of plain words, printed as text, never as markup.
+
+A row of one cell is the title of the rows below it.
+"""
 
 import time
 from collections.abc import Callable
@@ -42,8 +45,12 @@ def _drawn(table: Table) -> "RichTable":
     head, rows = table
     shown = RichTable(box=box.SIMPLE_HEAD)
     for place, title in enumerate(head):
-        longest = max((cell_len(one) for row in rows for one in row[place].splitlines()), default=0)
+        cells = [row[place] for row in rows if len(row) > 1]
+        longest = max((cell_len(one) for cell in cells for one in cell.splitlines()), default=0)
         shown.add_column(title, no_wrap=longest <= _UNBROKEN_CELLS and place < len(head) - 1)
     for row in rows:
-        shown.add_row(*(Plain(cell, overflow="fold") for cell in row))
+        titled = len(row) == 1 < len(head)
+        if titled:
+            shown.add_section()
+        shown.add_row(*(Plain(cell, "bold" if titled else "", overflow="fold") for cell in row))
     return shown

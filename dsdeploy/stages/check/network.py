@@ -18,32 +18,25 @@ for place in {_OUTSIDE!r}:
         print("reached", place[0])
     except OSError:
         pass
-try:
-    for line in open("/proc/net/route").read().splitlines()[1:]:
-        if line.split()[1] == "00000000":
-            print("route", line.split()[0])
-except OSError:
-    pass
 print("asked", {len(_OUTSIDE)})
 """
-_ROUTELESS = ("compose",)  # no way out at all; a cluster's policies leave routes and drop packets
 _TRIES = 5
 _NEAR_S = 0.001
 _SSH_PORT = 22
 
 
 def egress_closed(subject: Subject) -> Outcome:
-    """From inside the engine's container nothing outside is reached, and where that is planned no route leads there."""
+    """From inside the engine's container nothing outside is reached. Routes tell nothing: closed networks have them."""
     said = subject.target.run_inside(subject.release, _PROBE)
     if said is None or "asked" not in said:
         return skipped(text("check-egress-unasked"))
     lines = [line.split() for line in said.splitlines()]
     reached = [line[1] for line in lines if line[0] == "reached"]
-    routes = [line[1] for line in lines if line[0] == "route" and subject.release.target in _ROUTELESS]
     measured, limit = f"{len(reached)} / {len(_OUTSIDE)}", "0"
-    if reached or routes:
-        way = ", ".join((*reached, *(f"default via {one}" for one in routes)))
-        return failed(text("check-egress-open", way=way), text("check-egress-hint"), measured=measured, limit=limit)
+    if reached:
+        return failed(
+            text("check-egress-open", way=", ".join(reached)), text("check-egress-hint"), measured=measured, limit=limit
+        )
     return passed(text("check-egress-closed"), measured=measured, limit=limit)
 
 

@@ -22,11 +22,12 @@ from dsdeploy.stages.plan.files import load_request as load_request
 from dsdeploy.stages.plan.files import save_plan as save_plan
 from dsdeploy.stages.plan.judge import Fit, judge_exactly, speed_at
 from dsdeploy.stages.plan.load import Load, load_of
-from dsdeploy.stages.plan.pools import Pool, pools_of
+from dsdeploy.stages.plan.pools import Pool, pools_of, takes_pods
 from dsdeploy.stages.plan.pools import Pools as Pools
 from dsdeploy.stages.plan.pools import pool_to_buy as pool_to_buy
 from dsdeploy.stages.plan.rank import AIMS, ranked
 from dsdeploy.stages.plan.search import Found, search
+from dsdeploy.stages.plan.site import site_remarks
 
 TARGETS = ("auto", "process", "compose", "kubernetes")
 _STEPS = 12  # of a speed curve, closer where few ask at once
@@ -50,7 +51,7 @@ def choose_plan(request: Request, hardware: Hardware) -> Plan:
         return _last_resort(request, hardware, found, wanted, pools, load)
     order = ranked(found.fits, request.aim, request.min_quality)
     plan = build_plan(_targeted(request, hardware, order[0]), order, found.rejected, _asked_at(hardware))
-    remarks = (*pools.remarks, *plan.warnings, *((Remark("plan-wishes-missed"),) if missed else ()))
+    remarks = _all_remarks(plan, hardware, pools, *((Remark("plan-wishes-missed"),) if missed else ()))
     return replace(plan, warnings=remarks, changes=_changes(order[0].offer, found, wanted, pools.pools, load))
 
 
@@ -124,9 +125,15 @@ def _choose_on_cpu(request: Request, hardware: Hardware, pools: Pools) -> Plan:
     if machine is None:
         raise InvalidRequest(text("plan-no-machine"), hint=text("plan-no-machine-hint"))
     target = "process" if request.target == "auto" else request.target
-    plan = choose_on_cpu(replace(request, target=target), machine.profile)
-    remarks = (*pools.remarks, *plan.warnings)
-    return replace(plan, hosts=(machine.name,), warnings=remarks, licences=licences_of(plan.model_id))
+    plan = replace(choose_on_cpu(replace(request, target=target), machine.profile), hosts=(machine.name,))
+    remarks = _all_remarks(plan, hardware, pools)
+    return replace(plan, warnings=remarks, licences=licences_of(plan.model_id))
+
+
+def _all_remarks(plan: Plan, hardware: Hardware, pools: Pools, *more: Remark) -> tuple[Remark, ...]:
+    """What was left out, what the plan assumes, then what is wrong where it will stand."""
+    seen = () if isinstance(hardware, Pools) else site_remarks(plan, _fleet(hardware))
+    return (*pools.remarks, *plan.warnings, *more, *seen)
 
 
 def _last_resort(
@@ -200,7 +207,7 @@ def _fleet(hardware: Profile | Fleet) -> Fleet:
 
 def _roomiest(fleet: Fleet, names: Iterable[str] = ()) -> Machine | None:
     named = tuple(names)
-    among = [one for one in fleet.machines if one.name in named] or list(fleet.machines)
+    among = [one for one in fleet.machines if one.name in named] or list(filter(takes_pods, fleet.machines))
     return max(among, key=lambda one: (one.profile.memory_available_bytes, one.name), default=None)
 
 

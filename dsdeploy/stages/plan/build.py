@@ -18,6 +18,12 @@ from dsdeploy.stages.plan.judge import RESERVE_BYTES, Fit
 from dsdeploy.stages.plan.rank import pareto
 
 _ALTERNATIVES = 8
+_ASSUMED = {
+    "successor": "plan-quality-successor",
+    "same-weights": "plan-quality-same-weights",
+    "class": "plan-quality-class",
+    "below-class": "plan-quality-below-class",
+}
 
 
 def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejected, ...], asked_at: str | None) -> Plan:
@@ -138,8 +144,9 @@ def _remarks(one: Fit) -> list[Remark]:
         said.append(Remark("plan-v4-cache-unsettled"))
     if offer.quality is None:
         said.append(Remark("plan-quality-unknown"))
-    elif offer.quality.basis != "published" and not offer.quality.basis.endswith("measured"):
-        said.append(Remark("plan-quality-assumed", {"basis": offer.quality.basis}))
+    else:
+        model, _, format = offer.quality.basis.partition("+")
+        said += [Remark(_ASSUMED[part], {"format": d.format}) for part in (model, format) if part in _ASSUMED]
     if offer.variant.size_bytes is None:
         said.append(Remark("plan-size-derived"))
     if offer.variant.revision is None:

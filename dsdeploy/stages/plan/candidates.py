@@ -136,6 +136,9 @@ def engines_for(one: Offer, request: Request) -> tuple[tuple[str, str], ...]:
 
 def shapes(a: Architecture, engine: str, pool: Pool) -> Iterator[Shape]:
     """Every way to split one replica over this pool that is worth a look, smallest first."""
+    if pool.slice:
+        yield Shape(1, 1, 1)
+        return
     count = pool.devices
     sizes = sorted({size for size in (1, 2, 4, 8, 16, count) if size <= count})
     if engine == "llama.cpp":

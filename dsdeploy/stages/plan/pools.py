@@ -5,15 +5,17 @@ from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
 
-from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, offered_bytes
+from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, offered_bytes, slice_of
 from dsdeploy.core.errors import UnknownAccelerator
-from dsdeploy.core.fleet import Fleet, Machine
+from dsdeploy.core.fleet import Fleet, Machine, Node, Taint
 from dsdeploy.core.machines import Accelerator, Profile
 from dsdeploy.core.plan import Remark
 
 _GIB = 1 << 30
 _HOST_STEP_BYTES = 32 * _GIB  # nodes whose free memory differs by less are alike
 _HELD_SHARE = 0.10  # as core.health: idle devices show up to 5 % in use
+_KUBERNETES = "node.kubernetes.io/"  # what it taints nodes with by itself repeats what ready and cordoned say
+_OFFERED_OF_SLICE = 0.99  # as of a whole device where no more is known
 
 
 Note = Callable[..., None]
@@ -25,7 +27,8 @@ class Pool:
 
     `device_bytes` is what the driver offers a program on the device that offers least; `linked` is whether every pair
     of a node's devices is joined by the accelerator's own link. `host_bytes` and `disk_bytes` are what is free on the
-    node that has least; None is unknown. `rdma` is whether every node has such a network.
+    node that has least; None is unknown. `rdma` is whether every node has such a network. `slice` names the MIG
+    profile that each device is an instance of: such devices serve alone, for NCCL joins none of them.
     """
 
     spec: AcceleratorSpec
@@ -39,10 +42,11 @@ class Pool:
     disk_bytes: int | None = None
     disk_path: str = ""
     names: tuple[str, ...] = ()
+    slice: str | None = None
 
     @property
     def title(self) -> str:
-        return f"{self.nodes} x {self.devices} x {self.spec.name}"
+        return f"{self.nodes} x {self.devices} x {self.spec.name}" + (f" {self.slice}" if self.slice else "")
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,6 +76,8 @@ def pools_of(fleet: Fleet) -> Pools:
         words = {name: str(value) for name, value in values.items()}
         said[code] = replace(known, times=known.times + 1) if known else Remark(code, words)
 
+    for host in fleet.broken:
+        note("plan-host-broken", name=host.name, error=host.code)
     for machine in fleet.machines:
         for pool in _node_pools(machine, note):
             groups[_kind(pool)].append((machine, pool))
@@ -87,7 +93,7 @@ def _size(pool: Pool) -> tuple[float, str]:
 
 def _kind(pool: Pool) -> tuple[object, ...]:
     rough = (None if pool.host_bytes is None else pool.host_bytes // _HOST_STEP_BYTES, round(pool.device_bytes / _GIB))
-    return pool.spec.id, pool.devices, pool.linked, pool.rdma, *rough
+    return pool.spec.id, pool.slice, pool.devices, pool.linked, pool.rdma, *rough
 
 
 def _merge(members: list[tuple[Machine, Pool]]) -> Pool:
@@ -100,15 +106,40 @@ def _merge(members: list[tuple[Machine, Pool]]) -> Pool:
         device_bytes=min(pool.device_bytes for pool in pools),
         host_bytes=min(hosts, default=None),
         disk_bytes=min(disks, default=None),
-        names=tuple(sorted(machine.name for machine, _ in members)),
+        names=tuple(machine.name for machine, _ in sorted(members, key=lambda one: _faults(one[0]))),
+    )
+
+
+def _faults(machine: Machine) -> tuple[int, int, str]:
+    """The soundest machines first: they are taken where not all are needed."""
+    said = [one.status for one in machine.profile.findings]
+    return said.count("fail"), said.count("warn"), machine.name
+
+
+def takes_pods(machine: Machine) -> bool:
+    """Whether a node may serve; a machine that is no node may. Taints named as an accelerator's resource keep other
+    pods off it, and a release tolerates them."""
+    return machine.node is None or (machine.node.ready and machine.node.schedulable and not _barred(machine.node))
+
+
+def _barred(node: Node) -> tuple[Taint, ...]:
+    """A node that is not ready or cordoned is tainted by Kubernetes for that."""
+    return tuple(
+        one
+        for one in node.taints
+        if one.effect != "PreferNoSchedule" and one.key not in node.resources and not one.key.startswith(_KUBERNETES)
     )
 
 
 def _node_pools(machine: Machine, note: Note) -> Iterable[Pool]:
     profile = machine.profile
-    if machine.node is not None and not (machine.node.ready and machine.node.schedulable):
-        note("plan-node-out", name=machine.name)
+    if machine.node is not None and not takes_pods(machine):
+        if taints := _barred(machine.node):
+            note("plan-node-tainted", name=machine.name, taint=f"{taints[0].key}:{taints[0].effect}")
+        else:
+            note("plan-node-out", name=machine.name)
         return
+    yield from _slice_pools(machine, note)
     free = _usable_devices(profile, machine.name, note)
     by_kind: dict[str, list[Accelerator]] = defaultdict(list)
     for one in free:
@@ -116,21 +147,50 @@ def _node_pools(machine: Machine, note: Note) -> Iterable[Pool]:
     if len(by_kind) > 1:
         note("plan-mixed-devices", name=machine.name, kinds=", ".join(sorted(by_kind)))
     for name, devices in sorted(by_kind.items()):
-        spec, known = _spec(name, devices[0], note)
+        spec, known = _spec(name, devices[0])
         reported = min((one.memory_bytes for one in devices if one.memory_bytes), default=None)
-        disk = max(profile.disks, key=lambda one: one.free_bytes, default=None)
-        yield Pool(
-            spec=spec,
-            devices=len(devices),
-            nodes=1,
-            device_bytes=offered_bytes(spec, reported),
-            linked=_linked(profile, devices, spec),
-            rdma=bool(profile.rdma_devices),
-            known=known,
-            host_bytes=profile.memory_available_bytes,
-            disk_bytes=disk.free_bytes if disk else None,
-            disk_path=disk.path if disk else "",
-        )
+        if not known:
+            note("plan-unknown-device" if reported else "plan-device-unsized", name=name)
+        if not (known or reported):
+            continue
+        offered, linked = offered_bytes(spec, reported), _linked(profile, devices, spec)
+        yield replace(_node_pool(profile, spec, len(devices), offered), linked=linked, known=known)
+
+
+def _node_pool(profile: Profile, spec: AcceleratorSpec, devices: int, device_bytes: float) -> Pool:
+    disk = max(profile.disks, key=lambda one: one.free_bytes, default=None)
+    return Pool(
+        spec=spec,
+        devices=devices,
+        nodes=1,
+        device_bytes=device_bytes,
+        rdma=bool(profile.rdma_devices),
+        host_bytes=profile.memory_available_bytes,
+        disk_bytes=disk.free_bytes if disk else None,
+        disk_path=disk.path if disk else "",
+    )
+
+
+def _slice_pools(machine: Machine, note: Note) -> Iterable[Pool]:
+    """The MIG instances of a node whose instances are all alike, each a device by itself."""
+    cut = [one for one in machine.profile.accelerators if one.slices]
+    kinds = {(one.name, piece.profile, piece.memory_bytes) for one in cut for piece in one.slices or ()}
+    if len(kinds) != 1:
+        for one in cut:
+            note("plan-device-sliced", name=machine.name, index=one.index)
+        return
+    ((name, profile, memory_bytes),) = kinds
+    count = sum(len(one.slices or ()) for one in cut)
+    try:
+        spec = slice_of(find_accelerator(name), profile, memory_bytes or 0)
+    except UnknownAccelerator:
+        spec = None
+    if spec is None or not memory_bytes:
+        note("plan-device-sliced", name=machine.name, index=cut[0].index)
+        return
+    note("plan-device-slices", name=machine.name, count=count, profile=profile or "MIG")
+    pool = _node_pool(machine.profile, spec, count, memory_bytes * _OFFERED_OF_SLICE)
+    yield replace(pool, linked=False, slice=profile or "MIG")
 
 
 def _usable_devices(profile: Profile, name: str, note: Note) -> list[Accelerator]:
@@ -139,7 +199,8 @@ def _usable_devices(profile: Profile, name: str, note: Note) -> list[Accelerator
     for one in profile.accelerators:
         health = one.health
         if one.slices is not None:
-            note("plan-device-sliced", name=name, index=one.index)
+            if not one.slices:
+                note("plan-device-uncut", name=name, index=one.index)
         elif one.memory_bytes and (one.memory_used_bytes or 0) > _HELD_SHARE * one.memory_bytes:
             note("plan-device-held", name=name, index=one.index, used=f"{one.memory_used_bytes:,}")
         elif health and (health.repair_failed or health.ecc_uncorrected):
@@ -149,12 +210,12 @@ def _usable_devices(profile: Profile, name: str, note: Note) -> list[Accelerator
     return found
 
 
-def _spec(name: str, device: Accelerator, note: Note) -> tuple[AcceleratorSpec, bool]:
+def _spec(name: str, device: Accelerator) -> tuple[AcceleratorSpec, bool]:
     """The catalogue's, or what can be said of a device that it lacks: its memory."""
     try:
         return find_accelerator(_full_name(name, device)), True
     except UnknownAccelerator:
-        note("plan-unknown-device", name=name)
+        pass
     unknown = AcceleratorSpec(
         id=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"), name=name, vendor=device.vendor, aliases=(),
         architecture=None, memory_nominal_bytes=device.memory_bytes or 0, memory_reported_bytes=device.memory_bytes,

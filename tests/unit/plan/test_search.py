@@ -198,12 +198,13 @@ def test_devices_that_are_held_cut_up_or_ill_are_left_out_and_said():
     machines = fleet(
         node("good", 8),
         node("held", 8, used_gib=60),
-        node("cut", 8, slices=(Slice("1g.12gb", 12 * GIB),)),
+        node("cut", 8, slices=(Slice("1g.12gb", 12 * GIB), Slice("2g.24gb", 24 * GIB))),
+        node("whole", 8, slices=()),
         node("ill", 8, health=Health(ecc_uncorrected=3)),
     )
     plan = choose_plan(wants("deepseek-r1-distill-qwen-32b"), machines)
     assert plan.hosts == ("good",)
-    assert {"plan-device-held", "plan-device-sliced", "plan-device-ill"} <= codes(plan)
+    assert {"plan-device-held", "plan-device-sliced", "plan-device-uncut", "plan-device-ill"} <= codes(plan)
     assert next(one for one in plan.warnings if one.code == "plan-device-held").times == 8
 
 

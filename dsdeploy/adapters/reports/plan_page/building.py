@@ -14,26 +14,16 @@ from dsdeploy.adapters.reports.page import (
     StackedBars,
     Table,
 )
-from dsdeploy.adapters.reports.plan_page.words import GIB, amounts, device, number, percent, ranged, rule, shape
+from dsdeploy.adapters.reports.plan_page.words import GIB, amounts, number, percent, ranged, rule, shape
+from dsdeploy.core.accelerators import product_name
 from dsdeploy.core.cost import Cost, Prices, predict_cost
 from dsdeploy.core.cost.of_plan import service_of_alternative
 from dsdeploy.core.cost.values import Service
 from dsdeploy.core.errors import UnknownAccelerator
 from dsdeploy.core.plan import Alternative, Plan, PlannedSpeed
-from dsdeploy.core.texts import Text, text
+from dsdeploy.core.texts import TERMS, Text, text
 
-_MEMORY = {
-    "weights": text("page-weights"),
-    "context": text("page-term-context"),
-    "communication": text("page-term-communication"),
-    "communication across nodes": text("page-term-network"),
-    "graphs": text("page-term-graphs"),
-    "activations": text("page-term-activations"),
-    "other": text("page-term-other"),
-    "kv_cache": text("page-kv-cache"),
-    "reserve": text("page-term-reserve"),
-    "compute": text("page-term-activations"),
-}
+_MEMORY = {**TERMS, "weights": text("page-weights"), "kv_cache": text("page-kv-cache")}
 _TABLE_ROWS = 40  # a page is read by people: the plan file holds the rest
 
 
@@ -144,7 +134,7 @@ def _alternative(one: Alternative, price: float | None) -> tuple[str, ...]:
     return (
         f"{one.model_id} · {one.format}",
         one.engine,
-        f"{one.devices} × {device(one.accelerator)}",
+        f"{one.devices} × {product_name(one.accelerator)}",
         one.shape,
         percent(one.quality),
         number(one.tokens_per_s_per_user, 1),

@@ -1,9 +1,8 @@
 """How a plan's figures are written."""
 
 from dsdeploy.adapters.reports.page import Items, Section
-from dsdeploy.core.accelerators import find_accelerator
+from dsdeploy.core.accelerators import product_name
 from dsdeploy.core.band import Band
-from dsdeploy.core.errors import UnknownAccelerator
 from dsdeploy.core.plan import Plan, Rejected
 from dsdeploy.core.texts import RULES, Text, text
 
@@ -21,14 +20,7 @@ _UNITS = {
 
 
 def hardware(plan: Plan) -> str:
-    return device("cpu") if plan.device == "cpu" else f"{plan.deployment.devices} × {device(plan.device)}"
-
-
-def device(accelerator: str) -> str:
-    try:
-        return find_accelerator(accelerator).name
-    except UnknownAccelerator:
-        return accelerator.upper() if accelerator == "cpu" else accelerator
+    return product_name("cpu") if plan.device == "cpu" else f"{plan.deployment.devices} × {product_name(plan.device)}"
 
 
 def shape(plan: Plan) -> str:

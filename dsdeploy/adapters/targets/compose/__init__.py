@@ -110,6 +110,9 @@ class ComposeTarget:
             _secrets_usable(release),
         )
 
+    def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
+        return ()
+
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
         content = next((one.content for one in rendered.files if one.path == COMPOSE_FILE), None)
         if content is None:

@@ -61,6 +61,9 @@ class ProcessTarget:
                 return (Finding("port-free", "fail", message, text("port-not-free-hint")),)
         return (Finding("port-free", "pass", text("port-is-free", host=release.host, port=release.port)),)
 
+    def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
+        return ()
+
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
         files = file_operations(release, rendered)
         state = self._state(release)
