@@ -19,7 +19,7 @@ DOCS = ROOT / "docs"
 
 def test_the_site_builds_strictly_and_asks_nobody_for_anything(tmp_path):
     r = subprocess.run(
-        [sys.executable, "-m", "mkdocs", "build", "--strict", "--quiet", "--site-dir", str(tmp_path)],
+        [sys.executable, "-m", "mkdocs", "build", "--strict", "--site-dir", str(tmp_path)],
         cwd=ROOT, capture_output=True, text=True, timeout=300,
     )  # fmt: skip
     assert r.returncode == 0, r.stdout + r.stderr
