@@ -10,7 +10,6 @@ if (location.protocol === "file:") {
       // A worker loads further scripts at once and in order; a frame answers with a promise of the same.
       inside.importScripts = (...urls) =>
         urls.reduce((before, one) => before.then(() => load(frame, one, url)), Promise.resolve());
-      inside.addEventListener("message", (event) => event.stopImmediatePropagation(), false);
       inside.postMessage = (data) => this.dispatchEvent(new MessageEvent("message", { data }));
       this.deliver = (data) => inside.dispatchEvent(new MessageEvent("message", { data }));
       this.ready = load(frame, url, location.href);

@@ -64,9 +64,9 @@ def page(language: str) -> str:
     parts = [f"# {title}\n", table((exit_code, meaning), EXIT_CODES[language].items()), f"## {second}\n", about + "\n"]
     words = catalogue()
     for name, pairs in sorted(said().items()):
+        parts.append(f"### {name}\n")
+        parts.append(f"{exit_code}: {code(kinds()[name].exit_code)}\n")
         if pairs:
-            parts.append(f"### {name}\n")
-            parts.append(f"{exit_code}: {code(kinds()[name].exit_code)}\n")
             shown = ((words[one][language], words[two][language] if two else "") for one, two in pairs)
             parts.append(table((message, hint), shown))
     return "\n".join(parts)
