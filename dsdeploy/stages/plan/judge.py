@@ -154,49 +154,65 @@ class _Case:
 
     def judge(self, most: int) -> Fit | Rejected:
         """With the fewest replicas that keep every rule; rejected by what the most of them break."""
-        whole = self._try(most)
-        if isinstance(whole, Rejected):
-            return whole
-        low, high, best = 1, most, whole
+        if broken := self._broken(most):
+            return broken
+        low, high = 1, most
         while low < high:
             middle = (low + high) // 2
-            found = self._try(middle)
-            if isinstance(found, Fit):
-                best, high = found, middle
-            else:
+            if self._broken(middle):
                 low = middle + 1
-        return best
+            else:
+                high = middle
+        return self._fit(high)
 
     def exactly(self, replicas: int, most: int) -> Fit | Rejected:
         missing = self.shape.devices > self.pool.devices or self.shape.nodes > self.pool.nodes or replicas > most
-        return self._no("devices", replicas, most) if missing else self._try(replicas)
+        if missing:
+            return self._no("devices", replicas, most)
+        return self._broken(replicas) or self._fit(replicas)
 
-    def _try(self, replicas: int) -> Fit | Rejected:
-        def speed(at_once: int) -> SpeedEstimate | None:
-            each = ceil(at_once / replicas)
-            if each not in self.speeds:
-                self.speeds[each] = self._speed(each)
-            return self.speeds[each]
-
+    def _broken(self, replicas: int) -> Rejected | None:
+        """The first rule that so many break. A speed is predicted only where a rule asks for it: it costs most."""
         first = self._memory(1)
         if first.verdict != "fits" and first.verdict != "kv_cache_too_small":
             return self._no(
                 "memory", first.weights_bytes_per_device + first.runtime_bytes_per_device, first.budget_bytes
             )
-        at_once = settle(self.load, lambda number: self._service_s(speed(number)))
-        each = ceil(at_once / replicas / self.ranks)
-        memory = self._memory(each)
-        needed = self.load.needed_tokens(each) * _caution(self.offer.architecture, self.engine)
-        if memory.kv_cache_tokens < needed:
-            return self._no("kv-cache", needed, memory.kv_cache_tokens)
-        found = speed(at_once)
-        if broken := self._too_slow(found):
-            return broken
+        at_once = self._at_once(replicas)
+        needed, there = self._needed_tokens(at_once, replicas), self._held(at_once, replicas).kv_cache_tokens
+        if there < needed:
+            return self._no("kv-cache", needed, there)
+        return self._too_slow(at_once, replicas)
+
+    def _fit(self, replicas: int) -> Fit:
+        at_once = self._at_once(replicas)
+        memory, each = self._held(at_once, replicas), self._each(at_once, replicas)
         size = self.offer.variant.size_bytes or round(sum(memory.stage_weights_bytes) * self.shape.tensor)
         return Fit(
-            self.offer, self._deployment(replicas, each), self.shape, self.pool, memory, found, at_once, needed, size,
+            self.offer, self._deployment(replicas, each), self.shape, self.pool, memory,
+            self._shared_speed(at_once, replicas), at_once, self._needed_tokens(at_once, replicas), size,
             _support(self.offer, self.engine, self.pool),
         )  # fmt: skip
+
+    def _at_once(self, replicas: int) -> int:
+        return settle(self.load, lambda number: self._service_s(self._shared_speed(number, replicas)))
+
+    def _each(self, at_once: int, replicas: int) -> int:
+        """Requests on one data-parallel rank."""
+        return ceil(at_once / replicas / self.ranks)
+
+    def _held(self, at_once: int, replicas: int) -> MemoryEstimate:
+        return self._memory(self._each(at_once, replicas))
+
+    def _needed_tokens(self, at_once: int, replicas: int) -> int:
+        caution = _caution(self.offer.architecture, self.engine)
+        return self.load.needed_tokens(self._each(at_once, replicas)) * caution
+
+    def _shared_speed(self, at_once: int, replicas: int) -> SpeedEstimate | None:
+        each = ceil(at_once / replicas)
+        if each not in self.speeds:
+            self.speeds[each] = self._speed(each)
+        return self.speeds[each]
 
     def _service_s(self, speed: SpeedEstimate | None) -> float:
         """From a request to its last token; from the wished figures where the speed is unknown."""
@@ -207,15 +223,15 @@ class _Case:
         first = speed.ttft_s.expected if speed.ttft_s else 0.0
         return first + load.output_tokens / speed.decode_tokens_per_s_per_user.expected
 
-    def _too_slow(self, speed: SpeedEstimate | None) -> Rejected | None:
+    def _too_slow(self, at_once: int, replicas: int) -> Rejected | None:
         load = self.load
+        wanted, limit = load.tokens_per_s or load.wished_tokens_per_s, load.first_token_s or load.wished_first_token_s
+        speed = self._shared_speed(at_once, replicas) if wanted or limit else None
         if speed is None:
             return None
-        rate = speed.decode_tokens_per_s_per_user.expected
-        wanted = load.tokens_per_s or load.wished_tokens_per_s
+        rate, first = speed.decode_tokens_per_s_per_user.expected, speed.ttft_s
         if wanted and rate < wanted:
             return self._no("speed", wanted, rate)
-        limit, first = load.first_token_s or load.wished_first_token_s, speed.ttft_s
         if limit and first and first.expected > limit:
             return self._no("first-token", first.expected, limit)
         return None
