@@ -10,7 +10,8 @@ class Deployment:
     The split is in the engine's own sense: SGLang's data-parallel attention of a model with experts lies inside its
     tensor-parallel group, vLLM's data-parallel ranks stand beside. `accelerator` is a catalogue id, or "cpu".
     `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how many requests one replica answers at once.
-    `memory_utilization` and `kv_cache_dtype` are in the engine's own sense; None and "auto" leave them to it.
+    `memory_utilization` and `kv_cache_dtype` are in the engine's own sense; None and "auto" leave
+    them to it, as does None for `max_num_batched_tokens`, the tokens of one step of vLLM's scheduler.
     `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without. `gpu_layers` (llama.cpp) are the
     layers in device memory, None all; `expert_layers_in_host` of them leave their routed experts in host memory, and
     `tensor_split` is how many layers each device then gets, empty for equal shares.
@@ -36,6 +37,7 @@ class Deployment:
     gpu_layers: int | None = None
     expert_layers_in_host: int = 0
     tensor_split: tuple[int, ...] = ()
+    max_num_batched_tokens: int | None = None
 
     @property
     def devices(self) -> int:

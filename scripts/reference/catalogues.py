@@ -43,7 +43,9 @@ def models_page(language: str) -> str:
 def _losses(language: str) -> str:
     """What was measured of a quantised model, against the native weights."""
     en = language == "en"
-    rows = [(one.model_id, one.format, row) for model in models() for one in variants(model["id"]) for row in one.quality]
+    rows = [
+        (one.model_id, one.format, row) for model in models() for one in variants(model["id"]) for row in one.quality
+    ]
     rows += [(one["model_id"], one["format"], one) for one in losses()]
     shown = [
         (code(model), code(format), f"{left:.1f}", row["source"])

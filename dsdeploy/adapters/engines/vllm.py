@@ -98,6 +98,8 @@ def _options(d: Deployment, place: Place, table: FlagTable) -> tuple[str, ...]:
     words = ["--served-model-name", place.served_name, "--host", place.host, "--port", str(place.port)]
     words += ["--load-format", "safetensors", "--max-model-len", str(d.max_model_len)]
     words += ["--max-num-seqs", str(d.max_num_seqs), "--tensor-parallel-size", str(d.tensor_parallel)]
+    if d.max_num_batched_tokens is not None:
+        words += ["--max-num-batched-tokens", str(d.max_num_batched_tokens)]
     if d.pipeline_parallel > 1:
         words += ["--pipeline-parallel-size", str(d.pipeline_parallel)]
     if d.data_parallel > 1:

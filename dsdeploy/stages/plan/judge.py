@@ -11,6 +11,7 @@ from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.plan import Rejected
 from dsdeploy.core.sizing.llamacpp import fit_offload, host_share
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, version_of
+from dsdeploy.core.sizing.runtime import step_tokens
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
 from dsdeploy.core.sizing.support import attention_support, format_support, weight_formats
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
@@ -22,6 +23,9 @@ NETWORK_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node
 _SLOW_NETWORK_BYTES_PER_S = 3.125e9  # 25 Gbit/s Ethernet, where no RDMA device was seen
 # What an engine's cache is not settled for may be overstated by up to 1.85 (docs/sizing.md): such plans need twice.
 _UNSETTLED = 2
+_VLLM = ("vllm", "vllm-ascend", "vllm-vendor")
+_STEPS = (None, 8192, 2048)  # vLLM's default, then smaller ones: they cost prefill speed and free memory
+_HOPELESS = 0.5  # what has not half of what it needs gains nothing by smaller steps
 RESERVE_BYTES = 16 << 30  # what an engine's processes and pinned buffers take of host memory for one device
 _JUDGED = ("quality", "format", "attention", "context", "disk", "devices", "memory", "kv-cache", "speed", "first-token")
 _SEATS = 8  # seats of an engine are handed out in steps of so many
@@ -71,17 +75,25 @@ def judge(
     offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, most: int | None = None
 ) -> Fit | Rejected:
     """`most` caps the replicas; None is as many as the pool holds."""
-    found = _Case(offer, engine, version, shape, pool, load)
-    return found.judge(_replicas(shape, pool, most))
+    first: Rejected | None = None
+    for step in _STEPS if engine in _VLLM else (None,):
+        found = _Case(offer, engine, version, shape, pool, load, step).judge(_replicas(shape, pool, most))
+        if isinstance(found, Fit) or found.rule not in ("memory", "kv-cache"):
+            return first or found if isinstance(found, Rejected) else found
+        first = first or found
+        if first.available < _HOPELESS * first.needed:
+            break
+    assert first is not None
+    return first
 
 
 def judge_exactly(
-    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, replicas: int
-) -> Fit | Rejected:
-    """With so many replicas, which this pool must hold."""
-    return refused_outright(offer, engine, pool, load) or _Case(offer, engine, version, shape, pool, load).exactly(
-        replicas, _replicas(shape, pool, None)
-    )
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, replicas: int,
+    step: int | None = None,
+) -> Fit | Rejected:  # fmt: skip
+    """With so many replicas, which this pool must hold, and steps of so many tokens."""
+    case = _Case(offer, engine, version, shape, pool, load, step)
+    return refused_outright(offer, engine, pool, load) or case.exactly(replicas, _replicas(shape, pool, None))
 
 
 def speed_at(
@@ -131,6 +143,7 @@ class _Case:
     shape: Shape
     pool: Pool
     load: Load
+    step: int | None = None
     memories: dict[int, tuple[MemoryRequest, MemoryEstimate]] = field(default_factory=dict)
     speeds: dict[int, SpeedEstimate | None] = field(default_factory=dict)
 
@@ -141,49 +154,65 @@ class _Case:
 
     def judge(self, most: int) -> Fit | Rejected:
         """With the fewest replicas that keep every rule; rejected by what the most of them break."""
-        whole = self._try(most)
-        if isinstance(whole, Rejected):
-            return whole
-        low, high, best = 1, most, whole
+        if broken := self._broken(most):
+            return broken
+        low, high = 1, most
         while low < high:
             middle = (low + high) // 2
-            found = self._try(middle)
-            if isinstance(found, Fit):
-                best, high = found, middle
-            else:
+            if self._broken(middle):
                 low = middle + 1
-        return best
+            else:
+                high = middle
+        return self._fit(high)
 
     def exactly(self, replicas: int, most: int) -> Fit | Rejected:
         missing = self.shape.devices > self.pool.devices or self.shape.nodes > self.pool.nodes or replicas > most
-        return self._no("devices", replicas, most) if missing else self._try(replicas)
+        if missing:
+            return self._no("devices", replicas, most)
+        return self._broken(replicas) or self._fit(replicas)
 
-    def _try(self, replicas: int) -> Fit | Rejected:
-        def speed(at_once: int) -> SpeedEstimate | None:
-            each = ceil(at_once / replicas)
-            if each not in self.speeds:
-                self.speeds[each] = self._speed(each)
-            return self.speeds[each]
-
+    def _broken(self, replicas: int) -> Rejected | None:
+        """The first rule that so many break. A speed is predicted only where a rule asks for it: it costs most."""
         first = self._memory(1)
         if first.verdict != "fits" and first.verdict != "kv_cache_too_small":
             return self._no(
                 "memory", first.weights_bytes_per_device + first.runtime_bytes_per_device, first.budget_bytes
             )
-        at_once = settle(self.load, lambda number: self._service_s(speed(number)))
-        each = ceil(at_once / replicas / self.ranks)
-        memory = self._memory(each)
-        needed = self.load.needed_tokens(each) * _caution(self.offer.architecture, self.engine)
-        if memory.kv_cache_tokens < needed:
-            return self._no("kv-cache", needed, memory.kv_cache_tokens)
-        found = speed(at_once)
-        if broken := self._too_slow(found):
-            return broken
+        at_once = self._at_once(replicas)
+        needed, there = self._needed_tokens(at_once, replicas), self._held(at_once, replicas).kv_cache_tokens
+        if there < needed:
+            return self._no("kv-cache", needed, there)
+        return self._too_slow(at_once, replicas)
+
+    def _fit(self, replicas: int) -> Fit:
+        at_once = self._at_once(replicas)
+        memory, each = self._held(at_once, replicas), self._each(at_once, replicas)
         size = self.offer.variant.size_bytes or round(sum(memory.stage_weights_bytes) * self.shape.tensor)
         return Fit(
-            self.offer, self._deployment(replicas, each), self.shape, self.pool, memory, found, at_once, needed, size,
+            self.offer, self._deployment(replicas, each), self.shape, self.pool, memory,
+            self._shared_speed(at_once, replicas), at_once, self._needed_tokens(at_once, replicas), size,
             _support(self.offer, self.engine, self.pool),
         )  # fmt: skip
+
+    def _at_once(self, replicas: int) -> int:
+        return settle(self.load, lambda number: self._service_s(self._shared_speed(number, replicas)))
+
+    def _each(self, at_once: int, replicas: int) -> int:
+        """Requests on one data-parallel rank."""
+        return ceil(at_once / replicas / self.ranks)
+
+    def _held(self, at_once: int, replicas: int) -> MemoryEstimate:
+        return self._memory(self._each(at_once, replicas))
+
+    def _needed_tokens(self, at_once: int, replicas: int) -> int:
+        caution = _caution(self.offer.architecture, self.engine)
+        return self.load.needed_tokens(self._each(at_once, replicas)) * caution
+
+    def _shared_speed(self, at_once: int, replicas: int) -> SpeedEstimate | None:
+        each = ceil(at_once / replicas)
+        if each not in self.speeds:
+            self.speeds[each] = self._speed(each)
+        return self.speeds[each]
 
     def _service_s(self, speed: SpeedEstimate | None) -> float:
         """From a request to its last token; from the wished figures where the speed is unknown."""
@@ -194,15 +223,15 @@ class _Case:
         first = speed.ttft_s.expected if speed.ttft_s else 0.0
         return first + load.output_tokens / speed.decode_tokens_per_s_per_user.expected
 
-    def _too_slow(self, speed: SpeedEstimate | None) -> Rejected | None:
+    def _too_slow(self, at_once: int, replicas: int) -> Rejected | None:
         load = self.load
+        wanted, limit = load.tokens_per_s or load.wished_tokens_per_s, load.first_token_s or load.wished_first_token_s
+        speed = self._shared_speed(at_once, replicas) if wanted or limit else None
         if speed is None:
             return None
-        rate = speed.decode_tokens_per_s_per_user.expected
-        wanted = load.tokens_per_s or load.wished_tokens_per_s
+        rate, first = speed.decode_tokens_per_s_per_user.expected, speed.ttft_s
         if wanted and rate < wanted:
             return self._no("speed", wanted, rate)
-        limit, first = load.first_token_s or load.wished_first_token_s, speed.ttft_s
         if limit and first and first.expected > limit:
             return self._no("first-token", first.expected, limit)
         return None
@@ -230,10 +259,10 @@ class _Case:
         shape, load, host_bytes = self.shape, self.load, self.pool.host_bytes
         request = MemoryRequest(
                 architecture=self.offer.architecture, format=self.offer.variant.format,
-                engine=self.engine if self.engine in NEWEST else "vllm", device_bytes=self.pool.device_bytes,
+                engine=_sized_as(self.engine), device_bytes=self.pool.device_bytes,
                 count=shape.devices, nodes=shape.nodes, engine_version=self.version, tensor_parallel=shape.tensor,
                 pipeline_parallel=shape.pipeline, data_parallel=shape.data, expert_parallel=shape.expert,
-                max_model_len=load.longest_tokens, max_num_seqs=seats,
+                max_model_len=load.longest_tokens, max_num_seqs=seats, max_num_batched_tokens=self.step,
                 published_bytes=float(self.offer.variant.size_bytes or 0) or None,
                 device_name=self.pool.spec.id, linked=self.pool.linked,
         )  # fmt: skip
@@ -253,11 +282,11 @@ class _Case:
                 SpeedRequest(
                     architecture=self.offer.architecture,
                     weights=weight_formats(self.offer.architecture, self.offer.variant.format, size),
-                    accelerator=_as_linked(self.pool), engine=self.engine if self.engine in NEWEST else "vllm",
+                    accelerator=_as_linked(self.pool), engine=_sized_as(self.engine),
                     engine_version=self.version, tp=1 if self.engine == "llama.cpp" else inside,
                     pp=shape.pipeline, dp=shape.data, ep=inside * shape.data if shape.expert else 1,
                     nodes=shape.nodes, concurrency=at_once, prompt_tokens=load.prompt_tokens,
-                    output_tokens=load.output_tokens,
+                    output_tokens=load.output_tokens, max_num_batched_tokens=self.step,
                     host_share=share, host_experts_first=experts_first,
                     internode_bytes_per_s=_network(self.pool) if shape.nodes > 1 else None,
                 )
@@ -266,7 +295,8 @@ class _Case:
             return None
 
     def _deployment(self, replicas: int, each: int) -> Deployment:
-        shape = self.shape
+        """With every default on which its memory stands written out: vLLM's step grows with the card."""
+        shape, version = self.shape, version_of(_sized_as(self.engine), self.version)
         return Deployment(
             model_id=self.offer.variant.model_id, format=self.offer.variant.format, engine=self.engine,
             engine_version=self.version, accelerator=self.pool.spec.id, devices_per_node=shape.devices,
@@ -275,11 +305,16 @@ class _Case:
             max_num_seqs=_seats(each, self.engine),
             expert_layers_in_host=self._sized(each)[0].expert_layers_in_host,
             tensor_split=self._sized(each)[0].tensor_split,
+            max_num_batched_tokens=step_tokens(self._sized(each)[0], version) if self.engine in _VLLM else None,
         )  # fmt: skip
 
 
 def _caution(a: Architecture, engine: str) -> int:
     return _UNSETTLED if a.kv_source_layer_ids or (a.compress_ratios and engine == "sglang") else 1
+
+
+def _sized_as(engine: str) -> str:
+    return engine if engine in NEWEST else "vllm"
 
 
 def _seats(at_once: int, engine: str) -> int:
