@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dsdeploy.cli.views.table import Table, print_table
-from dsdeploy.core.errors import Bug, DsdeployError, Interrupted, NotConfirmed
+from dsdeploy.core.errors import Bug, DsdeployError, Interrupted, NotConfirmed, UsageError
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.results import Result, failure_document, success_document
 from dsdeploy.core.texts import text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dsdeploy.core.values import Operation
 
     View = Callable[[Any, str], Table]
@@ -39,8 +41,16 @@ class House:
     def json_flag(self) -> Any:
         return self.flag("--json", "help-json")
 
-    def finish(self, command: str, work: Callable[[], Result[Any]], view: View, as_json: bool) -> None:
-        """Does the work, shows its result or its named error once, and ends the program."""
+    def finish(
+        self, command: str, work: Callable[[], Result[Any]], view: View, as_json: bool, file: Path | None = None
+    ) -> None:
+        """Does the work, shows its result or its named error once, and ends the program.
+
+        Where the work writes its `file` to standard output ("-"), that is the answer, and nothing else is shown.
+        """
+        taken = str(file) == "-"
+        if taken and as_json:
+            self.fail(command, UsageError(text("stdout-twice"), hint=text("stdout-twice-hint")), as_json)
         try:
             result = work()
         except KeyboardInterrupt:
@@ -57,7 +67,9 @@ class House:
             reason = f"{type(error).__name__}: {error}"
             self.fail(command, Bug(text("bug", reason=reason), hint=text("bug-hint")), as_json)
         else:
-            if as_json:
+            if taken:
+                pass
+            elif as_json:
                 typer.echo(json.dumps(success_document(result, self.language), ensure_ascii=False))
             else:
                 print_table(view(result.data, self.language))
