@@ -12,13 +12,15 @@ from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 
 if TYPE_CHECKING:
-    from collections.abc import Callable
+    from collections.abc import Callable, Iterator
     from pathlib import Path
 
     from dsdeploy.adapters.bundle.keys import KeyPair
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.hubs import Source
-    from dsdeploy.adapters.reports import Report
+    from dsdeploy.adapters.reports import Report, ReportSigners
+    from dsdeploy.adapters.targets.kubernetes.place import Place as ClusterPlace
+    from dsdeploy.core.bundle.values import Inventory
     from dsdeploy.core.cost import Cost
     from dsdeploy.core.fleet import Fleet
     from dsdeploy.core.layout import Layout
@@ -28,17 +30,21 @@ if TYPE_CHECKING:
         Fetched,
         Installed,
         Operation,
+        Packed,
         Plan,
         Profile,
         Release,
         RenderedFiles,
         Status,
+        Upgraded,
         Weights,
     )
     from dsdeploy.stages.bundle.create import Created, Order
     from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
-    from dsdeploy.stages.bundle.load import Consent, Loaded
+    from dsdeploy.stages.bundle.load import Consent, Loaded, Place
+    from dsdeploy.stages.bundle.recut import Recut
     from dsdeploy.stages.bundle.verify import Verified
+    from dsdeploy.stages.bundle.versions import Log, Pruned, Switched
     from dsdeploy.stages.check import Selection
     from dsdeploy.stages.estimate import Estimate
     from dsdeploy.stages.keys import Change, Keys
@@ -209,13 +215,13 @@ def fetch(
         return Result("fetch", Fetched(held, operations))
 
 
-def render(path: Path, layout: Layout, name: str, out: Path) -> Result[RenderedFiles]:
+def render(path: Path, layout: Layout, name: str, out: Path, site: Path | None = None) -> Result[RenderedFiles]:
     from dsdeploy.stages.install import awaited_weights, desired_release
     from dsdeploy.stages.render import write_rendered
 
     found, words = _plan(path)
     weights = _held_weights(found, layout) or awaited_weights(found, layout)
-    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name))
+    rendered = _rendered(found, words, desired_release(found, words, weights, layout, name), site)
     write_rendered(rendered, out)
     return Result("render", rendered)
 
@@ -230,6 +236,8 @@ def install(
     *,
     dry_run: bool,
     certificate: Given | None = None,
+    site: Path | None = None,
+    place: ClusterPlace | None = None,
 ) -> Result[Installed]:
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock
@@ -239,12 +247,14 @@ def install(
     from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 
     found, words = _plan(path)
-    target, hub = find_target(found.target), find_hub(found.weights_origin, source)
+    target, hub = find_target(found.target, place, progress), find_hub(found.weights_origin, source)
     with hold_lock(layout):
         held = _held_weights(found, layout)
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
+        stage.judge_state(release)
         findings = stage.preflight(found, release, target)
-        rendered = _rendered(found, words, release)
+        rendered = _rendered(found, words, release, site)
+        findings = (*findings, *stage.rehearse(release, rendered, target))
         own = stage.certificate_operations(release, certificate)
         operations = (*fetch_operations(found, held, hub.name), *own, *target.pending(release, rendered))
         if not operations and release.state == "installed":
@@ -255,7 +265,7 @@ def install(
         if held is None:
             held = fetch_weights(found, layout, hub, progress)
             release = stage.desired_release(found, words, held, layout, name)
-            rendered = _rendered(found, words, release)
+            rendered = _rendered(found, words, release, site)
         if certificate and own:
             stage.take_certificate(release, certificate)
         done = stage.apply(release, rendered, target, progress)
@@ -277,6 +287,180 @@ def status(layout: Layout) -> Result[tuple[Status, ...]]:
     return Result("status", tuple(map(seen, list_releases(layout))))
 
 
+def upgrade(
+    path: Path,
+    layout: Layout,
+    name: str | None,
+    source: Source,
+    mode: str,
+    selection: Selection,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Result[Upgraded]:
+    """The new revision is checked beside the old one where there is room, and in its place always."""
+    from dataclasses import replace
+
+    from dsdeploy.adapters.hubs import find_hub
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Operation, Upgraded
+    from dsdeploy.stages import upgrade as stage
+    from dsdeploy.stages.check import check_release
+    from dsdeploy.stages.fetch import fetch_operations, fetch_weights
+    from dsdeploy.stages.install import awaited_weights, desired_release
+
+    found, words = _plan(path)
+    target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
+    with hold_lock(layout):
+        now = load_release(layout, name)
+        good = stage.good_revision(now)
+        how = stage.choose_mode(mode, found, now, target)
+        held = _held_weights(found, layout)
+        release = desired_release(found, words, held or awaited_weights(found, layout), layout, now.name)
+        rendered = _rendered(found, words, release)
+        pending = target.pending(release, rendered)
+        left = stage.left_candidate(now, layout)
+        if release.state == "installed" and not pending and left is None:
+            return Result("upgrade", Upgraded(now, good.release, False, how, (), None, False))
+        stage.judge_memory(found, now, target)
+        beside = (Operation("try-beside", {"name": now.name}),) if how == "beside" else ()
+        fetching = fetch_operations(found, held, hub.name)
+        operations = (*fetching, *beside, *pending, Operation("accept-revision", {"number": str(release.revision)}))
+        if dry_run:
+            return Result("upgrade", Upgraded(release, good.release, False, how, operations, None, False))
+        _consent(agree, operations)
+        if held is None:
+            held = fetch_weights(found, layout, hub, progress)
+            release = desired_release(found, words, held, layout, now.name)
+            rendered = _rendered(found, words, release)
+        if how == "beside":
+            candidate = stage.candidate_of(release, layout)
+            try:
+                stage.start_candidate(candidate, _rendered(found, words, candidate), target, progress)
+                checked = check_release(candidate, found, target, selection, progress)
+            finally:
+                stage.remove_candidate(candidate, target, progress)
+            if checked.verdict == "fail":
+                return Result("upgrade", Upgraded(now, good.release, False, how, operations, checked, True), 3)
+            selection = replace(selection, skip=(*selection.skip, "speed", "quality"))
+        elif left is not None:
+            stage.remove_candidate(left, target, progress)
+        try:
+            tried = stage.switch(release, rendered, good, target, progress)
+            checked = check_release(tried, found, target, selection, progress)
+        except InstallError:
+            stage.put_back(good, target, progress)
+            raise
+        if checked.verdict == "fail":
+            back = stage.put_back(good, target, progress)
+            return Result("upgrade", Upgraded(back, good.release, False, how, operations, checked, True), 3)
+        done = stage.accept(tried, rendered)
+        return Result("upgrade", Upgraded(done, good.release, True, how, operations, checked, False))
+
+
+def rollback(
+    layout: Layout,
+    name: str | None,
+    number: int | None,
+    selection: Selection,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Result[Upgraded]:
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Upgraded
+    from dsdeploy.stages import upgrade as stage
+    from dsdeploy.stages.check import check_release
+
+    with hold_lock(layout):
+        now = load_release(layout, name)
+        target = find_target(now.target, progress=progress)
+        revision = stage.earlier_revision(now, number)
+        left = stage.left_candidate(now, layout)
+        removal = target.removal(left) if left else ()
+        operations = (*removal, *target.pending(revision.release, revision.rendered))
+        if not operations and now == revision.release:
+            return Result("rollback", Upgraded(now, now, False, "in-place", (), None, False))
+        if dry_run:
+            return Result("rollback", Upgraded(revision.release, now, False, "in-place", operations, None, False))
+        _consent(agree, operations)
+        if left is not None:
+            stage.remove_candidate(left, target, progress)
+        done = stage.put_back(revision, target, progress)
+        checked = check_release(done, _installed_plan(done), target, selection, progress)
+        exit_code = 3 if checked.verdict == "fail" else 0
+        return Result("rollback", Upgraded(done, now, True, "in-place", operations, checked, False), exit_code)
+
+
+def logs(layout: Layout, name: str | None, lines: int, *, follow: bool) -> Iterator[str]:
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.targets import find_target
+
+    release = load_release(layout, name)
+    return find_target(release.target).logs(release, lines, follow=follow)
+
+
+def support_bundle(
+    layout: Layout, name: str | None, out: Path, lines: int, language: str, progress: Progress
+) -> Result[Packed]:
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.stages.check import Selection, check_release
+    from dsdeploy.stages.support import gather, pack
+
+    release = load_release(layout, name)
+    target = find_target(release.target)
+    content = gather(release, target, lines, progress)
+    selection = Selection(skip=("speed", "quality", "weights-unchanged"))
+    checked = check_release(release, _installed_plan(release), target, selection, progress)
+    return Result("support-bundle", pack(release, content, checked, language, out))
+
+
+def watch(
+    layout: Layout,
+    name: str | None,
+    out: Path | None,
+    listen: str | None,
+    every_s: float,
+    only: tuple[str, ...],
+    progress: Progress,
+    *,
+    once: bool,
+) -> Result[Checked]:
+    """Checks again and again until interrupted; the result is the last look, where `once` asks for one."""
+    import time
+    from contextlib import nullcontext
+
+    from dsdeploy.adapters.metrics_listener import MetricsBoard, show_metrics
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.reports import write_report
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.errors import InvalidRequest
+    from dsdeploy.core.metrics import prometheus_text
+    from dsdeploy.stages.check import Selection, check_release
+
+    if every_s < 1 or (out is None and listen is None):
+        raise InvalidRequest(text("watch-nowhere"), hint=text("watch-nowhere-hint"))
+    selection = Selection(only, () if only else ("speed", "quality", "weights-unchanged", "long-context-read"))
+    board = MetricsBoard()
+    with show_metrics(listen, board) if listen else nullcontext():
+        while True:
+            release = load_release(layout, name)
+            target = find_target(release.target)
+            checked = check_release(release, _installed_plan(release), target, selection, progress)
+            content = prometheus_text(checked)
+            board.content = content.encode()
+            if out is not None:
+                write_report(out, content)
+            if once:
+                return Result("watch", checked, 3 if checked.verdict == "fail" else 0)
+            time.sleep(every_s)
+
+
 def uninstall(
     layout: Layout, name: str | None, agree: Agree, progress: Progress, *, dry_run: bool
 ) -> Result[Installed]:
@@ -284,15 +468,19 @@ def uninstall(
     from dsdeploy.adapters.targets import find_target
     from dsdeploy.core.values import Installed
     from dsdeploy.stages.install import remove
+    from dsdeploy.stages.upgrade import left_candidate, remove_candidate
 
     with hold_lock(layout):
         release = load_release(layout, name)
         target = find_target(release.target)
-        operations = target.removal(release)
+        left = left_candidate(release, layout)
+        operations = (*(target.removal(left) if left else ()), *target.removal(release))
         if dry_run:
             return Result("uninstall", Installed(release, False, (), operations))
         _consent(agree, operations)
-        remove(release, operations, target, progress)
+        if left is not None:
+            remove_candidate(left, target, progress)
+        remove(release, target.removal(release), target, progress)
         return Result("uninstall", Installed(release, True, (), operations))
 
 
@@ -342,20 +530,41 @@ def check(
     progress: Progress,
     *,
     strict: bool,
+    against: Path | None = None,
+    sign_key: Path | None = None,
 ) -> Result[Checked]:
+    """An earlier report and a key are read before any check, so that none runs in vain."""
+    from dataclasses import replace
+
+    from dsdeploy.adapters.bundle.keys import load_private
     from dsdeploy.adapters.releases import load_release
-    from dsdeploy.adapters.reports import find_report, write_report
+    from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, write_report
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.comparison import compare
     from dsdeploy.stages.check import check_release
 
     render_report = find_report(report) if report else None
+    earlier = read_earlier(against) if against else None
+    key = load_private(str(sign_key)) if sign_key else None
     release = load_release(layout, name)
     checked = check_release(release, _installed_plan(release), find_target(release.target), selection, progress)
+    if earlier is not None:
+        checked = replace(checked, changes=compare(earlier, checked.findings))
     exit_code = {"fail": 3, "warn": 4 if strict else 0}.get(checked.verdict, 0)
     result = Result("check", checked, exit_code)
     if report and render_report:
-        write_report(report, render_report(result, language))
+        content = render_report(result, language)
+        write_report(report, content)
+        if key is not None:
+            sign_report(report, content, checked, key)
     return result
+
+
+def report_verify(path: Path, layout: Layout, trust: tuple[Path, ...]) -> Result[ReportSigners]:
+    from dsdeploy.adapters.reports import verify_report
+    from dsdeploy.stages.bundle.opening import trusted_keys
+
+    return Result("report verify", verify_report(path, trusted_keys(trust, layout.home)))
 
 
 def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) -> Result[Created]:
@@ -363,21 +572,30 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     import shutil
     from dataclasses import replace
 
-    from dsdeploy.adapters.bundle.images import save_engine_image, save_images
+    from dsdeploy.adapters.bundle.images import save_images, save_own_images
+    from dsdeploy.adapters.templates import chart_folder
+    from dsdeploy.core.bundle.deployed_images import images_named, lacking
     from dsdeploy.core.errors import PayloadMissing
     from dsdeploy.stages.bundle.create import create
-    from dsdeploy.stages.bundle.gather import gather
+    from dsdeploy.stages.bundle.gather import describe_images, gather, judge_images
+    from dsdeploy.stages.install import desired_release
 
-    found, _ = _plan(path)
+    found, words = _plan(path)
     order = replace(order, name=order.name or found.model_id.lower())
-    if _held_weights(found, layout) is None:
+    held = _held_weights(found, layout)
+    if held is None:
         message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)
         raise PayloadMissing(message, hint=text("weights-not-fetched-hint"))
     staging = order.out.with_name(order.out.name + ".images")
     images = save_images(order.images, staging)
-    if found.target == "compose":
-        images = (*images, save_engine_image(staging))
-    gathered = gather(path, (layout.weights(found.model_id, found.format),), order.include, images, order.wheels)
+    named: tuple[str, ...] = ()
+    if found.target != "process":
+        named = images_named(_rendered(found, words, desired_release(found, words, held, layout, "default")))
+        images = (*images, *save_own_images(named, staging))
+        images = (*images, *save_images(lacking(named, describe_images(images)), staging))
+    folder = layout.weights(found.model_id, found.format)
+    gathered = gather(path, (folder,), order.include, images, order.wheels, chart_folder())
+    judge_images(named, gathered)
     made = create(order, gathered, dict(os.environ), progress)
     shutil.rmtree(staging, ignore_errors=True)
     return Result("bundle create", made)
@@ -397,20 +615,113 @@ def bundle_load(
     layout: Layout,
     trust: tuple[Path, ...],
     consent: Consent,
+    place: Place,
     progress: Progress,
-    *,
-    skip_images: bool,
 ) -> Result[Loaded]:
-    from pathlib import Path
-
-    from dsdeploy.adapters.bundle.images import load_images
     from dsdeploy.stages.bundle.load import load
     from dsdeploy.stages.bundle.opening import trusted_keys
 
     loaded = load(folders, layout, trusted_keys(trust, layout.home), consent, progress)
-    if not skip_images:
-        load_images(tuple(Path(one) for one in loaded.images))
-    return Result("bundle load", loaded)
+    return Result("bundle load", _deliver(loaded, layout, place, progress))
+
+
+def install_bundle(
+    folder: Path,
+    layout: Layout,
+    name: str,
+    trust: tuple[Path, ...],
+    consent: Consent,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+    certificate: Given | None = None,
+    site: Path | None = None,
+    place: ClusterPlace | None = None,
+) -> Result[Installed]:
+    """From a medium, or from a version that is loaded already, to a running service. No network is used."""
+    from pathlib import Path
+
+    from dsdeploy.adapters.bundle.images import DOCKER
+    from dsdeploy.adapters.hubs import Source
+    from dsdeploy.core.errors import BundleUsage
+    from dsdeploy.core.values import Operation
+    from dsdeploy.stages.bundle.load import Place, loaded_plan
+
+    plan = loaded_plan(folder, layout)
+    if plan is None and dry_run:
+        raise BundleUsage(text("bundle-not-loaded", path=folder), hint=text("bundle-not-loaded-hint"))
+    if plan is None:
+        _consent(agree, (Operation("load-bundle", {"path": str(folder)}),))
+        loaded = bundle_load((folder,), layout, trust, consent, Place(None), progress).data
+        plan = Path(loaded.plan)
+        _deliver(loaded, layout, Place(DOCKER if _plan(plan)[0].target == "compose" else None), progress)
+    return install(
+        plan, layout, name, Source(), agree, progress, dry_run=dry_run, certificate=certificate, site=site, place=place
+    )
+
+
+def bundle_recut(
+    folders: tuple[Path, ...],
+    layout: Layout,
+    trust: tuple[Path, ...],
+    order: Order,
+    progress: Progress,
+    *,
+    move: bool,
+) -> Result[Recut]:
+    from dsdeploy.adapters.bundle.keys import load_private
+    from dsdeploy.core.errors import BundleUsage
+    from dsdeploy.stages.bundle.create import volume_capacity
+    from dsdeploy.stages.bundle.opening import open_bundle, trusted_keys
+    from dsdeploy.stages.bundle.recut import recut
+
+    if not order.keys and not order.allow_unsigned:
+        raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
+    signing, capacity = tuple(map(load_private, order.keys)), volume_capacity(order.volume)
+    opened = open_bundle(folders, trusted_keys(trust, layout.home), order.allow_unsigned)
+    return Result("bundle recut", recut(opened, order.out, capacity, signing, progress, move=move))
+
+
+def bundle_inventory(layout: Layout, out: Path) -> Result[Inventory]:
+    import json
+
+    from dsdeploy.adapters.files import write_whole
+    from dsdeploy.core.documents import to_document
+    from dsdeploy.core.errors import BundleNotWritable
+    from dsdeploy.stages.bundle.versions import inventory
+
+    found = inventory(layout)
+    try:
+        write_whole(out, json.dumps(to_document(found), indent=1) + "\n", 0o644)
+    except OSError as error:
+        message = text("not-writable", path=out, reason=error.strerror or error)
+        raise BundleNotWritable(message, hint=text("not-writable-hint")) from error
+    return Result("bundle inventory", found)
+
+
+def bundle_log(layout: Layout) -> Result[Log]:
+    from dsdeploy.core.errors import BundleAltered
+    from dsdeploy.stages.bundle.versions import read_log
+
+    found = read_log(layout)
+    return Result("bundle log", found, 0 if found.broken_at is None else BundleAltered.exit_code)
+
+
+def bundle_prune(layout: Layout, keep: int, agree: Agree, *, dry_run: bool) -> Result[Pruned]:
+    from dsdeploy.stages.bundle.versions import Pruned, prunable, prune, prune_operations
+
+    old = prunable(layout, keep)
+    if dry_run or not old:
+        return Result("bundle prune", Pruned((), 0, prune_operations(old)))
+    _consent(agree, prune_operations(old))
+    return Result("bundle prune", prune(layout, old))
+
+
+def bundle_rollback(layout: Layout, name: str | None, sequence: int | None) -> Result[Switched]:
+    from dsdeploy.stages.bundle.versions import roll_back
+
+    return Result("bundle rollback", roll_back(layout, name, sequence))
 
 
 def bundle_inspect(folders: tuple[Path, ...], layout: Layout, trust: tuple[Path, ...]) -> Result[Inspected]:
@@ -439,6 +750,12 @@ def bundle_keygen(folder: Path, name: str, algorithm: str) -> Result[KeyPair]:
     return Result("bundle keygen", generate_key(folder, name, algorithm))
 
 
+def bundle_public_key(key: str, folder: Path, name: str) -> Result[KeyPair]:
+    from dsdeploy.adapters.bundle.keys import export_public
+
+    return Result("bundle public-key", export_public(key, folder, name))
+
+
 def _installed_plan(release: Release) -> Plan | None:
     """The plan beside the release; None where it was broken since, which a check of its own finds."""
     from pathlib import Path
@@ -459,6 +776,23 @@ def _plan(path: Path) -> tuple[Plan, str]:
     return load_plan(path), path.read_text(encoding="utf-8")
 
 
+def _deliver(loaded: Loaded, layout: Layout, place: Place, progress: Progress) -> Loaded:
+    """Brings the images of a loaded version to where they are run from."""
+    from dataclasses import replace
+    from pathlib import Path
+
+    from dsdeploy.adapters.bundle.images import deliver_images
+    from dsdeploy.adapters.bundle.site import Site
+    from dsdeploy.stages.bundle.load import record_delivery
+
+    if place.name is None or not loaded.images:
+        return loaded
+    archives = tuple(map(Path, loaded.images))
+    delivered = deliver_images(archives, place.name, Site(layout).uploads, place.ca_file, progress)
+    record_delivery(loaded, delivered, place, layout)
+    return replace(loaded, delivered=delivered)
+
+
 def _consent(agree: Agree, operations: tuple[Operation, ...]) -> None:
     if not agree(operations):
         raise NotConfirmed(text("declined"), hint=text("declined-hint"))
@@ -470,15 +804,32 @@ def _held_weights(plan: Plan, layout: Layout) -> Weights | None:
     return held_weights(plan, layout)
 
 
-def _rendered(plan: Plan, words: str, release: Release) -> RenderedFiles:
+def _rendered(plan: Plan, words: str, release: Release, site: Path | None = None) -> RenderedFiles:
+    if plan.target == "kubernetes":
+        from dataclasses import replace
+
+        from dsdeploy.adapters.cluster.site import load_site
+        from dsdeploy.adapters.engines import find_engine_adapter
+        from dsdeploy.core.kubernetes import kubernetes_place
+        from dsdeploy.core.layout import SITE_FILE
+        from dsdeploy.core.values import RenderedFile
+        from dsdeploy.stages.render_kubernetes import render_kubernetes
+
+        known, said = load_site(site, plan, release)
+        d, file, engine = plan.deployment, release.weights.main_file, find_engine_adapter(plan.engine)
+        leader = engine.launch(d, kubernetes_place(d, file))
+        worker = engine.launch(d, kubernetes_place(d, file, worker=True)) if d.nodes > 1 else None
+        rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words)
+        return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
     if plan.target == "compose":
         from functools import partial
 
-        from dsdeploy.adapters.engines.llamacpp import image_launch
+        from dsdeploy.adapters.engines import find_engine_adapter
         from dsdeploy.adapters.targets.compose import ComposeTarget
         from dsdeploy.stages.render_compose import render_compose
 
-        return render_compose(plan, words, release, partial(image_launch, plan), ComposeTarget().images)
+        launch = partial(find_engine_adapter(plan.engine).launch, plan.deployment)
+        return render_compose(plan, words, release, launch, ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process
 

@@ -34,6 +34,12 @@ MODELS = {
     "DeepseekV3ForCausalLM": ("DeepseekV3", LATENT, {"topk_method": "noaux_tc", "scoring_func": "sigmoid"}),
 }
 
+# What vLLM's parsers of reasoning and tool calls look up in the vocabulary.
+MARKS = (
+    "<think>", "</think>", "<｜tool▁calls▁begin｜>", "<｜tool▁calls▁end｜>", "<｜tool▁call▁begin｜>",
+    "<｜tool▁call▁end｜>", "<｜tool▁sep｜>",
+)  # fmt: skip
+
 
 def make(name: str, folder: Path) -> dict:
     import torch
@@ -47,7 +53,8 @@ def make(name: str, folder: Path) -> dict:
     written = json.loads((folder / "config.json").read_text()) | more
     (folder / "config.json").write_text(json.dumps(written))
     alphabet = sorted(pre_tokenizers.ByteLevel.alphabet())
-    tokens = Tokenizer(models.BPE(vocab={one: id for id, one in enumerate([*alphabet, "<|end|>"])}, merges=[]))
+    words = [*alphabet, "<|end|>", *MARKS]
+    tokens = Tokenizer(models.BPE(vocab={one: id for id, one in enumerate(words)}, merges=[]))
     tokens.pre_tokenizer = pre_tokenizers.ByteLevel(add_prefix_space=False)
     tokens.decoder = decoders.ByteLevel()
     wrapped = transformers.PreTrainedTokenizerFast(tokenizer_object=tokens, eos_token="<|end|>")

@@ -35,7 +35,7 @@ class Ground:
         return self.folder / "weights"
 
     def order(self, out: str, **more) -> Order:
-        order = Order(self.folder / out, "tiny", (self.folder / "k.key",), "25000", sequence=1)
+        order = Order(self.folder / out, "tiny", (str(self.folder / "k.key"),), "25000", sequence=1)
         return replace(order, **more)
 
     def build(self, out: str = "bundle", **more) -> Created:

@@ -7,6 +7,8 @@ import pytest
 
 from tests.program import free_port, run
 
+pytest_plugins = ["tests.kube.fixtures"]
+
 
 @pytest.fixture(scope="session")
 def fetched(tmp_path_factory) -> Path:

@@ -1,7 +1,7 @@
 """Speaks the chat part of the OpenAI API, plain and streamed, with its own clock and its own doubts."""
 
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Any
 
 from dsdeploy.adapters.endpoint import PATIENT, Endpoint, Waits, no_answer, quoted, read_document
@@ -12,11 +12,30 @@ CHAT_PATH = "/v1/chat/completions"
 
 @dataclass(frozen=True, slots=True)
 class Question:
-    """`output_tokens` is the most that may be answered; `exactly` asks the engine to go on to that number."""
+    """`output_tokens` is the most that may be answered; `exactly` asks the engine to go on to that number.
+
+    `more` are further fields of the request, by the API's own names.
+    """
 
     words: str
     output_tokens: int
     exactly: bool = False
+    more: dict[str, Any] = field(default_factory=dict)
+
+
+@dataclass(frozen=True, slots=True)
+class Reply:
+    """One whole answer. `finish` is the service's reason to end: stop, length, tool_calls …"""
+
+    content: str
+    reasoning: str
+    tool_calls: tuple[dict[str, Any], ...]
+    finish: str
+    prompt_tokens: int | None
+
+    @property
+    def words(self) -> str:
+        return self.reasoning + self.content
 
 
 @dataclass(frozen=True, slots=True)
@@ -37,8 +56,22 @@ class Chat:
 
     def complete(self, question: Question, waits: Waits = PATIENT) -> str:
         """The whole answer, with the model's reasoning before it. Raises NoAnswer."""
+        return self.reply(question, waits).words
+
+    def reply(self, question: Question, waits: Waits = PATIENT) -> Reply:
+        """The whole answer, part by part. Raises NoAnswer."""
         document = self.endpoint.ask(CHAT_PATH, self.key, self._body(question), waits).document()
-        return _words(_choice(document), "message")
+        choice = _choice(document)
+        content, reasoning = _parts(choice, "message")
+        calls = choice["message"].get("tool_calls") or ()
+        tokens = (document.get("usage") or {}).get("prompt_tokens")
+        return Reply(
+            content,
+            reasoning,
+            tuple(one for one in calls if isinstance(one, dict)),
+            str(choice.get("finish_reason")),
+            tokens if isinstance(tokens, int) else None,
+        )
 
     def stream(self, question: Question, waits: Waits = PATIENT) -> Stream:
         """The answer piece by piece. Raises NoAnswer."""
@@ -61,6 +94,37 @@ class Chat:
                 pieces.append(words)
         return Stream("".join(pieces), len(pieces), finished, Sample(first_s, last_s, tokens or len(pieces)))
 
+    def time(self, question: Question, waits: Waits = PATIENT) -> Sample | None:
+        """Only when the words came, for many streams at once; None where the stream broke off. Raises NoAnswer.
+
+        An event is read only until the first words are found, and again at the end for the service's own count:
+        reading every one would cost the client half of its time and slow the others' clocks.
+        """
+        body = self._body(question) | {"stream": True, "stream_options": {"include_usage": True}}
+        began = time.perf_counter()
+        first_s = last_s = before_s = 0.0
+        pieces = 0
+        last = before = ""
+        for data in self.endpoint.events(CHAT_PATH, self.key, body, waits):
+            if data == "[DONE]":
+                break
+            now_s = time.perf_counter() - began
+            if not first_s:
+                document = read_document(data)
+                if not (document.get("choices") and _words(_choice(document), "delta")):
+                    continue
+                first_s = now_s
+            elif data.startswith('{"error"'):
+                read_document(data)
+            before, last = last, data
+            before_s, last_s = last_s, now_s
+            pieces += 1
+        else:
+            return None
+        if not first_s:
+            return None
+        return _timed(first_s, (before_s, before), (last_s, last), pieces)
+
     def _body(self, question: Question) -> dict[str, Any]:
         """`ignore_eos` is an extension that llama.cpp, vLLM and SGLang share."""
         body: dict[str, Any] = {
@@ -69,7 +133,24 @@ class Chat:
             "max_tokens": question.output_tokens,
             "temperature": 0,
         }
-        return body | {"ignore_eos": True} if question.exactly else body
+        return body | ({"ignore_eos": True} if question.exactly else {}) | question.more
+
+
+def _timed(first_s: float, before: tuple[float, str], last: tuple[float, str], pieces: int) -> Sample:
+    """The last events are read for words and usage: usage may come alone after the last words."""
+    tokens: int | None = None
+    last_s = last[0]
+    for at_s, data in (last, before):
+        if not data:
+            break
+        document = read_document(data)
+        tokens = tokens or (document.get("usage") or {}).get("completion_tokens")
+        if document.get("choices") and _words(_choice(document), "delta"):
+            last_s = at_s
+            break
+        pieces -= 1
+        last_s = before[0]
+    return Sample(first_s, max(first_s, last_s), tokens or max(1, pieces))
 
 
 def _choice(document: dict[str, Any]) -> dict[str, Any]:
@@ -81,7 +162,14 @@ def _choice(document: dict[str, Any]) -> dict[str, Any]:
 
 
 def _words(choice: dict[str, Any], where: str) -> str:
+    content, reasoning = _parts(choice, where)
+    return reasoning + content
+
+
+def _parts(choice: dict[str, Any], where: str) -> tuple[str, str]:
+    """Content and reasoning, which engines call `reasoning_content` or, as vLLM does since 2025, `reasoning`."""
     message = choice.get(where) if isinstance(choice, dict) else None
     if not isinstance(message, dict):
         raise no_answer("answer-no-choice", start=quoted(str(choice)))
-    return "".join(str(message.get(name) or "") for name in ("reasoning_content", "content"))
+    reasoning = message.get("reasoning_content") or message.get("reasoning") or ""
+    return str(message.get("content") or ""), str(reasoning)

@@ -1,4 +1,4 @@
-"""SHA-256 of files of any size: one buffer, read once, several files side by side."""
+"""Digests of files of any size: one buffer, read once, several files side by side."""
 
 import hashlib
 import os
@@ -18,6 +18,12 @@ def sha256_file(path: Path, on_bytes: Callable[[int], None] = lambda count: None
             digest.update(view[:count])
             on_bytes(count)
     return digest.hexdigest()
+
+
+def git_sha1_file(path: Path) -> str:
+    """The id of the Git blob with a small file's bytes: how hubs name what they keep in Git. Raises OSError."""
+    content = path.read_bytes()
+    return hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
 
 
 def workers() -> int:

@@ -1,4 +1,4 @@
-"""Text files, whole or not at all."""
+"""Writing: a text whole or not at all, bytes to their place in a file."""
 
 import os
 import tempfile
@@ -7,9 +7,13 @@ from pathlib import Path
 
 def write_whole(path: Path, content: str, mode: int = 0o600) -> None:
     """Writes beside `path`, flushes to disk, then renames. Raises OSError and leaves nothing behind."""
+    write_whole_bytes(path, content.encode(), mode)
+
+
+def write_whole_bytes(path: Path, content: bytes, mode: int = 0o600) -> None:
     beside: str | None = None
     try:
-        with tempfile.NamedTemporaryFile("w", dir=path.parent, delete=False, encoding="utf-8") as file:
+        with tempfile.NamedTemporaryFile("wb", dir=path.parent, delete=False) as file:
             beside = file.name
             file.write(content)
             file.flush()
@@ -20,3 +24,11 @@ def write_whole(path: Path, content: str, mode: int = 0o600) -> None:
         if beside is not None:
             Path(beside).unlink(missing_ok=True)
         raise
+
+
+def write_at(target: int, content: bytes | memoryview, at_bytes: int) -> None:
+    """All of `content`. Raises OSError."""
+    left = memoryview(content)
+    while left:
+        written = os.pwrite(target, left, at_bytes)
+        left, at_bytes = left[written:], at_bytes + written

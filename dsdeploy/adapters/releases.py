@@ -45,7 +45,7 @@ def find_release(layout: Layout, name: str) -> Release | None:
 def load_release(layout: Layout, name: str | None) -> Release:
     """That release, or the only one when no name is given. Raises NothingInstalled, ReleaseUnreadable."""
     installed = list_releases(layout)
-    wanted = [one for one in installed if name in (None, one.name)]
+    wanted = [one for one in installed if one.name == name or (name is None and one.state != "candidate")]
     if len(wanted) == 1:
         return wanted[0]
     if not installed:
@@ -68,6 +68,7 @@ def save_release(release: Release) -> None:
 
 
 def _load(path: Path) -> Release:
+    """Raises ReleaseUnreadable, which names the version of a newer file."""
     try:
         return from_document(Release, json.loads(path.read_text(encoding="utf-8")))
     except OSError as error:

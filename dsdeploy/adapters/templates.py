@@ -3,7 +3,8 @@
 from pathlib import Path
 
 _ROOTS = (Path(__file__).parents[2], Path(__file__).parents[1])
-_GATEWAY = "helm/dsdeploy/files"
+_CHART = "helm/dsdeploy"
+_GATEWAY = f"{_CHART}/files"
 
 
 def template(name: str) -> str:
@@ -16,6 +17,11 @@ def gateway_files() -> dict[str, str]:
     folder = _find(f"{_GATEWAY}/haproxy.cfg").parent
     paths = (*folder.glob("*.cfg"), *folder.glob("*.lua"))
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths)}
+
+
+def chart_folder() -> Path:
+    """The Helm chart. Raises FileNotFoundError for an installation that lacks it."""
+    return _find(f"{_CHART}/Chart.yaml").parent
 
 
 def _find(name: str) -> Path:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import gc
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -42,9 +42,16 @@ class House:
         return self.flag("--json", "help-json")
 
     def finish(
-        self, command: str, work: Callable[[], Result[Any]], view: View, as_json: bool, file: Path | None = None
+        self,
+        command: str,
+        work: Callable[[], Result[Any]],
+        view: View,
+        as_json: bool,
+        *,
+        plain: bool = False,
+        file: Path | None = None,
     ) -> None:
-        """Does the work, shows its result or its named error once, and ends the program.
+        """Does the work, shows its result or its named error once, and ends the program. `plain` draws no table.
 
         Where the work writes its `file` to standard output ("-"), that is the answer, and nothing else is shown.
         """
@@ -71,9 +78,38 @@ class House:
                 pass
             elif as_json:
                 typer.echo(json.dumps(success_document(result, self.language), ensure_ascii=False))
+            elif plain:
+                for row in view(result.data, self.language)[1]:
+                    typer.echo("\t".join(row))
             else:
                 print_table(view(result.data, self.language))
             raise typer.Exit(result.exit_code)
+
+    def live(self, command: str, work: Callable[[], Result[Any]], view: View, every_s: float) -> None:
+        """Shows the same table anew every `every_s` seconds until somebody interrupts."""
+        from dsdeploy.cli.views.table import live_tables
+
+        try:
+            live_tables(lambda: view(work().data, self.language), max(0.2, every_s))
+        except KeyboardInterrupt:
+            raise typer.Exit(0) from None
+        except DsdeployError as error:
+            if self.debug:
+                raise
+            self.fail(command, error, False)
+
+    def stream(self, command: str, work: Callable[[], Iterable[str]]) -> None:
+        """Shows line after line until there is no more or somebody interrupts, which is how following ends."""
+        try:
+            for line in work():
+                typer.echo(line)
+        except (KeyboardInterrupt, BrokenPipeError):
+            raise typer.Exit(0) from None
+        except DsdeployError as error:
+            if self.debug:
+                raise
+            self.fail(command, error, False)
+        raise typer.Exit(0)
 
     def fail(self, command: str, error: DsdeployError, as_json: bool) -> None:
         if as_json:

@@ -8,12 +8,12 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
-from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, models, plan, profile
+from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, life, models, plan, profile
 from dsdeploy.cli.house import House
 from dsdeploy.core.errors import UsageError
 from dsdeploy.core.texts import LANGUAGES, Text, choose_language, text
 
-COMMANDS = (profile, models, estimate, plan, cost, fetch, bundle, install, keys, check)
+COMMANDS = (profile, models, estimate, plan, cost, fetch, bundle, install, keys, check, life)
 
 
 def build_app(house: House) -> typer.Typer:

@@ -1,23 +1,42 @@
-"""Long work on stderr: bars with rate and time left on a terminal, plain lines in a pipe or a log."""
+"""Long work on stderr: bars with rate and time left on a terminal, lines in a pipe or a log."""
 
 import sys
+import time
 from typing import Any
 
-from dsdeploy.core.texts import Text
+from dsdeploy.core.texts import Text, text
 
 
 class Lines:
+    """For a pipe or a log: what begins, and while it lasts now and then how far it is."""
+
+    _EVERY_S = 15.0
+
     def __init__(self, language: str) -> None:
         self._language = language
+        self._total: int | None = None
 
     def begin(self, what: Text, total_bytes: int | None = None) -> None:
-        print(what.render(self._language), file=sys.stderr, flush=True)
+        self._total, self._done = total_bytes, 0
+        self._begun = self._told = time.monotonic()
+        self._say(what)
 
     def advance(self, done_bytes: int) -> None:
-        pass
+        self._done += done_bytes
+        now = time.monotonic()
+        if self._total and now - self._told >= self._EVERY_S:
+            self._told = now
+            rate = self._done / (now - self._begun)
+            left_s = int((self._total - self._done) / rate) if rate else 0
+            left = f"{left_s // 3600}:{left_s // 60 % 60:02}:{left_s % 60:02}"
+            percent = f"{self._done / self._total:.0%}"
+            self._say(text("progress", percent=percent, rate=f"{rate / 1e6:,.0f}", left=left))
 
     def end(self) -> None:
-        pass
+        self._total = None
+
+    def _say(self, what: Text) -> None:
+        print(what.render(self._language), file=sys.stderr, flush=True)
 
 
 class Bars:

@@ -34,8 +34,7 @@ class AcceleratorSpec:
     (TOP/s for int8); a type that the chip lacks, or whose figure is unknown, is absent. `link` names what joins the
     devices of a node ("PCIe" where there is nothing better), `link_bytes_per_s` is one device's total over it to its
     peers in one direction, `link_devices` how many it joins. `formats` are the weight formats that some engine really
-    runs on it. `sources` says where each figure is from, and `unverified` names the figures whose source was not
-    checked.
+    runs on it. `sources` says where each figure is from.
     """
 
     id: str
@@ -55,13 +54,8 @@ class AcceleratorSpec:
     link_devices: int | None = None
     power_w: int | None = None
     export_limited: bool = False
-    unverified: tuple[str, ...] = ()
     note: str | None = None
     memory_usable_bytes: int | None = None
-
-    @property
-    def verified(self) -> bool:
-        return not self.unverified
 
 
 @cache
@@ -182,7 +176,6 @@ def _spec(entry: dict[str, Any], sources: dict[str, str]) -> AcceleratorSpec:
         link_devices=link.get("devices"),
         power_w=entry["power_w"],
         export_limited=entry["export_limited"],
-        unverified=tuple(_about(used, "unverified")),
         note=entry["note"],
         memory_usable_bytes=_bytes(entry["memory_usable_gib"]),
     )

@@ -7,11 +7,14 @@ from dataclasses import dataclass, field
 class Deployment:
     """One model on one engine, split one way; `replicas` of it stand side by side.
 
-    `accelerator` is a catalogue id, or "cpu". `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how
-    many requests one replica answers at once. `memory_utilization` and `kv_cache_dtype` are in the engine's own sense;
-    None and "auto" leave them to it. `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without.
-    `gpu_layers` (llama.cpp) are the layers in device memory, None all; `expert_layers_in_host` of them leave their
-    routed experts in host memory, and `tensor_split` is how many layers each device then gets, empty for equal shares.
+    The split is in the engine's own sense: SGLang's data-parallel attention of a model with experts lies inside its
+    tensor-parallel group, vLLM's data-parallel ranks stand beside. `accelerator` is a catalogue id, or "cpu".
+    `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how many requests one replica answers at once.
+    `memory_utilization` and `kv_cache_dtype` are in the engine's own sense; None and "auto" leave
+    them to it, as does None for `max_num_batched_tokens`, the tokens of one step of vLLM's scheduler.
+    `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without. `gpu_layers` (llama.cpp) are the
+    layers in device memory, None all; `expert_layers_in_host` of them leave their routed experts in host memory, and
+    `tensor_split` is how many layers each device then gets, empty for equal shares.
     """
 
     model_id: str
@@ -34,6 +37,7 @@ class Deployment:
     gpu_layers: int | None = None
     expert_layers_in_host: int = 0
     tensor_split: tuple[int, ...] = ()
+    max_num_batched_tokens: int | None = None
 
     @property
     def devices(self) -> int:
@@ -64,6 +68,8 @@ class Place:
 class Launch:
     """How one node of a replica is started, for any target: arrays of words, nothing quoted.
 
+    `argv` is the whole command: it takes the place of the image's entrypoint. `serves_http` is false for a follower
+    node that answers nobody: its ports, probes and metrics are none.
     `image` is the repository and tag that the engine's makers publish for this accelerator, None where it is made on
     the spot; a plan or bundle pins its digest. `devices` are device nodes, `resource` the Kubernetes extended resource
     of the accelerator, `runtime` the container runtime's name for it where one is needed. `ready_path` answers 200 once
@@ -87,3 +93,4 @@ class Launch:
     writable: tuple[str, ...] = ("/tmp",)
     load_s: int = 600
     drain_s: int = 120
+    serves_http: bool = True

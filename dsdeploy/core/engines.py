@@ -13,12 +13,19 @@ from dsdeploy.core.texts import text
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
     """`versions` are those whose options and formats were read; `runs` maps an accelerator's target (sm90, gfx942,
-    910b, cpu …) to weight formats. A target that is missing is one that the engine's documents do not name."""
+    910b, cpu …) to weight formats. A target that is missing is one that the engine's documents do not name. `images`
+    maps the beginning of a target to the image that the engine's makers publish, with {version} in its place."""
 
     name: str
     versions: tuple[str, ...]
     runs: dict[str, tuple[str, ...]]
     sources: tuple[str, ...]
+    images: dict[str, str]
+
+    def image(self, target: str, version: str) -> str | None:
+        """Repository and tag for this target, None where the makers publish none."""
+        found = max((one for one in self.images if target.startswith(one)), key=len, default=None)
+        return self.images[found].format(version=version) if found else None
 
 
 @cache
@@ -30,6 +37,7 @@ def engines() -> tuple[EngineSpec, ...]:
             tuple(one["versions"]),
             {target: tuple(formats) for target, formats in one["runs"].items()},
             tuple(one["sources"]),
+            one["images"],
         )
         for one in content["engines"]
     )

@@ -38,6 +38,10 @@ class UnknownEngine(UsageError):
     pass
 
 
+class UnknownEngineVersion(UsageError):
+    pass
+
+
 class ArchitectureUnknown(UsageError):
     pass
 
@@ -214,16 +218,24 @@ class BaseMissing(BundleError):
     pass
 
 
-class WeightsInTheWay(BundleError):
+class BundleBusy(BundleError):
     pass
 
 
-class BundleBusy(BundleError):
+class VersionUnknown(BundleError):
+    pass
+
+
+class ImageNotNamed(BundleError):
     pass
 
 
 class RenderError(DsdeployError):
     exit_code = 14
+
+
+class EngineCannotRun(RenderError):
+    pass
 
 
 class InstallError(DsdeployError):
@@ -243,6 +255,30 @@ class RuntimeMissing(InstallError):
 
 
 class RuntimeRefused(InstallError):
+    pass
+
+
+class RegistryRefused(InstallError):
+    pass
+
+
+class RegistryUnreachable(InstallError):
+    pass
+
+
+class ClusterAway(InstallError):
+    pass
+
+
+class ClusterRefused(InstallError):
+    pass
+
+
+class HelmBusy(InstallError):
+    pass
+
+
+class NotStarted(InstallError):
     pass
 
 
@@ -298,6 +334,26 @@ class ReleaseUnreadable(InstallError):
     pass
 
 
+class RevisionUnreadable(InstallError):
+    pass
+
+
+class NoSuchRevision(InstallError):
+    pass
+
+
+class UpgradeBegun(InstallError):
+    pass
+
+
+class UpgradeRefused(InstallError):
+    pass
+
+
+class ListenRefused(UsageError):
+    pass
+
+
 class NoAnswer(DsdeployError):
     """A service gave no usable answer. The checks turn it into a finding, so it ends no program by itself."""
 
@@ -329,6 +385,10 @@ class UnknownCheck(UsageError):
 
 
 class UnknownReport(UsageError):
+    pass
+
+
+class ReportUnreadable(UsageError):
     pass
 
 

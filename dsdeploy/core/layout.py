@@ -8,6 +8,7 @@ HOME/releases/<name>/secrets/       0700; keys and certificates, each file 0600
     ca/                             the authority that generated certificates are signed by
 HOME/releases/<name>/gateway/       the gateway's configuration
 HOME/releases/<name>/run/           pid and state files, logs
+HOME/releases/<name>/revisions/     each good revision with its rendered files, for a rollback
 """
 
 import os
@@ -45,7 +46,11 @@ AUTHORITY_KEY_FILE = "secrets/ca/ca.key"
 GATEWAY_FOLDER = "gateway"
 MONITORING_FOLDER = "monitoring"
 RUN_FOLDER = "run"
+REVISIONS_FOLDER = "revisions"
 COMPOSE_FILE = "compose.yaml"
+VALUES_FILE = "values.yaml"
+PLACE_FILE = "cluster.json"
+SITE_FILE = "site.yaml"
 
 
 def compose_project(name: str) -> str:

@@ -30,11 +30,12 @@ def quality_of(variant: Variant) -> Quality | None:
 
 
 def general(model: dict[str, Any]) -> bool:
-    """Whether this model may be chosen as the best: deployable, tuned to answer, made for no single task."""
+    """Whether this model may be chosen as the best: deployable, its shape sure, tuned to answer, for no single task."""
     special = _data()["special"]
     made_for_one = model["family"] in special["families"] or model["id"] in special["models"]
     answers = not model["id"].endswith("-base") and model["id"] not in ("deepseek-v2", "deepseek-v2-lite")
-    return bool(model["deployable"] and model.get("architecture") and answers and not made_for_one)
+    sure = model.get("architecture") and model["confidence"] == "high"
+    return bool(model["deployable"] and sure and answers and not made_for_one)
 
 
 @cache

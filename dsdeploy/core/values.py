@@ -2,6 +2,7 @@
 
 from dataclasses import dataclass
 
+from dsdeploy.core.comparison import FindingChange as FindingChange
 from dsdeploy.core.findings import Finding as Finding
 from dsdeploy.core.machines import Accelerator as Accelerator
 from dsdeploy.core.machines import ContainerRuntime as ContainerRuntime
@@ -9,6 +10,7 @@ from dsdeploy.core.machines import Disk as Disk
 from dsdeploy.core.machines import Profile as Profile
 from dsdeploy.core.plan import MemoryBudget as MemoryBudget
 from dsdeploy.core.plan import Plan as Plan
+from dsdeploy.core.plan import PlannedSpeed as PlannedSpeed
 from dsdeploy.core.plan import Rejected as Rejected
 from dsdeploy.core.plan import Request as Request
 from dsdeploy.core.texts import Text
@@ -69,7 +71,9 @@ class Operation:
 
 @dataclass(frozen=True, slots=True)
 class Release:
-    """What is installed: `state` is installing, installed or uninstalling. Read by status, check and uninstall."""
+    """What is installed: `state` is installing, installed, candidate (beside
+    another one until that is upgraded), upgrading, rolling-back or uninstalling. While upgrading, `good_revision` is
+    what ran before."""
 
     name: str
     target: str
@@ -85,11 +89,20 @@ class Release:
     revision: int
     state: str
     installed_at: str
+    good_revision: int | None = None
 
     @property
     def url(self) -> str:
         scheme = "http" if self.target == "process" else "https"
         return f"{scheme}://{self.host}:{self.port}"
+
+
+@dataclass(frozen=True, slots=True)
+class Revision:
+    """A release that was good, with everything that was rendered for it."""
+
+    release: Release
+    rendered: RenderedFiles
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,6 +113,24 @@ class Service:
     engine_pid: int | None
     restarts: int
     log_tail: tuple[str, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class Workload:
+    """One process or container as it really runs, not as it was asked to; None is unknown.
+
+    `image` is its id or digest, `argv` the whole command line, `environment` may hold secrets and is never shown.
+    `capabilities` are Linux capabilities by name, without those that are only allowed and not held.
+    """
+
+    name: str
+    image: str | None
+    argv: tuple[str, ...]
+    environment: dict[str, str]
+    uids: tuple[int, ...]
+    capabilities: tuple[str, ...] | None
+    no_new_privileges: bool | None
+    read_only_root: bool | None
 
 
 @dataclass(frozen=True, slots=True)
@@ -165,7 +196,9 @@ class Load:
 
 @dataclass(frozen=True, slots=True)
 class Checked:
-    """What a check came to: `verdict` is pass, warn or fail; `loads` is what the speed checks measured."""
+    """What a check came to: `verdict` is pass, warn or fail; `loads` is what the speed checks measured,
+    `predicted` what the plan says of them. `industry` is whose rules the report is read by, `changes`
+    what differs from an earlier report."""
 
     release: Release
     verdict: str
@@ -174,3 +207,32 @@ class Checked:
     checked_at: str
     took_s: float
     tool_version: str
+    predicted: PlannedSpeed | None = None
+    industry: str = "general"
+    changes: tuple[FindingChange, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
+class Upgraded:
+    """What an upgrade or rollback came to: `release` is what runs now, `before` what ran. `mode` is beside or in-place.
+
+    `checked` is what the gate found, None where nothing was checked; `restored` says that the new one did not pass.
+    """
+
+    release: Release
+    before: Release
+    changed: bool
+    mode: str
+    operations: tuple[Operation, ...]
+    checked: Checked | None
+    restored: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Packed:
+    """A support bundle: the names in it, and how many secrets were taken out."""
+
+    path: str
+    size_bytes: int
+    files: tuple[str, ...]
+    redacted: int

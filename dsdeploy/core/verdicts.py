@@ -12,6 +12,17 @@ STATUSES = {
     "fail": text("check-status-fail"),
     "skip": text("check-status-skip"),
 }
+GROUP_WORDS = {
+    "host": text("group-host"),
+    "network": text("group-network"),
+    "integrity": text("group-integrity"),
+    "engine": text("group-engine"),
+    "inference": text("group-inference"),
+    "quality": text("group-quality"),
+    "speed": text("group-speed"),
+    "security": text("group-security"),
+    "resilience": text("group-resilience"),
+}
 SIGNS = {"pass": "✔", "warn": "!", "fail": "✘", "skip": "–"}
 VERDICTS = {
     "pass": text("check-verdict-pass"),

@@ -2,15 +2,14 @@
 
 import json
 import os
-import re
 import shutil
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 
-from dsdeploy.adapters.digests import sha256_file, workers
+from dsdeploy.adapters.digests import git_sha1_file, sha256_file, workers
 from dsdeploy.adapters.files import write_whole
-from dsdeploy.adapters.hubs.base import Hub, Listing
+from dsdeploy.adapters.hubs.base import Hub, ListedFile, Listing
 from dsdeploy.adapters.stamps import changed_since, save_stamps
 from dsdeploy.adapters.weight_headers import header_fault
 from dsdeploy.core.documents import from_document, to_document
@@ -19,9 +18,10 @@ from dsdeploy.core.layout import WEIGHTS_FILE, Layout
 from dsdeploy.core.progress import SILENT, Progress
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Operation, Plan, WeightFile, Weights
+from dsdeploy.core.weight_files import companion_files, indexed_files, is_index, models_among, tensor_files
 
-_PART = re.compile(r"-\d{5}-of-\d{5}(?=\.gguf$)")
 _SPARE_BYTES = 64 << 20
+PARTIAL = ".partial"
 
 
 def held_weights(plan: Plan, layout: Layout) -> Weights | None:
@@ -69,21 +69,24 @@ def altered_files(weights: Weights, progress: Progress) -> tuple[tuple[WeightFil
 
 
 def fetch_weights(plan: Plan, layout: Layout, hub: Hub, progress: Progress) -> Weights:
-    """Fetches what is missing or altered. Can be killed anywhere and run again. Raises a FetchError."""
+    """Fetches what is missing or altered. Can be killed anywhere and run again. Raises a FetchError.
+
+    The small files beside the tensors come first: an index among them says which tensors the model is made of.
+    """
     folder = layout.weights(plan.model_id, plan.format)
     progress.begin(text("listing", repo=plan.weights_repo))
-    listing = hub.list_files(plan.weights_repo, plan.weights_revision, plan.weights_pattern)
+    listing = hub.list_files(plan.weights_repo, plan.weights_revision)
     progress.end()
-    _judge_listing(plan, listing)
+    tensors, companions = _choose(plan, listing)
     try:
         folder.mkdir(parents=True, exist_ok=True)
-        missing = tuple(one for one in listing.files if not _is_whole(folder / one.name, one, progress))
-        _judge_disk(folder, missing)
-        for file in missing:
-            _fetch_one(plan, listing, file, folder, hub, progress)
-        weights = Weights(plan.model_id, plan.format, hub.name, listing.revision, str(folder), listing.files)
+        _judge_disk(folder, (*tensors, *companions))
+        beside = tuple(_bring(plan, listing, one, folder, hub, progress) for one in companions)
+        tensors = _indexed(plan, tensors, tuple(one.name for one in companions), folder)
+        files = (*(_bring(plan, listing, one, folder, hub, progress) for one in tensors), *beside)
+        weights = Weights(plan.model_id, plan.format, hub.name, listing.revision, str(folder), files)
         write_whole(folder / WEIGHTS_FILE, json.dumps(to_document(weights), indent=1))
-        save_stamps(folder, listing.files)
+        save_stamps(folder, files)
     except OSError as error:
         place = error.filename or folder
         raise FetchError(
@@ -92,59 +95,93 @@ def fetch_weights(plan: Plan, layout: Layout, hub: Hub, progress: Progress) -> W
     return weights
 
 
-def _judge_listing(plan: Plan, listing: Listing) -> None:
-    if not listing.files:
+def _choose(plan: Plan, listing: Listing) -> tuple[tuple[ListedFile, ...], tuple[ListedFile, ...]]:
+    """The tensors and what goes with them. Raises WeightsNotFound, WeightsUnsafe, DigestMismatch."""
+    by_name = {one.name: one for one in listing.files}
+    try:
+        tensors = tensor_files(by_name, plan.weights_pattern)
+    except ValueError as error:
+        raise WeightsUnsafe(text("weights-unsafe", name=error), hint=text("weights-unsafe-hint")) from error
+    if not tensors:
         message = text("no-such-weights", repo=plan.weights_repo, pattern=plan.weights_pattern)
         raise WeightsNotFound(message, hint=text("not-at-hub-hint"))
-    stems = {_PART.sub("", one.name) for one in listing.files}
-    if len(stems) > 1:
-        names = ", ".join(sorted(stems))
-        message = text("ambiguous-weights", pattern=plan.weights_pattern, names=names)
+    if len(models := models_among(tensors)) > 1:
+        message = text("ambiguous-weights", pattern=plan.weights_pattern, names=", ".join(models))
         raise WeightsNotFound(message, hint=text("ambiguous-weights-hint"))
-    if plan.weights_sha256 not in (None, listing.files[0].sha256):
-        raise _mismatch(listing.files[0].name, str(plan.weights_sha256), listing.files[0].sha256)
+    first = by_name[tensors[0]]
+    if plan.weights_sha256 is not None and first.sha256 is not None and plan.weights_sha256 != first.sha256:
+        raise _mismatch(first.name, plan.weights_sha256, first.sha256)
+    return tuple(map(by_name.__getitem__, tensors)), tuple(map(by_name.__getitem__, companion_files(by_name, tensors)))
 
 
-def _is_whole(path: Path, file: WeightFile, progress: Progress) -> bool:
-    """Whether that file is here with its digest; one that differs is taken away, so that it is fetched anew."""
-    if not path.is_file():
-        return False
-    progress.begin(text("verifying", path=path), file.size_bytes)
-    whole = path.stat().st_size == file.size_bytes and sha256_file(path, progress.advance) == file.sha256
-    progress.end()
-    if not whole:
-        path.unlink()
-    return whole
+def _indexed(
+    plan: Plan, tensors: tuple[ListedFile, ...], companions: tuple[str, ...], folder: Path
+) -> tuple[ListedFile, ...]:
+    """Without an index all of them, else those that it names. Raises WeightsNotFound when it names one too many."""
+    index = next((name for name in companions if is_index(name)), None)
+    if index is None or not tensors[0].name.lower().endswith(".safetensors"):
+        return tensors
+    try:
+        named = indexed_files((folder / index).read_text(encoding="utf-8"), str(PurePosixPath(index).parent))
+    except ValueError as error:
+        raise WeightsUnsafe(text("header-fault", name=index, fault=error), hint=text("weights-unsafe-hint")) from error
+    kept = tuple(one for one in tensors if one.name in named)
+    if lacking := sorted(named - {one.name for one in kept}):
+        message = text("index-names-more", index=index, repo=plan.weights_repo, names=", ".join(lacking[:5]))
+        raise WeightsNotFound(message, hint=text("not-at-hub-hint"))
+    return kept
 
 
-def _judge_disk(folder: Path, missing: tuple[WeightFile, ...]) -> None:
-    there = sum(path.stat().st_blocks * 512 for path in folder.rglob("*") if path.name.endswith(".partial"))
-    needed = sum(one.size_bytes for one in missing) - there + (_SPARE_BYTES if missing else 0)
+def _judge_disk(folder: Path, files: tuple[ListedFile, ...]) -> None:
+    """Before the first byte: what the disk holds already counts as room. Raises DiskTooSmall."""
+    places = (folder / f"{one.name}{ending}" for one in files for ending in ("", PARTIAL))
+    there = sum(path.stat().st_blocks * 512 for path in places if path.is_file())
+    needed = sum(one.size_bytes for one in files) - there + _SPARE_BYTES
     free = shutil.disk_usage(folder).free
-    if needed > free:
+    if there < sum(one.size_bytes for one in files) and needed > free:
         message = text("disk-too-small", path=folder, needed=f"{needed:,}", free=f"{free:,}")
         raise DiskTooSmall(message, hint=text("disk-too-small-hint"))
 
 
-def _fetch_one(plan: Plan, listing: Listing, file: WeightFile, folder: Path, hub: Hub, progress: Progress) -> None:
+def _bring(plan: Plan, listing: Listing, file: ListedFile, folder: Path, hub: Hub, progress: Progress) -> WeightFile:
+    """That file whole in its place: the one that is there if its digest is right, else fetched."""
     path = folder / file.name
-    partial = path.with_name(path.name + ".partial")
+    if path.is_file():
+        found = _digest(path, file, progress)
+        if path.stat().st_size == file.size_bytes and _is_promised(path, file, found):
+            return WeightFile(file.name, file.size_bytes, found)
+        path.unlink()
+    partial = path.with_name(path.name + PARTIAL)
     path.parent.mkdir(parents=True, exist_ok=True)
     progress.begin(text("fetching", name=file.name), file.size_bytes)
     hub.fetch_file(plan.weights_repo, listing, file, partial, progress)
     progress.end()
-    progress.begin(text("verifying", path=path), file.size_bytes)
-    found = sha256_file(partial, progress.advance)
-    progress.end()
-    if found != file.sha256:
+    found = _digest(partial, file, progress)
+    if not _is_promised(partial, file, found):
+        found = found if file.sha256 else git_sha1_file(partial)
         partial.unlink()
-        raise _mismatch(file.name, file.sha256, found)
+        raise _mismatch(file.name, str(file.sha256 or file.git_sha1), found)
     if fault := header_fault(partial):
         partial.unlink()
         raise WeightsUnsafe(text("header-fault", name=file.name, fault=fault), hint=text("weights-unsafe-hint"))
     with partial.open("rb") as done:
         os.fsync(done.fileno())
     os.replace(partial, path)
+    return WeightFile(file.name, path.stat().st_size, found)
+
+
+def _digest(path: Path, file: ListedFile, progress: Progress) -> str:
+    progress.begin(text("verifying", path=path), file.size_bytes)
+    found = sha256_file(path, progress.advance)
+    progress.end()
+    return found
+
+
+def _is_promised(path: Path, file: ListedFile, sha256: str) -> bool:
+    """Whether the digest is the one that the source states, where it states one."""
+    if file.sha256 is None and file.git_sha1 is not None:
+        return git_sha1_file(path) == file.git_sha1
+    return file.sha256 in (None, sha256)
 
 
 def _mismatch(name: str, expected: str, found: str) -> DigestMismatch:

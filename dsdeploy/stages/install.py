@@ -6,10 +6,10 @@ from datetime import UTC, datetime
 
 import psutil
 
-from dsdeploy.adapters import releases
+from dsdeploy.adapters import releases, revisions
 from dsdeploy.adapters.gateway import certificate
 from dsdeploy.adapters.targets.base import Target
-from dsdeploy.core.errors import CertificateUnusable, InstallError, PreflightFailed
+from dsdeploy.core.errors import CertificateUnusable, InstallError, PreflightFailed, UpgradeBegun
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
@@ -26,6 +26,7 @@ def awaited_weights(plan: Plan, layout: Layout) -> Weights:
 def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout, name: str) -> Release:
     """The release that `plan` asks for; the installed one itself where nothing but its state would differ."""
     previous = releases.find_release(layout, name)
+    last = max((previous.revision, *revisions.revision_numbers(previous))) if previous else 0
     wanted = Release(
         name=name,
         target=plan.target,
@@ -38,19 +39,38 @@ def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout
         plan_sha256=hashlib.sha256(plan_text.encode()).hexdigest(),
         folder=str(layout.release(name)),
         weights=weights,
-        revision=previous.revision + 1 if previous else 1,
+        revision=last + 1,
         state="installing",
         installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
     if previous is None:
         return wanted
-    same = replace(wanted, revision=previous.revision, state=previous.state, installed_at=previous.installed_at)
+    same = replace(
+        wanted, revision=previous.revision, state=previous.state, installed_at=previous.installed_at,
+        good_revision=previous.good_revision,
+    )  # fmt: skip
     return previous if same == previous else wanted
+
+
+def judge_state(release: Release) -> None:
+    """Raises UpgradeBegun where an upgrade or rollback was begun and not finished: only these know the way on."""
+    if release.state in ("upgrading", "rolling-back"):
+        message = text("upgrade-begun", name=release.name, state=release.state)
+        raise UpgradeBegun(message, hint=text("upgrade-begun-hint"))
 
 
 def preflight(plan: Plan, release: Release, target: Target) -> tuple[Finding, ...]:
     """What would stop this release here. Raises PreflightFailed when something would; changes nothing."""
-    findings = (*target.preflight(release), _memory_enough(plan, release, target), _door(release))
+    here = () if release.target == "kubernetes" else (_memory_enough(plan, release, target), _door(release))
+    return _passed((*target.preflight(release), *here))
+
+
+def rehearse(release: Release, rendered: RenderedFiles, target: Target) -> tuple[Finding, ...]:
+    """What the target says of these files. Raises PreflightFailed when they could not be put in place."""
+    return _passed(target.rehearse(release, rendered))
+
+
+def _passed(findings: tuple[Finding, ...]) -> tuple[Finding, ...]:
     failed = [one for one in findings if one.status == "fail"]
     if failed:
         raise PreflightFailed(failed[0].message, hint=failed[0].hint or text("preflight-hint"))
@@ -82,7 +102,8 @@ def apply(release: Release, rendered: RenderedFiles, target: Target, progress: P
         progress.begin(operation.text)
         target.apply(operation, release, rendered)
         progress.end()
-    done = replace(release, state="installed")
+    done = replace(release, state="installed", good_revision=None)
+    revisions.save_revision(done, rendered)
     releases.save_release(done)
     return done
 

@@ -10,13 +10,14 @@ from pathlib import Path
 
 import pytest
 
-from dsdeploy.adapters.engines.llamacpp import image_launch
+from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
 from dsdeploy.adapters.images.archive import ImageFile, ImageSpec, describe_image
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import PYTHON, llamacpp_image
 from dsdeploy.adapters.targets.compose import ComposeTarget
 from dsdeploy.adapters.targets.compose.docker_engine import connect, containers_of, has_image, networks_of
-from dsdeploy.core.errors import EngineDied, EngineNotHealthy, PortTaken, RuntimeMissing, RuntimeRefused
+from dsdeploy.core.deployment import Launch, Place
+from dsdeploy.core.errors import EngineDied, EngineNotHealthy, ImageAbsent, PortTaken, RuntimeMissing, RuntimeRefused
 from dsdeploy.core.values import Plan, Release, RenderedFiles, Request, WeightFile, Weights
 from dsdeploy.stages.plan import choose_plan
 from dsdeploy.stages.profile import detect_profile
@@ -52,7 +53,7 @@ def release_of(name: str, plan: Plan, weights: Weights, folder: Path) -> Release
 
 
 def rendered_for(target: ComposeTarget, plan: Plan, release: Release) -> RenderedFiles:
-    return render_compose(plan, "the plan\n", release, partial(image_launch, plan), target.images)
+    return render_compose(plan, "the plan\n", release, partial(LlamaCpp().launch, plan.deployment), target.images)
 
 
 def install(target: ComposeTarget, release: Release, rendered: RenderedFiles) -> list[str]:
@@ -293,6 +294,18 @@ def test_an_engine_that_never_becomes_healthy_is_named_with_its_last_words(other
     with pytest.raises(EngineNotHealthy) as caught:
         install(target, other, rendered)
     assert "thinking it over" in caught.value.message.render("zh")
+
+
+def test_an_image_that_is_not_here_is_named_and_nothing_is_pulled(other, plan):
+    target, absent = ComposeTarget(), f"nowhere/engine@sha256:{'0' * 64}"
+
+    def elsewhere(place: Place) -> Launch:
+        return replace(LlamaCpp().launch(plan.deployment, place), image=absent)
+
+    files = render_compose(plan, "the plan\n", other, elsewhere, target.images)
+    with pytest.raises(ImageAbsent) as caught:
+        target.pending(other, files)
+    assert absent in caught.value.message.render("en")
 
 
 def test_a_taken_port_is_named_with_who_holds_it(other, running):

@@ -224,12 +224,32 @@ def test_prompts_are_logged_and_client_certificates_demanded_only_when_asked_for
     with gateway(tmp_path / "second", CLIENT_CA=str(authority)) as found:
         with pytest.raises(OSError):
             ask(found, "/v1/models")
-        own = ssl.create_default_context(cafile=str(found.authority))
-        own.load_cert_chain(tmp_path / "secrets/tls/tls.crt", tmp_path / "secrets/tls/tls.key")
-        request = urllib.request.Request(f"{found.url}/v1/models", headers={"Authorization": f"Bearer {SECRET}"})
-        # a certificate for servers only is no client's: its purpose is checked, too
+        # a certificate for servers is no client's: its purpose is checked, too
+        servers = (tmp_path / "secrets/tls/tls.crt", tmp_path / "secrets/tls/tls.key")
         with pytest.raises(OSError):
-            urllib.request.urlopen(request, context=own, timeout=10)
+            ask_as(found, *servers)
+        assert ask_as(found, *client_certificate(tmp_path)) == 200
+
+
+def client_certificate(folder: Path) -> tuple[Path, Path]:
+    """One for a client, signed by the authority in `folder`."""
+    certificate, key = folder / "client.crt", folder / "client.key"
+    subprocess.run(
+        ["openssl", "req", "-x509", "-newkey", "ec", "-pkeyopt", "ec_paramgen_curve:P-256", "-nodes", "-days", "2",
+         "-CA", folder / "secrets/ca/ca.crt", "-CAkey", folder / "secrets/ca/ca.key", "-subj", "/CN=client",
+         "-addext", "basicConstraints=critical,CA:FALSE", "-addext", "extendedKeyUsage=clientAuth",
+         "-keyout", key, "-out", certificate],
+        check=True, capture_output=True,
+    )  # fmt: skip
+    return certificate, key
+
+
+def ask_as(found: Gateway, certificate: Path, key: Path) -> int:
+    own = ssl.create_default_context(cafile=str(found.authority))
+    own.load_cert_chain(certificate, key)
+    request = urllib.request.Request(f"{found.url}/v1/models", headers={"Authorization": f"Bearer {SECRET}"})
+    with urllib.request.urlopen(request, context=own, timeout=10) as answer:
+        return answer.status
 
 
 def test_old_tls_and_plain_http_are_refused(served):

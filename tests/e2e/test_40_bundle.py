@@ -3,6 +3,7 @@
 import json
 import shutil
 import subprocess
+import sys
 from pathlib import Path
 
 import pytest
@@ -34,6 +35,57 @@ def test_a_site_without_a_network_serves_what_the_bundle_brought(carried, tmp_pa
     held = run_json("fetch", plan, "--home", home, "--yes", "--endpoint", "http://127.0.0.1:9")
     assert held["data"]["operations"] == []
     assert run_json("render", plan, "--home", home, "--out", str(tmp_path / "out"))["status"] == "ok"
+
+
+def test_one_command_goes_from_a_medium_to_a_healthy_service_without_a_network(carried, tmp_path):
+    medium, home = str(carried / "medium"), str(tmp_path / "home")
+    commands = [
+        ["install", medium, "--home", home, "--yes", "--dry-run"],
+        ["install", medium, "--home", home, "--yes"],
+        ["install", medium, "--home", home, "--yes", "--trust", str(carried / "alice.pub")],
+        ["install", medium, "--home", home, "--yes", "--dry-run"],
+        ["check", "--home", home],
+        ["install", str(tmp_path / "home/bundles/smoke/current"), "--home", home, "--yes"],
+        ["uninstall", "--home", home, "--yes"],
+    ]
+    (tmp_path / "commands").write_text(json.dumps(commands))
+    words = ["unshare", "-rn", sys.executable, "-m", "tests.e2e.offline", str(tmp_path / "commands")]
+    r = subprocess.run(words, capture_output=True, text=True, env=environment(), timeout=300)
+    said = [json.loads(line) for line in r.stdout.splitlines()]
+    codes = [one["errors"][0]["code"] if one["errors"] else one["status"] for one in said]
+    assert codes[:4] == ["BundleUsage", "SignerUnknown", "ok", "ok"], r.stdout + r.stderr
+    assert said[2]["data"]["changed"] and not said[3]["data"]["changed"]
+    assert said[4]["exit_code"] == 0, said[4]
+    assert not said[5]["data"]["changed"] and codes[6] == "ok"
+
+
+def test_a_site_keeps_its_house(carried, tmp_path):
+    """Cut anew, loaded, listed, pruned and gone back on, as a user types it; each also read by a person."""
+    medium, key, trust, home = carried / "medium", carried / "alice.key", carried / "alice.pub", tmp_path / "home"
+    cut = run_json(
+        *("bundle", "recut", "--from", str(medium), "--output", str(tmp_path / "cut"), "--key", str(key)),
+        *("--trust", str(trust), "--volume-size", "50000000"),
+    )
+    assert cut["data"]["volumes"] == 6, cut
+    for one in (medium, tmp_path / "cut"):
+        words = ("bundle", "load", "--from", str(one), "--home", str(home), "--trust", str(trust))
+        assert run_json(*words, "--allow-rollback")["status"] == "ok"
+    listed = run_json("bundle", "inventory", "--output", str(tmp_path / "inventory.json"), "--home", str(home))
+    assert len(listed["data"]["blobs"]) == len(json.loads((tmp_path / "inventory.json").read_text())["blobs"]) > 1
+    shown = run_json("bundle", "prune", "--keep", "1", "--home", str(home), "--dry-run")["data"]
+    assert len(shown["operations"]) == 1 and shown["versions"] == []
+    back = run_json("bundle", "rollback", "--home", str(home))
+    assert back["errors"][0]["code"] == "VersionUnknown", "both have one sequence number"
+    refused = run_json("bundle", "prune", "--keep", "1", "--home", str(home))
+    assert refused["errors"][0]["code"] == "NotConfirmed"
+    assert len(run_json("bundle", "prune", "--keep", "1", "--home", str(home), "--yes")["data"]["versions"]) == 1
+    log = run_json("bundle", "log", "--home", str(home))["data"]
+    assert [one["event"] for one in log["events"]] == ["bundle-loaded", "bundle-loaded", "bundle-pruned"]
+    assert log["broken_at"] is None and "完整" in run("--lang", "zh", "bundle", "log", "--home", str(home)).stdout
+    for words in (("prune", "--dry-run"), ("inventory", "--output", str(tmp_path / "i2"))):
+        assert run("bundle", *words, "--home", str(home)).returncode == 0
+    exported = run_json("bundle", "public-key", str(key), "--output", str(tmp_path), "--name", "again")["data"]
+    assert Path(exported["public"]).read_bytes() == trust.read_bytes()
 
 
 def test_who_signed_what_is_in_it_and_what_differs(carried):

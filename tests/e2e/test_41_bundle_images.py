@@ -5,7 +5,7 @@ import tarfile
 
 import pytest
 
-from tests.program import run, run_json
+from tests.program import free_port, run, run_json
 
 pytestmark = pytest.mark.docker
 NAME = "dsdeploy-test/carried:1"
@@ -35,13 +35,30 @@ def test_images_arrive_as_they_were(docker_engine, fetched, image, tmp_path, tar
     assert run_json(*build, "--image", NAME)["status"] == "ok"
     assert not out.with_name("medium.images").exists()
     docker_engine.images.remove(NAME, force=True)
-    engine = ComposeTarget().image
-    was_here = has_image(docker_engine, engine)
-    if was_here and target == "compose":
-        docker_engine.images.remove(engine, force=True)
+    own = ComposeTarget().images
+    were_here = [one for one in (own.engine, own.gateway) if has_image(docker_engine, one)]
+    for one in were_here if target == "compose" else ():
+        docker_engine.images.remove(one, force=True)
     loaded = run_json("bundle", "load", "--from", str(out), "--home", str(home), "--allow-unsigned")
     assert loaded["status"] == "ok", loaded
     assert docker_engine.images.get(NAME).id == image
-    assert target == "process" or has_image(docker_engine, engine)
-    if not was_here and target == "compose":
-        docker_engine.images.remove(engine, force=True)
+    for one in (own.engine, own.gateway) if target == "compose" else ():
+        assert has_image(docker_engine, one)
+        if one not in were_here:
+            docker_engine.images.remove(one, force=True)
+
+
+def test_one_command_installs_compose_from_a_medium(docker_engine, fetched, tmp_path):
+    """The engine's image comes out of the bundle: nothing is built at the site."""
+    plan, out, home = tmp_path / "plan.yaml", tmp_path / "medium", str(tmp_path / "site")
+    words = ("--model", "smoke", "--users", "2", "--target", "compose", "--port", str(free_port()), "--out", str(plan))
+    assert run("plan", *words).returncode == 0
+    build = ("bundle", "create", str(plan), "--home", str(fetched), "--output", str(out), "--allow-unsigned")
+    assert run_json(*build)["status"] == "ok"
+    try:
+        done = run_json("install", str(out), "--home", home, "--allow-unsigned", "--yes")
+        assert done["status"] == "ok", done
+        assert "build-image" not in [one["action"] for one in done["data"]["operations"]]
+        assert run_json("status", "--home", home)["data"][0]["service"]["state"] == "running"
+    finally:
+        assert run("uninstall", "--home", home, "--yes").returncode == 0

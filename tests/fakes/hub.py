@@ -1,15 +1,19 @@
-"""A model hub on loopback, spoken to by the real `huggingface_hub`: no real one can be reached where tests run.
+"""A model hub on loopback: no real one can be reached where tests run.
 
-It answers what the library asks: the model's metadata with LFS digests, HEAD and ranged GET of a file. Its behaviour
-can be broken on purpose: refuse with a status, stop in the middle, flip a byte, be slow.
+It speaks as Hugging Face's (metadata with LFS digests and Git ids, ranged GET) and as ModelScope's (login, list, get).
+Its behaviour can be broken on purpose: refuse with a status, stop in the middle, flip a byte, be slow, know no ranges,
+send files from another host. Asked by an absolute address it is a proxy that finds itself.
 """
 
 import hashlib
 import json
+import re
+import ssl
 import threading
 import time
 from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
 from typing import Any
 
 COMMIT = "a" * 40
@@ -24,7 +28,14 @@ class FakeHub:
     flip: bool = False
     block_pause_s: float = 0
     token: str | None = None
+    branch: str = "master"
+    elsewhere: str | None = None
+    ranged: bool = True
+    certificate: Path | None = None
     served: int = 0
+    most_at_once: int = 0
+    at_once: int = 0
+    authorized: list[str | None] = field(default_factory=list)
     ranges: list[str] = field(default_factory=list)
 
     def __enter__(self) -> "FakeHub":
@@ -32,6 +43,7 @@ class FakeHub:
 
         class Handler(BaseHTTPRequestHandler):
             protocol_version = "HTTP/1.1"
+            disable_nagle_algorithm = True
 
             def log_message(self, *words: Any) -> None:
                 pass
@@ -40,9 +52,24 @@ class FakeHub:
                 hub.answer(self, body=False)
 
             def do_GET(self) -> None:
-                hub.answer(self, body=True)
+                hub.at_once += 1
+                hub.most_at_once = max(hub.most_at_once, hub.at_once)
+                try:
+                    hub.answer(self, body=True)
+                finally:
+                    hub.at_once -= 1
+
+            def do_POST(self) -> None:
+                said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
+                if said != {"AccessToken": hub.token}:
+                    return hub._send(self, 401, {}, b"{}", True)
+                hub._send(self, 200, {"Set-Cookie": "m_session_id=signed-in; Path=/"}, b"{}", True)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        if self.certificate:
+            context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+            context.load_cert_chain(self.certificate)
+            self.server.socket = context.wrap_socket(self.server.socket, server_side=True)
         threading.Thread(target=self.server.serve_forever, daemon=True).start()
         return self
 
@@ -52,36 +79,38 @@ class FakeHub:
 
     @property
     def url(self) -> str:
-        return f"http://127.0.0.1:{self.server.server_address[1]}"
+        return f"http{'s' if self.certificate else ''}://127.0.0.1:{self.server.server_address[1]}"
 
     def answer(self, request: BaseHTTPRequestHandler, body: bool) -> None:
-        refused = self.token and request.headers.get("Authorization") != f"Bearer {self.token}"
+        given = request.headers.get("Authorization")
+        self.authorized.append(given)
+        signed_in = "m_session_id=signed-in" in request.headers.get("Cookie", "")
+        refused = self.token and given != f"Bearer {self.token}" and not signed_in
         if self.status != 200 or refused:
             return self._send(request, 401 if refused else self.status, {}, b'{"error": "refused"}', body)
-        path = request.path.partition("?")[0]
+        path = re.sub("^http://[^/]*", "", request.path.partition("?")[0])
         if path.startswith(f"/api/models/{self.repo}"):
-            siblings = [
-                {
-                    "rfilename": name,
-                    "size": len(data),
-                    "lfs": {"sha256": _sha(data), "size": len(data), "pointerSize": 134},
-                }
+            content = {"id": self.repo, "sha": COMMIT, "siblings": [_sibling(*one) for one in self.files.items()]}
+            return self._send(request, 200, {"Content-Type": "application/json"}, json.dumps(content).encode(), body)
+        if path == f"/api/v1/models/{self.repo}/repo/files" and f"Revision={self.branch}&" in request.path:
+            files = [
+                {"Path": name, "Size": len(data), "Sha256": _sha(data), "Type": "blob"}
                 for name, data in self.files.items()
             ]
-            content = {"id": self.repo, "modelId": self.repo, "sha": COMMIT, "siblings": siblings, "tags": []}
-            return self._send(request, 200, {"Content-Type": "application/json"}, json.dumps(content).encode(), body)
-        name = path.partition(f"/resolve/{COMMIT}/")[2]
+            content = {"Code": 200, "Data": {"Files": [*files, {"Path": "sub", "Size": 0, "Type": "tree"}]}}
+            return self._send(request, 200, {}, json.dumps(content).encode(), body)
+        name = path.partition(f"/resolve/{self.branch if path.startswith('/models/') else COMMIT}/")[2]
         if name not in self.files:
             return self._send(request, 404, {"X-Error-Code": "EntryNotFound"}, b"", body)
-        data = self.files[name]
-        headers = {"ETag": f'"{_sha(data)}"', "X-Repo-Commit": COMMIT, "X-Linked-Size": str(len(data))}
-        headers |= {"X-Linked-Etag": f'"{_sha(data)}"', "Accept-Ranges": "bytes"}
-        begin = 0
-        if body and (asked := request.headers.get("Range")):
-            self.ranges.append(asked)
-            begin = int(asked.removeprefix("bytes=").partition("-")[0])
-            headers["Content-Range"] = f"bytes {begin}-{len(data) - 1}/{len(data)}"
-        self._send(request, 206 if begin else 200, headers, data[begin:], body)
+        if self.elsewhere:
+            return self._send(request, 302, {"Location": self.elsewhere + request.path}, b"", body)
+        data, begin, status, headers = self.files[name], 0, 200, {}
+        if self.ranged and (asked := re.fullmatch(r"bytes=(\d+)-(\d*)", request.headers.get("Range", ""))):
+            self.ranges.append(asked[0])
+            begin, end, status = int(asked[1]), int(asked[2] or len(data) - 1), 206
+            headers["Content-Range"] = f"bytes {begin}-{end}/{len(data)}"
+            data = data[begin : end + 1]
+        self._send(request, status, headers, data, body)
 
     def _send(
         self, request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], data: bytes, body: bool
@@ -107,6 +136,18 @@ class FakeHub:
                 return
             self.served += len(block)
             time.sleep(self.block_pause_s)
+
+
+def _sibling(name: str, data: bytes) -> dict[str, Any]:
+    """As huggingface.co answers: Git LFS for tensors, the Git blob's id for the rest."""
+    if name.endswith((".gguf", ".safetensors", ".bin")):
+        return {
+            "rfilename": name,
+            "size": len(data),
+            "lfs": {"sha256": _sha(data), "size": len(data), "pointerSize": 134},
+        }
+    blob = hashlib.sha1(b"blob %d\0" % len(data) + data).hexdigest()
+    return {"rfilename": name, "size": len(data), "blobId": blob}
 
 
 def _sha(data: bytes) -> str:

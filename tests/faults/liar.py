@@ -1,9 +1,11 @@
 """A fake engine, honest but for the one fault that it is started with: what a real one cannot be made to do at will.
 
-Arguments: port, key file, model, fault.
+Arguments: port, key file, model, fault; what follows is what the plan asks of an engine, and ignored.
 """
 
+import itertools
 import json
+import re
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -12,8 +14,28 @@ from pathlib import Path
 PORT, KEYS, MODEL, FAULT = int(sys.argv[1]), Path(sys.argv[2]), sys.argv[3], sys.argv[4]
 KEY = KEYS.read_text().strip()
 CONTEXT = 256
-WORDS = ["一", "二", "三", "四"] if FAULT != "english" else ["one ", "two ", "three "]
+USERS = 3
+WORDS = ["一 ", "二 ", "三 ", "四 "] if FAULT != "english" else ["one ", "two ", "three "]
+QUESTIONS = Path(__file__).parents[2] / "dsdeploy/core/data/questions.json"
+ANSWERS = dict(
+    zip(
+        (one["words"] for one in json.loads(QUESTIONS.read_text())["questions"]),
+        (
+            *("132", "Paris", "7", "H2O", "enots", "Wednesday", "4", "Water"),
+            "43",
+            "北京",
+            "四",
+            "疑是地上霜",
+            "东",
+            "山",
+            "5",
+            "小",
+        ),
+        strict=True,
+    )
+)
 busy = threading.Semaphore(1)
+asked_before = itertools.count()
 streamed = 0
 
 
@@ -52,15 +74,19 @@ class Engine(BaseHTTPRequestHandler):
             return
         if not asked.get("messages"):
             self.say(400, {"error": "no messages"})
-        elif len(asked["messages"][0]["content"]) > 2 * CONTEXT and FAULT != "takes-long":
+            return
+        words = asked["messages"][0]["content"]
+        tokens = len(words) // 3
+        if tokens > CONTEXT and FAULT != "takes-long":
             self.say(400, {"error": "too long"})
         elif asked.get("stream"):
             self.stream()
         elif FAULT == "error-200":
             self.say(200, {"error": {"message": "CUDA out of memory"}})
         else:
-            words = "" if FAULT == "empty" else "".join(WORDS)
-            self.say(200, {"choices": [{"message": {"content": words}}]})
+            read = min(tokens, CONTEXT // 2) if FAULT == "reads-half" else tokens
+            choice = {"message": message(words, asked), "finish_reason": "stop"}
+            self.say(200, {"choices": [choice], "usage": {"prompt_tokens": read}})
 
     def stream(self):
         global streamed
@@ -84,7 +110,43 @@ class Engine(BaseHTTPRequestHandler):
         self.wfile.write(b"data: " + json.dumps(content).encode() + b"\n\n")
 
 
+def message(words, asked):
+    if asked.get("tools") and FAULT != "no-tools":
+        arguments = "{city" if FAULT == "broken-tools" else json.dumps({"city": "Beijing"})
+        call = {"type": "function", "function": {"name": "get_weather", "arguments": arguments}}
+        return {"content": None, "reasoning_content": "想", "tool_calls": [call]}
+    content = answer(words, asked)
+    for stop in asked.get("stop", ()) if FAULT != "ignores-stop" else ():
+        content = content.partition(stop)[0]
+    if FAULT == "moody" and not asked.get("response_format"):
+        content += f" {next(asked_before)}"
+    if FAULT == "empty":
+        return {"content": ""}
+    if FAULT == "raw-thinking":
+        return {"content": f"<think>想</think>{content}", "reasoning_content": ""}
+    return {"content": content, "reasoning_content": "" if FAULT == "no-reasoning" else "想"}
+
+
+def answer(words, asked):
+    if asked.get("response_format"):
+        return "yes, it is" if FAULT == "no-schema" else '{"answer": "yes"}'
+    if words in ANSWERS:
+        if FAULT == "wrong-answers":
+            return "?"
+        if FAULT == "repeats":
+            return ANSWERS[words] + " 0" * 20
+        if FAULT == "foreign" and words.isascii():
+            return f"{ANSWERS[words]}，这就是正确的答案"
+        return ANSWERS[words]
+    if secret := re.search(r"secret number is (\d+)", words):
+        return secret[1]
+    return "".join(WORDS)
+
+
 ThreadingHTTPServer.request_queue_size = 64
 host = "0.0.0.0" if FAULT == "everywhere" else "127.0.0.1"
 print("GGML_ASSERT(n > 0) failed" if FAULT == "asserts" else "listening", flush=True)
+slots = CONTEXT // 2 if FAULT == "small-cache" else CONTEXT
+print(f"initializing, n_slots = {USERS}, n_ctx_slot = {slots}", flush=True)
+print("build_info: b1-old" if FAULT == "old-engine" else f"build_info: {sys.argv[5]}", flush=True)
 ThreadingHTTPServer((host, PORT), Engine).serve_forever()

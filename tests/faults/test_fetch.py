@@ -75,25 +75,26 @@ def test_no_hub_at_all_is_named(plan, tmp_path):
 def test_a_hub_that_stops_in_the_middle_is_gone_on_from(plan, tmp_path):
     data = gguf(30_000_000)
     with FakeHub(REPO, {NAME: data}, stop_after=25_000_000) as hub:
-        document = fetch(plan, tmp_path, hub, HF_HUB_DOWNLOAD_TIMEOUT="2")
+        document = fetch(plan, tmp_path, hub)
         assert document["errors"][0]["code"] == "HubUnreachable", document
         hub.stop_after = None
         assert fetch(plan, tmp_path, hub)["status"] == "ok"
-        assert weights(tmp_path) == data and any(not one.startswith("bytes=0-") for one in hub.ranges)
+        assert weights(tmp_path) == data and len(hub.ranges) > 2
 
 
-# huggingface_hub writes in blocks of 10 MB: that much is redone, so the files are larger than it
+# A kill costs a piece of 8 MiB on each connection, so the file is larger than four
 def test_killed_in_the_middle_only_the_rest_is_fetched(plan, tmp_path):
-    data = gguf(60_000_000)
+    data = gguf(120_000_000)
     words = ["fetch", str(plan), "--home", str(tmp_path), "--yes"]
     with FakeHub(REPO, {NAME: data}, block_pause_s=0.01) as hub:
         running = subprocess.Popen([sys.executable, "-c", CODE, *words, "--endpoint", hub.url], env=environment())
-        wait_until(lambda: any(p.stat().st_size > 20_000_000 for p in tmp_path.rglob("*.partial")))
+        wait_until(lambda: any(len(p.read_text().split()) >= 4 for p in tmp_path.rglob("*.done")))
         running.send_signal(signal.SIGKILL)
         running.wait()
         hub.block_pause_s, served = 0, hub.served
         assert fetch(plan, tmp_path, hub)["status"] == "ok"
-        assert weights(tmp_path) == data and hub.served - served < len(data) - 19_000_000
+        assert weights(tmp_path) == data and hub.served - served < len(data) - 4 * 2**23 + 4096
+        assert not list(tmp_path.rglob("*.done"))
 
 
 def test_ctrl_c_ends_with_130(plan, tmp_path):
@@ -159,7 +160,7 @@ def test_a_disk_too_small_is_named_before_the_first_byte(plan, tmp_path):
 
 def test_two_at_once_do_not_mix(plan, tmp_path):
     words = ["fetch", str(plan), "--home", str(tmp_path), "--yes"]
-    with FakeHub(REPO, {NAME: gguf(3_000_000)}, block_pause_s=0.05) as hub:
+    with FakeHub(REPO, {NAME: gguf(3_000_000)}, block_pause_s=1) as hub:
         first = subprocess.Popen(
             [sys.executable, "-c", CODE, *words, "--endpoint", hub.url, "--json"],
             env=environment(),

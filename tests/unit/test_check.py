@@ -34,7 +34,7 @@ def checked(*findings, loads=()):
 
 
 def run(*checks, **selection):
-    subject = Subject(None, None, None, None, None, None, SILENT)
+    subject = Subject(None, None, None, None, None, None, None, SILENT)
     known = Selection()
     for name, ids in selection.items():
         object.__setattr__(known, name, ids)
@@ -128,9 +128,9 @@ def test_the_page_stands_alone_escapes_what_it_is_told_and_is_in_one_language(tm
     page = Page()
     page.feed(content)
     assert page.links == [] and not {"script", "link", "img", "iframe"} & set(page.tags)
-    assert "@import" not in content and "url(" not in content and page.tags.count("svg") == 2
+    assert "@import" not in content and "url(" not in content and page.tags.count("svg") == 3
     assert "&lt;script&gt;" in content and "&lt;b&gt;&amp;.gguf" in content and DIGEST in content
-    assert content.count("api-needs-key") == 1 and "401" in content and HINT.render(language) in content
+    assert content.count("<code>api-needs-key</code>") == 1 and "401" in content and HINT.render(language) in content
     other = {"en": "zh", "zh": "en"}[language]
     assert HINT.render(other) not in content and text("report-facts").render(other) not in content
 

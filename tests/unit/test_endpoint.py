@@ -14,7 +14,7 @@ import pytest
 
 from dsdeploy.adapters.chat import Chat, Question
 from dsdeploy.adapters.endpoint import PATIENT, Endpoint, Waits
-from dsdeploy.adapters.load import run_load
+from dsdeploy.adapters.load import Shape, run_arrivals, run_load
 from dsdeploy.core.errors import NoAnswer
 
 WAITS = Waits(connect_s=1, byte_s=0.3, total_s=1)
@@ -157,11 +157,37 @@ def test_a_load_asks_everyone_at_once_each_something_new_and_fails_with_the_firs
         send(STREAM + delta("a") + delta("b") + event(b"[DONE]"))
 
     with service(speak) as endpoint:
-        load = run_load(Chat(endpoint, "m", "k"), 3, 2, 4, WAITS)
+        load = run_load(Chat(endpoint, "m", "k"), 3, 2, Shape(1, 4), WAITS)
     assert (load.at_once, len(load.samples), load.samples[0].output_tokens) == (3, 6, 2)
     assert load.client_cpu_s > 0 and load.tokens_per_s > 0
     with service(say(STREAM + delta("a"))) as endpoint, pytest.raises(NoAnswer):
-        run_load(Chat(endpoint, "m", "k"), 2, 1, 4, WAITS)
+        run_load(Chat(endpoint, "m", "k"), 2, 1, Shape(1, 4), WAITS)
+
+
+def test_an_open_load_does_not_wait_for_answers_and_its_clock_starts_when_a_request_is_due():
+    here = threading.Barrier(4)
+
+    def speak(send, stop):
+        here.wait(5)  # nobody is answered before all have come
+        send(STREAM + delta("a") + delta("b") + event(b"[DONE]"))
+
+    with service(speak) as endpoint:
+        load = run_arrivals(Chat(endpoint, "m", "k"), 50, 4, Shape(1, 4), WAITS)
+    assert len(load.samples) == 4 and max(one.first_s for one in load.samples) > 0
+
+
+def test_a_timed_stream_counts_by_usage_or_pieces_and_ends_with_its_last_words():
+    usage = event({"choices": [], "usage": {"completion_tokens": 7}})
+    for said, tokens in (
+        (delta("a") + delta("b") + usage + event(b"[DONE]"), 7),
+        (delta("") + delta("a") + delta("b") + event(b"[DONE]"), 2),
+        (delta("a") + event(b"[DONE]"), 1),
+    ):
+        with service(say(STREAM + said)) as endpoint:
+            sample = Chat(endpoint, "m", None).time(QUESTION, WAITS)
+        assert sample.output_tokens == tokens and 0 < sample.first_s <= sample.last_s
+    with service(say(STREAM + delta("a"))) as endpoint:
+        assert Chat(endpoint, "m", None).time(QUESTION, WAITS) is None
 
 
 @pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl for a certificate")

@@ -1,6 +1,9 @@
 """`DSDEPLOY_REWRITE=1 pytest tests/unit/test_render_compose.py` rewrites the golden file; its diff is the review."""
 
+import configparser
+import json
 import os
+import subprocess
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -8,8 +11,9 @@ from pathlib import Path
 import pytest
 import yaml
 
-from dsdeploy.adapters.engines.llamacpp import image_launch
+from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
 from dsdeploy.adapters.images import Images
+from dsdeploy.adapters.targets.compose.binary import compose_command
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.values import MemoryBudget, Plan, Release, Request, WeightFile, Weights
@@ -34,9 +38,12 @@ RELEASE = Release(
 )  # fmt: skip
 
 
+def contents(plan: Plan, launch, release: Release = RELEASE) -> dict[str, str]:
+    return {one.path: one.content for one in render_compose(plan, "the plan\n", release, launch, IMAGES).files}
+
+
 def rendered(release: Release = RELEASE, plan: Plan = PLAN, launch=None) -> str:
-    files = render_compose(plan, "the plan\n", release, launch or partial(image_launch, plan), IMAGES).files
-    return next(one.content for one in files if one.path == "compose.yaml")
+    return contents(plan, launch or partial(LlamaCpp().launch, plan.deployment), release)["compose.yaml"]
 
 
 def services(content: str) -> dict:
@@ -68,7 +75,7 @@ def test_every_container_is_closed_and_the_engine_has_no_way_out():
 def test_the_engine_gets_the_launchs_words_one_by_one():
     place = Place("/weights/m.gguf", PLAN.model_id, "/run/secrets/engine-key", port=8000)
     engine = services(rendered())["engine"]
-    assert (*engine["entrypoint"], *engine["command"]) == image_launch(PLAN, place).argv
+    assert (*engine["entrypoint"], *engine["command"]) == LlamaCpp().launch(PLAN.deployment, place).argv
 
 
 VLLM = Launch(
@@ -109,8 +116,8 @@ def test_other_vendors_devices_are_given_as_nodes_and_groups():
 def test_several_machines_are_one_project_each_with_one_gateway():
     plan = replace(on_devices(nodes=2), hosts=("10.0.0.1", "10.0.0.2"))
     places = []
-    render = render_compose(plan, "p\n", RELEASE, lambda place: places.append(place) or VLLM, IMAGES).files
-    content = {one.path: one.content for one in render if one.path.endswith("compose.yaml")}
+    files = contents(plan, lambda place: places.append(place) or VLLM)
+    content = {path: one for path, one in files.items() if path.endswith("compose.yaml")}
     assert sorted(content) == ["node-0/compose.yaml", "node-1/compose.yaml"]
     assert "weaker" in content["node-0/compose.yaml"]
     leader, worker = (services(one) for one in content.values())
@@ -123,7 +130,7 @@ def test_several_machines_are_one_project_each_with_one_gateway():
 
 def test_several_machines_that_are_not_named_are_refused():
     with pytest.raises(RenderError):
-        render_compose(on_devices(nodes=2), "p\n", RELEASE, lambda place: VLLM, IMAGES)
+        contents(on_devices(nodes=2), lambda place: VLLM)
 
 
 @pytest.mark.parametrize("folder", ["/s/$HOME/a", '/s/"q": [x', "/s/{{ x }} #1", "/s/权重 目录", "/s/a\nb: c"])
@@ -149,3 +156,33 @@ def test_the_door_is_an_address(host, published):
 def test_a_name_is_no_door():
     with pytest.raises(RenderError):
         rendered(replace(RELEASE, host="gpu01.example"))
+
+
+@pytest.mark.parametrize("profile", ["", "monitoring"])
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_compose_itself_takes_every_project(tmp_path, nodes, profile):
+    plan = replace(on_devices(nodes=nodes), hosts=("10.0.0.1", "10.0.0.2"))
+    files = contents(plan, lambda place: VLLM)
+    for content in (one for path, one in files.items() if path.endswith("compose.yaml")):
+        path = tmp_path / "compose.yaml"
+        path.write_text(content)
+        words = (*compose_command(), "--file", str(path), "--profile", profile or "none", "config", "--quiet")
+        run = subprocess.run(words, capture_output=True, text=True, check=False)
+        assert run.returncode == 0 and run.stderr == "", run.stderr
+
+
+def test_monitoring_reads_what_the_engine_offers():
+    files = {
+        one.path: one.content for one in render_compose(on_devices(), "p\n", RELEASE, lambda _: VLLM, IMAGES).files
+    }
+    scraped = yaml.safe_load(files["monitoring/prometheus.yml"])["scrape_configs"]
+    assert [one["job_name"] for one in scraped] == ["gateway", "engine"] and scraped[1]["metrics_path"] == "/metrics"
+    assert json.loads(files["monitoring/grafana/dashboards/service.json"])["panels"]
+
+
+def test_the_unit_starts_what_was_rendered():
+    launch = partial(LlamaCpp().launch, PLAN.deployment)
+    files = {one.path: one.content for one in render_compose(PLAN, "p\n", RELEASE, launch, IMAGES).files}
+    unit = configparser.ConfigParser(strict=False, interpolation=None)
+    unit.read_string(files["dsdeploy-r1.service"])
+    assert unit["Unit"]["Requires"] == "docker.service" and "dsdeploy-r1 up" in unit["Service"]["ExecStart"]

@@ -1,4 +1,5 @@
 import re
+from collections import Counter
 from pathlib import Path
 
 import pytest
@@ -13,6 +14,13 @@ def test_every_message_is_in_both_languages_with_the_same_values():
         assert set(languages) == {"en", "zh"}, id
         braces = {lang: sorted(re.findall(r"\{(\w+)\}", words)) for lang, words in languages.items()}
         assert braces["en"] == braces["zh"], id
+
+
+def test_no_message_is_written_twice():
+    """Of two with one id, the one that a folder happens to list last would be said."""
+    areas = (Path(__file__).parents[2] / "dsdeploy/core/data/messages").iterdir()
+    times = Counter(re.findall(r'^ "([a-z0-9-]+)":', "\n".join(area.read_text() for area in areas), re.MULTILINE))
+    assert set(times) == set(catalogue()) and [id for id, count in times.items() if count > 1] == []
 
 
 def test_every_message_that_the_program_names_exists_and_none_is_dead():

@@ -1,15 +1,34 @@
-"""Container images as archives: out of a Docker Engine where the bundle is built, into one at the site."""
+"""Container images as archives: out of a Docker Engine where the bundle is built, into what runs them at the site."""
 
 import re
+import shutil
+import subprocess
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
 
+from dsdeploy.adapters.bundle.image_archive import ImageArchive, read_archive
+from dsdeploy.adapters.bundle.registry import Registry
 from dsdeploy.adapters.images.archive import describe_image, image_archive
+from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
-from dsdeploy.adapters.targets.compose.docker_engine import connect
-from dsdeploy.core.errors import BundleNotWritable, ImageMissing, InstallError
+from dsdeploy.adapters.targets.compose.docker_engine import connect, has_image
+from dsdeploy.core.errors import BundleNotWritable, ImageMissing, InstallError, RuntimeMissing
+from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
+
+DOCKER, CONTAINERD = "docker", "containerd"
+_NAMESPACE = "k8s.io"  # where the kubelet looks for images
+
+
+@dataclass(frozen=True, slots=True)
+class Delivered:
+    """`pinned` is by digest where a registry gave one, else the image's id; `large_layers` may be too much for it."""
+
+    reference: str
+    pinned: str
+    large_layers: tuple[str, ...] = ()
 
 
 def save_images(references: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
@@ -31,30 +50,78 @@ def save_images(references: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
     return tuple(paths)
 
 
-def save_engine_image(folder: Path) -> Path:
-    """The image that a Compose install runs, made from this machine's engine; no Docker is needed.
+def save_own_images(named: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
+    """Those of `named` that are made from this machine, the engine's and the gateway's; no Docker is needed.
 
-    Raises RuntimeMissing, InstallError, BundleNotWritable.
+    Raises InstallError, BundleNotWritable.
     """
-    image = describe_image(llamacpp_image())
-    return _keep(folder, image.spec.tag, image.id, partial(image_archive, image))
+    saved = []
+    for spec in (llamacpp_image, gateway_image):
+        try:
+            image = describe_image(spec())
+        except RuntimeMissing:
+            continue  # not made here; if the deployment names it, it is missed
+        if image.id in named:
+            saved.append(_keep(folder, image.spec.tag, image.id, partial(image_archive, image)))
+    return tuple(saved)
 
 
-def load_images(archives: tuple[Path, ...]) -> None:
-    """Streams each into the local engine. Raises RuntimeMissing, RuntimeRefused, InstallError."""
+def deliver_images(
+    archives: tuple[Path, ...], place: str, state: Path, ca_file: Path | None, progress: Progress
+) -> tuple[Delivered, ...]:
+    """Into a Docker Engine, a containerd, or the registry that `place` names.
+
+    Raises RuntimeMissing, RuntimeRefused, RegistryRefused, RegistryUnreachable, InstallError.
+    """
+    found = tuple(map(_archive, archives))
+    if place == DOCKER:
+        return tuple(one for archive in found for one in _into_docker(archive))
+    if place == CONTAINERD:
+        return tuple(one for archive in found for one in _into_containerd(archive))
+    registry = Registry(place, state, ca_file)
+    pushed = [registry.push(archive, name, progress) for archive in found for name in archive.references]
+    return tuple(Delivered(one.reference, one.pinned, one.large_layers) for one in pushed)
+
+
+def _archive(path: Path) -> ImageArchive:
+    try:
+        return read_archive(path)
+    except (OSError, ValueError) as error:
+        raise _not_loaded(path.name, error) from error
+
+
+def _into_docker(archive: ImageArchive) -> tuple[Delivered, ...]:
+    """Streams it, and asks afterwards for each of its names: a load that drops one says nothing."""
     from docker.errors import DockerException
 
-    if not archives:
-        return
     client = connect()
-    for path in archives:
-        try:
-            with path.open("rb") as archive:
-                client.images.load(archive)
-        except (DockerException, OSError) as error:
-            raise InstallError(
-                text("image-not-loaded", tag=path.name, reason=error), hint=text("image-not-loaded-hint")
-            ) from error
+    try:
+        with archive.path.open("rb") as content:
+            client.images.load(content)
+        lost = [one for one in archive.references if not has_image(client, one)]
+    except (DockerException, OSError) as error:
+        raise _not_loaded(archive.path.name, error) from error
+    if lost:
+        raise _not_loaded(archive.path.name, lost[0])
+    return tuple(Delivered(one, f"sha256:{archive.image_id}") for one in archive.references)
+
+
+def _into_containerd(archive: ImageArchive) -> tuple[Delivered, ...]:
+    """By `ctr`, which every containerd brings; CONTAINERD_ADDRESS and CONTAINERD_NAMESPACE are its own variables."""
+    import os
+
+    if not shutil.which("ctr"):
+        raise RuntimeMissing(text("ctr-missing"), hint=text("ctr-missing-hint"))
+    namespace = os.environ.get("CONTAINERD_NAMESPACE") or _NAMESPACE
+    words = ["ctr", "--namespace", namespace, "images", "import", "--no-unpack", str(archive.path)]
+    run = subprocess.run(words, capture_output=True, text=True, check=False)
+    if run.returncode:
+        raise _not_loaded(archive.path.name, (run.stderr.strip() or str(run.returncode)).splitlines()[-1])
+    return tuple(Delivered(one, f"sha256:{archive.image_id}") for one in archive.references)
+
+
+def _not_loaded(name: str, reason: object) -> InstallError:
+    return InstallError(text("image-not-loaded", tag=name, reason=reason), hint=text("image-not-loaded-hint"))
 
 
 def _keep(folder: Path, reference: str, id: str, stream: Callable[[], Iterable[bytes]]) -> Path:

@@ -5,7 +5,7 @@ import stat
 from dataclasses import dataclass
 from pathlib import Path
 
-from dsdeploy.core.bundle.names import DROPPINGS, ROOT, SIGNATURE, SIGNED_TEXTS
+from dsdeploy.core.bundle.names import DROPPINGS, ROOT, SIGNATURE, SIGNED_TEXTS, model_signature_name
 from dsdeploy.core.bundle.values import Bundle
 from dsdeploy.core.errors import BundleMissing, BundleUnsafe
 from dsdeploy.core.texts import text
@@ -76,6 +76,7 @@ def open_regular(path: Path) -> int:
 def find_volumes(folders: tuple[Path, ...], bundle: Bundle) -> dict[str, Path]:
     """Volume name → where it lies. Raises BundleUnsafe for anything that does not belong here or lies here twice."""
     names = {volume.name for volume in bundle.volumes}
+    signed = {*SIGNED_TEXTS, *(model_signature_name(one.model_id, one.format) for one in bundle.models)}
     found: dict[str, Path] = {}
     for folder in folders:
         try:
@@ -88,7 +89,7 @@ def find_volumes(folders: tuple[Path, ...], bundle: Bundle) -> dict[str, Path]:
                 raise BundleUnsafe(message, hint=text("bundle-twice-hint"))
             if path.name in names:
                 found[path.name] = path
-            elif path.name not in (*SIGNED_TEXTS, SIGNATURE, *DROPPINGS):
+            elif path.name not in (*signed, SIGNATURE, *DROPPINGS):
                 raise BundleUnsafe(text("bundle-extra-file", path=path), hint=text("bundle-extra-file-hint"))
     return found
 

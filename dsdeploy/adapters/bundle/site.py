@@ -1,15 +1,19 @@
 """The bundles of a site: which versions are loaded, which is in use, and where a content lies."""
 
 import hashlib
+import json
 import os
+import time
 from dataclasses import dataclass
 from pathlib import Path
 
 from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.values import Bundle, decode
+from dsdeploy.core.documents import from_document
 from dsdeploy.core.errors import BundleUnsafe
-from dsdeploy.core.layout import Layout
+from dsdeploy.core.layout import WEIGHTS_FILE, Layout
 from dsdeploy.core.texts import text
+from dsdeploy.core.values import WeightFile, Weights
 
 
 @dataclass(frozen=True, slots=True)
@@ -30,6 +34,11 @@ class Site:
     def incoming(self, root_sha256: str) -> Path:
         return self.folder / f"{names.INCOMING}{root_sha256[:16]}"
 
+    @property
+    def uploads(self) -> Path:
+        """Where uploads into registries that were cut off are remembered."""
+        return self.folder / names.UPLOADS
+
     def versions(self) -> tuple[Version, ...]:
         """Every complete one. Raises BundleUnsafe when its root cannot be read."""
         found = sorted(self.folder.glob(f"[!.]*/[!.]*/{names.ROOT}"))
@@ -48,13 +57,31 @@ class Site:
         point_to(version.parent / names.CURRENT, version.name)
         sync_folder(version.parent)
 
-    def link_weights(self, bundle: Bundle) -> None:
-        """Lets each HOME/weights/MODEL/FORMAT show what the current version holds. Raises OSError."""
+    def fetched(self) -> dict[str, tuple[Path, int]]:
+        """SHA-256 → file and size of weights that came by `fetch`."""
+        found: dict[str, tuple[Path, int]] = {}
+        for path in sorted((self.layout.home / names.WEIGHTS).glob(f"*/*/{WEIGHTS_FILE}")):
+            if not path.parent.is_symlink():
+                for file in _listed(path):
+                    found[file.sha256] = path.parent / file.name, file.size_bytes
+        return found
+
+    def link_weights(self, bundle: Bundle) -> tuple[Path, ...]:
+        """Lets each HOME/weights/MODEL/FORMAT show what the current version holds. Raises OSError.
+
+        A folder that came by `fetch` is set aside, not removed: an engine may be running on it. Returns where it is.
+        """
+        aside = []
         for model in bundle.models:
             link = self.layout.weights(model.model_id, model.format)
+            if link.is_dir() and not link.is_symlink():
+                kept = link.with_name(f"{link.name}{names.ASIDE}{time.time_ns()}")
+                link.rename(kept)
+                aside.append(kept)
             inside = self.folder / bundle.name / names.CURRENT / names.FILES / names.WEIGHTS
             link.parent.mkdir(parents=True, exist_ok=True)
             point_to(link, os.path.relpath(inside / model.model_id / model.format, link.parent))
+        return tuple(aside)
 
 
 def blob_paths(versions: tuple[Version, ...]) -> dict[str, Path]:
@@ -78,6 +105,13 @@ def sync_folder(folder: Path) -> None:
         os.fsync(file)
     finally:
         os.close(file)
+
+
+def _listed(path: Path) -> tuple[WeightFile, ...]:
+    try:
+        return from_document(Weights, json.loads(path.read_text(encoding="utf-8"))).files
+    except (OSError, ValueError):
+        return ()  # a fetch that is under way or was broken off: nothing is held
 
 
 def _load(folder: Path) -> Version:

@@ -6,8 +6,12 @@ from concurrent.futures import Future, ThreadPoolExecutor
 from types import TracebackType
 from typing import Protocol
 
+from dsdeploy.adapters.files import write_at
+
 _CHUNK_BYTES = 2 * 2**20
 _CHUNKS = 4
+# The kernel starts to write late, and a flush at the end would find the disk idle before and the processors after.
+_WRITE_BACK_BYTES = 128 * 2**20
 
 
 class Digest(Protocol):
@@ -27,12 +31,15 @@ class Copier:
         self._advance = advance
         self._ring = [memoryview(bytearray(_CHUNK_BYTES)) for _ in range(_CHUNKS)]
         self._lanes: list[ThreadPoolExecutor] = []
+        self._writer = ThreadPoolExecutor(1)
+        self._writing: Future[None] | None = None
+        self._unwritten = 0
 
     def __enter__(self) -> "Copier":
         return self
 
     def __exit__(self, kind: type[BaseException] | None, error: BaseException | None, at: TracebackType | None) -> None:
-        for lane in self._lanes:
+        for lane in (*self._lanes, self._writer):
             lane.shutdown()
 
     def copy(
@@ -60,6 +67,7 @@ class Copier:
                     ]
                 if target is not None:
                     write_at(target[0], piece, target[1] + done)
+                    self._write_back(target[0], len(piece))
                 done += len(piece)
                 turn = (turn + 1) % _CHUNKS
                 self._advance(len(piece))
@@ -67,14 +75,14 @@ class Copier:
             for futures in busy:
                 for future in futures:
                     future.result()
+            if self._writing is not None:
+                self._writing.exception()  # whoever makes the file durable meets the error again
 
-
-def write_at(target: int, content: bytes | memoryview, at_bytes: int) -> None:
-    """All of `content`. Raises OSError."""
-    left = memoryview(content)
-    while left:
-        written = os.pwrite(target, left, at_bytes)
-        left, at_bytes = left[written:], at_bytes + written
+    def _write_back(self, target: int, size_bytes: int) -> None:
+        self._unwritten += size_bytes
+        if self._unwritten >= _WRITE_BACK_BYTES and (self._writing is None or self._writing.done()):
+            self._unwritten = 0
+            self._writing = self._writer.submit(os.fdatasync, target)
 
 
 def read_at(source: int, size_bytes: int, at_bytes: int) -> bytes:

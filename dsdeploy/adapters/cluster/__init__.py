@@ -4,6 +4,7 @@ import json
 from collections.abc import Callable
 from typing import Any
 
+from dsdeploy.adapters.cluster.kubeconfig import open_kubeconfig
 from dsdeploy.adapters.cluster.nodes import read_node
 from dsdeploy.core.errors import ClusterForbidden, ClusterUnreachable
 from dsdeploy.core.fleet import Cluster, Fleet, StorageClass
@@ -72,24 +73,11 @@ class _Asked:
     """One cluster, by the kubernetes library: it knows every way a kubeconfig can authenticate."""
 
     def __init__(self, context: str | None) -> None:
-        from kubernetes import client, config
+        from kubernetes import client
 
-        try:
-            contexts, active = config.list_kube_config_contexts()
-            chosen = next(one for one in contexts if one["name"] == context) if context else active
-            settings = client.Configuration()
-            config.load_kube_config(context=chosen["name"], client_configuration=settings)
-        except StopIteration as error:
-            known = ", ".join(one["name"] for one in contexts)
-            raise ClusterUnreachable(
-                text("cluster-no-context", context=context), hint=text("cluster-no-context-hint", known=known)
-            ) from error
-        except (config.ConfigException, OSError, TypeError, KeyError) as error:
-            raise ClusterUnreachable(
-                text("cluster-no-config", reason=error), hint=text("cluster-no-config-hint")
-            ) from error
-        settings.retries = 1
-        self.context, self.namespace = chosen["name"], chosen["context"].get("namespace") or "default"
+        access = open_kubeconfig(context)
+        settings = access.settings
+        self.context, self.namespace = access.context, access.namespace
         self.client, self._server = client.ApiClient(settings), settings.host
 
     def list(self, right: str, question: Question) -> list[dict[str, Any]]:

@@ -5,30 +5,38 @@ from pathlib import Path
 from typing import Protocol
 
 from dsdeploy.core.progress import Progress
-from dsdeploy.core.values import WeightFile
+
+
+@dataclass(frozen=True, slots=True)
+class ListedFile:
+    """One file of a source. It states a SHA-256, or for a small file of a Git hub the blob's id, or nothing."""
+
+    name: str
+    size_bytes: int
+    sha256: str | None = None
+    git_sha1: str | None = None
 
 
 @dataclass(frozen=True, slots=True)
 class Listing:
-    """What a source holds for one plan: the pinned revision and each file with size and SHA-256, in reading order."""
+    """All that a source holds of a repository at one revision, by path with forward slashes."""
 
     revision: str | None
-    files: tuple[WeightFile, ...]
+    files: tuple[ListedFile, ...]
 
 
 class Hub(Protocol):
-    """A place that weights come from: a hub, a local directory, a package.
+    """A place that weights come from: a hub, a local directory, a cache, a package.
 
-    `list_files` names what would be fetched, with the digests that the source itself states (for a directory: those of
-    a manifest beside the files, or none may be stated and they are computed). `fetch_file` brings one file to
-    `destination`, going on from what is there already; it may leave a partial file when it fails.
-    The stage checks digests.
+    `list_files` names everything in the repository, with the digests that the source itself states. `fetch_file`
+    brings one file to `destination`, going on from what is there already; it may leave a partial file when it fails.
+    The stage chooses files and checks digests.
     """
 
     name: str
 
-    def list_files(self, repo: str, revision: str | None, pattern: str) -> Listing: ...
+    def list_files(self, repo: str, revision: str | None) -> Listing: ...
 
     def fetch_file(
-        self, repo: str, listing: Listing, file: WeightFile, destination: Path, progress: Progress
+        self, repo: str, listing: Listing, file: ListedFile, destination: Path, progress: Progress
     ) -> None: ...

@@ -1,19 +1,19 @@
-"""Weights from a Hugging Face Hub or any mirror of its protocol, through `huggingface_hub`."""
+"""Weights from a Hugging Face Hub or any mirror of its protocol: asked through `huggingface_hub`, fetched by ranges."""
 
 import os
 from collections.abc import Iterator
 from contextlib import contextmanager
-from fnmatch import fnmatch
-from pathlib import Path, PurePosixPath
+from pathlib import Path
 from typing import Any
 
-from dsdeploy.adapters.hubs.base import Listing
-from dsdeploy.core.errors import DsdeployError, HubRefused, HubUnreachable, WeightsNotFound, WeightsUnsafe
+from dsdeploy.adapters.hubs.base import ListedFile, Listing
+from dsdeploy.adapters.hubs.transfer import Transfer, refused, unreachable
+from dsdeploy.core.errors import HubUnreachable
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import WeightFile
 
-_SAFE = (".gguf", ".safetensors", ".json", ".txt", ".jinja", ".md", ".model")
+_PUBLIC = "https://huggingface.co"
+_ASK_S = 30.0
 
 
 class HuggingFace:
@@ -21,90 +21,70 @@ class HuggingFace:
 
     name = "hub"
 
-    def __init__(self, endpoint: str | None = None, token: str | None = None) -> None:
-        # read when huggingface_hub is first imported; a xet transfer would go to other hosts
-        os.environ["HF_HUB_DISABLE_XET"] = "1"
-        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"
-        self.endpoint = endpoint or os.environ.get("HF_ENDPOINT") or "https://huggingface.co"
-        self.token = token or os.environ.get("HF_TOKEN")
+    def __init__(self, endpoint: str | None = None, token: str | None = None, ca_file: Path | None = None) -> None:
+        os.environ["HF_HUB_DISABLE_TELEMETRY"] = "1"  # read when huggingface_hub is first imported
+        self._token = token or os.environ.get("HF_TOKEN")
+        self._ca_file = ca_file
+        headers = {"User-Agent": "dsdeploy"} | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
+        self._transfer = Transfer(endpoint or os.environ.get("HF_ENDPOINT") or _PUBLIC, headers, ca_file)
 
-    def list_files(self, repo: str, revision: str | None, pattern: str) -> Listing:
+    def list_files(self, repo: str, revision: str | None) -> Listing:
         from huggingface_hub import HfApi
 
-        with _named_errors(self.endpoint, repo):
-            api = HfApi(endpoint=self.endpoint, token=self.token or False)
-            model = api.model_info(repo, revision=revision, files_metadata=True, timeout=30)
-        files = tuple(
-            WeightFile(one.rfilename, one.size or 0, one.lfs.sha256 if one.lfs else "")
-            for one in sorted(model.siblings or (), key=lambda one: one.rfilename)
-            if fnmatch(PurePosixPath(one.rfilename).name.lower(), pattern.lower())
-        )
-        for file in files:
-            if not file.name.endswith(_SAFE) or ".." in PurePosixPath(file.name).parts or file.name.startswith("/"):
-                raise WeightsUnsafe(text("weights-unsafe", name=file.name), hint=text("weights-unsafe-hint"))
-            if not file.sha256:
-                raise WeightsUnsafe(text("weights-undated", name=file.name), hint=text("weights-unsafe-hint"))
-        return Listing(model.sha, files)
+        with self._named_errors(repo):
+            api = HfApi(endpoint=self._transfer.endpoint, token=self._token or False, library_name="dsdeploy")
+            said = api.model_info(repo, revision=revision, files_metadata=True, timeout=_ASK_S)
+        if said.sha is None or said.siblings is None:
+            raise not_understood(self._transfer.endpoint, ValueError("sha, siblings"))
+        return Listing(said.sha, tuple(map(_listed, said.siblings)))
 
-    def fetch_file(self, repo: str, listing: Listing, file: WeightFile, destination: Path, progress: Progress) -> None:
-        """Appends to `destination`. `hf_hub_download` is not used: it starts anew after a kill (huggingface_hub 2)."""
+    def fetch_file(self, repo: str, listing: Listing, file: ListedFile, destination: Path, progress: Progress) -> None:
         from huggingface_hub import hf_hub_url
-        from huggingface_hub.file_download import http_get
-        from huggingface_hub.utils import build_hf_headers  # type: ignore[attr-defined]
 
-        url = hf_hub_url(repo, file.name, revision=listing.revision, endpoint=self.endpoint)
-        with destination.open("ab+") as partial, _named_errors(self.endpoint, repo):
-            http_get(
-                url,
-                partial,
-                resume_size=partial.tell(),
-                headers=build_hf_headers(token=self.token or False),
-                expected_size=file.size_bytes,
-                tqdm_class=_reporting_to(progress),
-            )
+        url = hf_hub_url(repo, file.name, revision=listing.revision, endpoint=self._transfer.endpoint)
+        self._transfer.fetch(url.removeprefix(self._transfer.endpoint), repo, file.size_bytes, destination, progress)
 
+    @contextmanager
+    def _named_errors(self, repo: str) -> Iterator[None]:
+        """Raises HubRefused, HubUnreachable or WeightsNotFound for whatever the library and its transport raise."""
+        from huggingface_hub import close_session, errors
 
-@contextmanager
-def _named_errors(endpoint: str, repo: str) -> Iterator[None]:
-    """Raises HubUnreachable, HubRefused or WeightsNotFound for whatever the library and its transport raise."""
-    from huggingface_hub import errors
-
-    try:
-        yield
-    except errors.HfHubHTTPError as error:
-        status = error.response.status_code if error.response is not None else 0
-        missing = status == 404 or isinstance(error, errors.RepositoryNotFoundError | errors.RevisionNotFoundError)
-        if missing and status not in (401, 403):
-            raise WeightsNotFound(
-                text("not-at-hub", repo=repo, endpoint=endpoint), hint=text("not-at-hub-hint")
-            ) from error
-        raise _refused(endpoint, repo, status) from error
-    except DsdeployError:
-        raise
-    except Exception as error:  # only the library runs in here, and which HTTP library it stands on differs by version
-        if isinstance(error, OSError) and error.errno in (28, 13, 30, 122):  # the disk's own fault, not the hub's
-            raise
-        reason = str(error.__cause__ or error).splitlines()[0][:200] if str(error) else type(error).__name__
-        raise HubUnreachable(
-            text("hub-unreachable", endpoint=endpoint, reason=reason), hint=text("hub-unreachable-hint")
-        ) from error
+        endpoint = self._transfer.endpoint
+        close_session()  # it would keep the proxy and the authority that it was opened with
+        if self._ca_file:
+            _trust(self._ca_file)
+        try:
+            yield
+        except errors.HfHubHTTPError as error:
+            status = error.response.status_code if error.response is not None else 0
+            raise refused(endpoint, repo, status) from error
+        except (KeyError, TypeError, AttributeError) as error:
+            raise not_understood(endpoint, error) from error
+        except Exception as error:  # the library's own, or of the HTTP library that its version stands on
+            raise unreachable(endpoint, error) from error
 
 
-def _refused(endpoint: str, repo: str, status: int) -> HubRefused:
-    hint = text("hub-refused-access-hint") if status in (401, 403) else text("hub-refused-hint")
-    return HubRefused(text("hub-refused", endpoint=endpoint, repo=repo, status=status), hint=hint)
+def _trust(ca_file: Path) -> None:
+    """Lets huggingface_hub's client take a private authority; it reads no environment variable for one."""
+    import ssl
+
+    import httpx2
+    from huggingface_hub import set_client_factory
+
+    context = ssl.create_default_context(cafile=str(ca_file))
+    set_client_factory(lambda: httpx2.Client(verify=context, follow_redirects=True, timeout=_ASK_S))
 
 
-def _reporting_to(progress: Progress) -> type[Any]:
-    from tqdm import tqdm
+def _listed(said: Any) -> ListedFile:
+    """A large file states its SHA-256; a small one the id of its Git blob."""
+    size = int(said.size or 0)
+    return (
+        ListedFile(said.rfilename, size, said.lfs.sha256, None)
+        if said.lfs
+        else (ListedFile(said.rfilename, size, None, said.blob_id))
+    )
 
-    class Reporting(tqdm):  # type: ignore[misc]
-        def __init__(self, *words: Any, **more: Any) -> None:
-            progress.advance(int(more.get("initial") or 0))
-            super().__init__(*words, **{**more, "disable": True})
 
-        def update(self, n: float | None = 1) -> bool | None:
-            progress.advance(int(n or 0))
-            return None
-
-    return Reporting
+def not_understood(endpoint: str, error: Exception) -> HubUnreachable:
+    reason = f"{type(error).__name__}: {error}"
+    return HubUnreachable(text("hub-not-understood", endpoint=endpoint, reason=reason), hint=text("hub-refused-hint"))

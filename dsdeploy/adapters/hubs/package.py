@@ -4,11 +4,10 @@ from importlib import import_module
 from pathlib import Path
 
 from dsdeploy.adapters.digests import BLOCK_BYTES
-from dsdeploy.adapters.hubs.base import Listing
+from dsdeploy.adapters.hubs.base import ListedFile, Listing
 from dsdeploy.core.errors import WeightsNotFound
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import WeightFile
 
 
 class Package:
@@ -16,12 +15,12 @@ class Package:
 
     name = "package"
 
-    def list_files(self, repo: str, revision: str | None, pattern: str) -> Listing:
+    def list_files(self, repo: str, revision: str | None) -> Listing:
         module = _module(repo)
         size = sum(path.stat().st_size for path in module.chunk_paths())
-        return Listing(revision, (WeightFile(module.MODEL_NAME, size, module.EXPECTED_SHA256),))
+        return Listing(revision, (ListedFile(module.MODEL_NAME, size, module.EXPECTED_SHA256),))
 
-    def fetch_file(self, repo: str, listing: Listing, file: WeightFile, destination: Path, progress: Progress) -> None:
+    def fetch_file(self, repo: str, listing: Listing, file: ListedFile, destination: Path, progress: Progress) -> None:
         with destination.open("wb") as whole:
             for chunk in _module(repo).chunk_paths():
                 with chunk.open("rb") as part:

@@ -16,8 +16,8 @@ _LEFT_OUT = {
     *("__pycache__", "site-packages", "dist-packages", "test", "tests", "idlelib", "tkinter", "turtledemo"),
     *("ensurepip", "lib2to3", "pydoc_data"),
 }
-_MODULES_LEFT_OUT = (  # compiled modules that would bring a library which a server behind a gate has no use for
-    *("_ssl", "_hashlib", "_sqlite3", "_tkinter", "_curses", "readline", "_dbm", "_gdbm", "nis", "ossaudiodev"),
+_MODULES_LEFT_OUT = (  # compiled modules that would bring a library that neither a server nor its checks need
+    *("_sqlite3", "_tkinter", "_curses", "readline", "_dbm", "_gdbm", "nis", "ossaudiodev"),
     *("_test", "_ctypes_test", "xx", "_xx"),
 )
 _NAME_SERVICES = ("libnss_files.so.2", "libnss_dns.so.2")  # glibc before 2.34 loads them by name

@@ -7,12 +7,15 @@ import jinja2
 from markupsafe import Markup
 
 from dsdeploy.adapters.reports.page import spoken
-from dsdeploy.adapters.reports.plots import Plot, dot_plot
+from dsdeploy.adapters.reports.plots import Comparison, Curve, Plot, comparisons, curve, dot_plot
 from dsdeploy.adapters.templates import template
+from dsdeploy.core.checks import GROUPS, check_facts, group_of
+from dsdeploy.core.controls import frameworks_of, judge_controls
+from dsdeploy.core.percentiles import percentile
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import Text, text
-from dsdeploy.core.values import Checked, Load, Sample
-from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, shorten, summary
+from dsdeploy.core.values import Checked, Finding, Load, Sample
+from dsdeploy.core.verdicts import GROUP_WORDS, SIGNS, STATUSES, VERDICTS, shorten, summary
 
 _WORDS = {
     "verdict": text("check-verdict"),
@@ -33,6 +36,25 @@ _WORDS = {
     "overhead": text("report-load-overhead"),
     "plot_note": text("report-plot-note"),
     "sign": text("report-sign"),
+    "throughput": text("report-throughput"),
+    "at_once": text("report-users-at-once"),
+    "compared": text("report-compared"),
+    "compared_note": text("report-compared-note"),
+    "curve_note": text("report-curve-note"),
+    "controls": text("report-controls"),
+    "controls_note": text("report-controls-note"),
+    "control": text("report-control"),
+    "evidence": text("report-evidence"),
+    "source": text("report-source"),
+    "changes": text("report-changes"),
+    "before": text("report-before"),
+    "after": text("report-after"),
+}
+_STATES = {
+    "evidence": text("control-evidence"),
+    "open": text("control-open"),
+    "unseen": text("control-unseen"),
+    "site": text("control-site"),
 }
 
 
@@ -53,6 +75,17 @@ def render_html(result: Result[Checked], language: str) -> str:
         summary=summary(checked),
         loads=[(_at_once(load), load) for load in checked.loads],
         plots=_plots(checked.loads, language),
+        curve=_curve(checked),
+        compared=_compared(checked, language),
+        groups=_groups(checked),
+        changes=checked.changes,
+        frameworks=[
+            (one, judge_controls(one, checked.findings))
+            for one in frameworks_of(checked.industry, checked.release.target)
+        ],
+        states=_STATES,
+        word="zh" if language == "zh" else "en",
+        truths={id: one.truth for id, one in check_facts().items()},
     )
 
 
@@ -81,6 +114,37 @@ def _facts(checked: Checked) -> list[tuple[Text, str | Text]]:
         (text("report-tool"), f"dsdeploy {checked.tool_version}"),
         (text("report-plan-digest"), release.plan_sha256),
     ]
+
+
+def _groups(checked: Checked) -> list[tuple[Text, tuple[Finding, ...]]]:
+    """Findings by group, in the order of groups; empty groups are left out."""
+    by_group = [(one, tuple(f for f in checked.findings if group_of(f.id) == one)) for one in GROUPS]
+    return [(GROUP_WORDS[one], found) for one, found in by_group if found]
+
+
+def _curve(checked: Checked) -> Curve | None:
+    speed = checked.predicted
+    band = (speed.at_once, speed.output_tokens_per_s) if speed and speed.output_tokens_per_s else None
+    by_users = {one.at_once: one.tokens_per_s for one in checked.loads}
+    return curve(list(by_users.items()), band)
+
+
+def _compared(checked: Checked, language: str) -> tuple[int, int, tuple[Comparison, ...]] | None:
+    """What was measured at the predicted number of users against the prediction."""
+    speed = checked.predicted
+    loads = [one for one in checked.loads if speed and one.at_once == speed.at_once]
+    if speed is None or not loads:
+        return None
+    load = max(loads, key=lambda one: len(one.samples))
+    rates = [one.tokens_per_s for one in load.samples if one.tokens_per_s is not None]
+    rows = [(text("report-user-rate"), percentile(rates, 50), speed.tokens_per_s_per_user, "tokens/s")] if rates else []
+    if speed.output_tokens_per_s:
+        rows.append((text("report-total-rate"), load.tokens_per_s, speed.output_tokens_per_s, "tokens/s"))
+    if speed.first_token_s:
+        rows.append(
+            (text("report-ttft"), percentile([one.first_s for one in load.samples], 50), speed.first_token_s, "s")
+        )
+    return comparisons([(label.render(language), value, band, unit) for label, value, band, unit in rows])
 
 
 def _plots(loads: tuple[Load, ...], language: str) -> list[tuple[Text, Plot]]:

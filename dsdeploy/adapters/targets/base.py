@@ -1,9 +1,10 @@
 """What a target promises: a place where a rendered service can run."""
 
+from collections.abc import Iterator
 from typing import Protocol
 
 from dsdeploy.core.keys import ApiKey
-from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
+from dsdeploy.core.values import Finding, Operation, Plan, Release, RenderedFile, RenderedFiles, Service, Workload
 
 
 class Target(Protocol):
@@ -17,6 +18,10 @@ class Target(Protocol):
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
         """What would stop `release` from starting here: runtime missing or refused, port taken. Changes nothing."""
+        ...
+
+    def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
+        """What the place says of exactly these files before anything is made of them. Changes nothing."""
         ...
 
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
@@ -37,4 +42,28 @@ class Target(Protocol):
 
     def removal(self, release: Release) -> tuple[Operation, ...]:
         """What `uninstall` has to do here, in order; never touches weights."""
+        ...
+
+    def workloads(self, release: Release) -> tuple[Workload, ...]:
+        """How each process, container or pod of it really runs and is confined, the engine first; none when down."""
+        ...
+
+    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
+        """The last `lines` of the engine's log, oldest first, without line ends; then, to `follow`, what comes."""
+        ...
+
+    def has_room(self, plan: Plan) -> bool:
+        """Whether a second service, as `plan` says, can run beside what runs now; False where that is not known."""
+        ...
+
+    def run_inside(self, release: Release, code: str) -> str | None:
+        """What a few lines of Python print inside the engine's container, None where nothing can be run there."""
+        ...
+
+    def crash(self, release: Release) -> None:
+        """Ends the engine as a crash would, so that it can be seen to return. Raises an InstallError."""
+        ...
+
+    def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
+        """What helps somebody elsewhere understand this place, as files for a support bundle; may hold secrets."""
         ...

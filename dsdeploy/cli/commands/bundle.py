@@ -6,6 +6,7 @@ from typing import Annotated
 import typer
 
 from dsdeploy import workflows
+from dsdeploy.cli.commands import bundle_site
 from dsdeploy.cli.commands.install import layout
 from dsdeploy.cli.house import House
 
@@ -15,6 +16,7 @@ def add(app: typer.Typer, house: House) -> None:
     app.add_typer(bundle, name="bundle")
     _add_making(bundle, house)
     _add_taking(bundle, house)
+    bundle_site.add(bundle, house)
 
 
 def _add_making(bundle: typer.Typer, house: House) -> None:
@@ -29,11 +31,22 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
 
         house.finish("bundle keygen", lambda: workflows.bundle_keygen(out, name, algorithm), key_rows, as_json)
 
+    @bundle.command("public-key", help=house.say("help-bundle-public-key"))
+    def public_key(
+        key: Annotated[str, typer.Argument(help=house.say("help-bundle-key"))],
+        out: Annotated[Path, house.flag("--output", "help-bundle-keys-out")] = Path("."),
+        name: Annotated[str, house.flag("--name", "help-bundle-key-name")] = "dsdeploy-bundle",
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.bundle import key_rows
+
+        house.finish("bundle public-key", lambda: workflows.bundle_public_key(key, out, name), key_rows, as_json)
+
     @bundle.command("create", help=house.say("help-bundle-create"))
     def create(
         plan: Annotated[Path, typer.Argument(help=house.say("help-plan-file"))],
         out: Annotated[Path, house.flag("--output", "help-bundle-output")],
-        key: Annotated[list[Path] | None, house.flag("--key", "help-bundle-key")] = None,
+        key: Annotated[list[str] | None, house.flag("--key", "help-bundle-key")] = None,
         name: Annotated[str | None, house.flag("--name", "help-bundle-name")] = None,
         volume_size: Annotated[str | None, house.flag("--volume-size", "help-bundle-volume-size")] = None,
         base: Annotated[Path | None, house.flag("--base", "help-bundle-base")] = None,
@@ -66,6 +79,31 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
             "bundle create",
             lambda: workflows.bundle_create(plan, layout(home), order, house.progress()),
             created_rows,
+            as_json,
+        )
+
+    @bundle.command("recut", help=house.say("help-bundle-recut"))
+    def recut(
+        folder: Annotated[list[Path], house.flag("--from", "help-bundle-from")],
+        out: Annotated[Path, house.flag("--output", "help-bundle-output")],
+        key: Annotated[list[str] | None, house.flag("--key", "help-bundle-key")] = None,
+        trust: Annotated[list[Path] | None, house.flag("--trust", "help-bundle-trust")] = None,
+        volume_size: Annotated[str | None, house.flag("--volume-size", "help-bundle-volume-size")] = None,
+        move: Annotated[bool, house.flag("--move", "help-bundle-move")] = False,
+        allow_unsigned: Annotated[bool, house.flag("--allow-unsigned", "help-bundle-allow-unsigned")] = False,
+        home: Annotated[Path | None, house.flag("--home", "help-home")] = None,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.bundle import recut_rows
+        from dsdeploy.stages.bundle.create import Order
+
+        order = Order(out.absolute(), "", tuple(key or ()), volume_size, allow_unsigned=allow_unsigned)
+        house.finish(
+            "bundle recut",
+            lambda: workflows.bundle_recut(
+                tuple(folder), layout(home), tuple(trust or ()), order, house.progress(), move=move
+            ),
+            recut_rows,
             as_json,
         )
 
@@ -111,18 +149,20 @@ def _add_taking(bundle: typer.Typer, house: House) -> None:
         trust: Annotated[list[Path] | None, trust_flag] = None,
         allow_unsigned: Annotated[bool, unsigned_flag] = False,
         allow_rollback: Annotated[bool, house.flag("--allow-rollback", "help-bundle-allow-rollback")] = False,
-        skip_images: Annotated[bool, house.flag("--skip-images", "help-bundle-skip-images")] = False,
+        images_to: Annotated[str, house.flag("--images-to", "help-bundle-images-to")] = "docker",
+        ca_file: Annotated[Path | None, house.flag("--ca-file", "help-ca-file")] = None,
         home: Annotated[Path | None, home_flag] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.bundle import loaded_rows
-        from dsdeploy.stages.bundle.load import Consent
+        from dsdeploy.stages.bundle.load import Consent, Place
 
         consent = Consent(allow_unsigned, allow_rollback)
+        place = Place(None if images_to == "none" else images_to, ca_file)
         house.finish(
             "bundle load",
             lambda: workflows.bundle_load(
-                tuple(folder), layout(home), tuple(trust or ()), consent, house.progress(), skip_images=skip_images
+                tuple(folder), layout(home), tuple(trust or ()), consent, place, house.progress()
             ),
             loaded_rows,
             as_json,

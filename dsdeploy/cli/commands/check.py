@@ -18,8 +18,11 @@ def add(app: typer.Typer, house: House) -> None:
         only: Annotated[list[str] | None, house.flag("--only", "help-check-only")] = None,
         skip: Annotated[list[str] | None, house.flag("--skip", "help-check-skip")] = None,
         demote: Annotated[list[str] | None, house.flag("--demote", "help-check-demote")] = None,
+        also: Annotated[list[str] | None, house.flag("--also", "help-check-also")] = None,
         strict: Annotated[bool, house.flag("--strict", "help-check-strict")] = False,
         report: Annotated[Path | None, house.flag("--report", "help-check-report")] = None,
+        against: Annotated[Path | None, house.flag("--against", "help-check-against")] = None,
+        sign_key: Annotated[Path | None, house.flag("--sign-key", "help-check-sign-key")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.check import checked_rows
@@ -30,12 +33,37 @@ def add(app: typer.Typer, house: House) -> None:
             lambda: workflows.check(
                 layout(home),
                 name,
-                Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ())),
+                Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ()), tuple(also or ())),
                 report,
                 house.language,
                 house.progress(),
                 strict=strict,
+                against=against,
+                sign_key=sign_key,
             ),
             checked_rows,
             as_json,
         )
+
+    report_app = typer.Typer(help=house.say("help-report"), no_args_is_help=True)
+    app.add_typer(report_app, name="report")
+
+    @report_app.command("verify", help=house.say("help-report-verify"))
+    def verify(
+        file: Annotated[Path, typer.Argument(help=house.say("help-report-file"))],
+        trust: Annotated[list[Path] | None, house.flag("--trust", "help-bundle-trust")] = None,
+        home: Annotated[Path | None, house.flag("--home", "help-home")] = None,
+        as_json: Annotated[bool, house.json_flag] = False,
+    ) -> None:
+        from dsdeploy.cli.views.check import signer_rows
+
+        house.finish(
+            "report verify",
+            lambda: workflows.report_verify(file, layout(home), tuple(trust or ())),
+            signer_rows,
+            as_json,
+        )
+
+    @report_app.callback()
+    def reports() -> None:
+        """A group stays one while it holds a single command."""

@@ -13,7 +13,7 @@ def add(app: typer.Typer, house: House) -> None:
     @app.command(help=house.say("help-estimate"))
     def estimate(
         model: Annotated[str | None, typer.Argument(help=house.say("help-estimate-model"))] = None,
-        format: Annotated[str | None, house.flag("--format", "help-format")] = None,
+        format: Annotated[str | None, house.flag("--format", "help-estimate-format")] = None,
         engine: Annotated[str, house.flag("--engine", "help-engine")] = "vllm",
         engine_version: Annotated[str | None, house.flag("--engine-version", "help-engine-version")] = None,
         accelerator: Annotated[str | None, house.flag("--accelerator", "help-accelerator")] = None,
@@ -30,12 +30,12 @@ def add(app: typer.Typer, house: House) -> None:
         kv_cache_dtype: Annotated[str, house.flag("--kv-cache-dtype", "help-kv-cache-dtype")] = "auto",
         max_num_seqs: Annotated[int | None, house.flag("--max-num-seqs", "help-max-num-seqs")] = None,
         users: Annotated[int, house.flag("--users", "help-users")] = 1,
-        prompt_tokens: Annotated[int, house.flag("--prompt-tokens", "help-prompt-tokens")] = 1024,
-        output_tokens: Annotated[int, house.flag("--output-tokens", "help-output-tokens")] = 512,
+        prompt_tokens: Annotated[int, house.flag("--prompt-tokens", "help-estimate-prompt-tokens")] = 1024,
+        output_tokens: Annotated[int, house.flag("--output-tokens", "help-estimate-output-tokens")] = 512,
         cpu_offload_bytes: Annotated[int, house.flag("--cpu-offload-bytes", "help-cpu-offload")] = 0,
         gpu_layers: Annotated[int | None, house.flag("--gpu-layers", "help-gpu-layers")] = None,
         device_memory_bytes: Annotated[int | None, house.flag("--device-memory-bytes", "help-device-memory")] = None,
-        host_memory_bytes: Annotated[int | None, house.flag("--host-memory-bytes", "help-host-memory")] = None,
+        host_memory_bytes: Annotated[int | None, house.flag("--host-memory-bytes", "help-estimate-host-memory")] = None,
         config: Annotated[Path | None, house.flag("--config", "help-config")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:

@@ -3,7 +3,7 @@
 import os
 import re
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
@@ -12,6 +12,10 @@ from dsdeploy.cli.house import House
 from dsdeploy.core.errors import InvalidRequest
 from dsdeploy.core.layout import Layout, default_home
 from dsdeploy.core.texts import text
+
+if TYPE_CHECKING:
+    from dsdeploy.core.results import Result
+    from dsdeploy.core.values import Installed
 
 
 def layout(home: Path | None) -> Layout:
@@ -31,6 +35,7 @@ def add(app: typer.Typer, house: House) -> None:
     name_flag = house.flag("--name", "help-name")
     yes_flag = house.flag("--yes", "help-yes", "-y")
     dry_run_flag = house.flag("--dry-run", "help-dry-run")
+    site_flag = house.flag("--site", "help-site")
 
     @app.command(help=house.say("help-render"))
     def render(
@@ -38,60 +43,97 @@ def add(app: typer.Typer, house: House) -> None:
         out: Annotated[Path, house.flag("--out", "help-render-out")],
         name: Annotated[str, name_flag] = "default",
         home: Annotated[Path | None, home_flag] = None,
+        site: Annotated[Path | None, site_flag] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.install import rendered_rows
 
         house.finish(
-            "render", lambda: workflows.render(plan, layout(home), release_name(name), out), rendered_rows, as_json
+            "render",
+            lambda: workflows.render(plan, layout(home), release_name(name), out, site),
+            rendered_rows,
+            as_json,
         )
 
     @app.command(help=house.say("help-install"))
     def install(
-        plan: Annotated[Path, plan_file],
+        plan: Annotated[Path, typer.Argument(help=house.say("help-plan-or-bundle"))],
         name: Annotated[str, name_flag] = "default",
         home: Annotated[Path | None, home_flag] = None,
         source: Annotated[str | None, house.flag("--source", "help-source")] = None,
         folder: Annotated[Path | None, house.flag("--from", "help-from")] = None,
         endpoint: Annotated[str | None, house.flag("--endpoint", "help-endpoint")] = None,
         token_file: Annotated[Path | None, house.flag("--token-file", "help-token-file")] = None,
+        ca_file: Annotated[Path | None, house.flag("--ca-file", "help-ca-file")] = None,
+        trust: Annotated[list[Path] | None, house.flag("--trust", "help-bundle-trust")] = None,
+        allow_unsigned: Annotated[bool, house.flag("--allow-unsigned", "help-bundle-allow-unsigned")] = False,
         certificate: Annotated[Path | None, house.flag("--tls-certificate", "help-tls-certificate")] = None,
         key: Annotated[Path | None, house.flag("--tls-key", "help-tls-key")] = None,
         authority: Annotated[Path | None, house.flag("--tls-authority", "help-tls-authority")] = None,
+        site: Annotated[Path | None, site_flag] = None,
+        context: Annotated[str | None, house.flag("--context", "help-context")] = None,
+        namespace: Annotated[str | None, house.flag("--namespace", "help-place-namespace")] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.adapters.gateway.certificate import Given
         from dsdeploy.adapters.hubs import Source
+        from dsdeploy.adapters.targets.kubernetes.place import Place
         from dsdeploy.cli.views.install import installed_rows
 
         if (certificate is None) != (key is None):
             error = InvalidRequest(text("certificate-alone"), hint=text("certificate-alone-hint"))
             house.fail("install", error, as_json)
         given = Given(certificate, key, authority) if certificate and key else None
-        house.finish(
-            "install",
-            lambda: workflows.install(
+
+        def work() -> "Result[Installed]":
+            if plan.is_dir():
+                from dsdeploy.stages.bundle.load import Consent
+
+                taken = Consent(unsigned=allow_unsigned)
+                keys, agree = tuple(trust or ()), house.consent(yes)
+                return workflows.install_bundle(
+                    plan,
+                    layout(home),
+                    release_name(name),
+                    keys,
+                    taken,
+                    agree,
+                    house.progress(),
+                    dry_run=dry_run,
+                    certificate=given,
+                    site=site,
+                    place=Place(context, namespace),
+                )
+            where = Source(source, folder, endpoint, token_file, ca_file)
+            agree = house.consent(yes)
+            return workflows.install(
                 plan,
                 layout(home),
                 release_name(name),
-                Source(source, folder, endpoint, token_file),
-                house.consent(yes),
+                where,
+                agree,
                 house.progress(),
                 dry_run=dry_run,
                 certificate=given,
-            ),
-            installed_rows,
-            as_json,
-        )
+                site=site,
+                place=Place(context, namespace),
+            )
+
+        house.finish("install", work, installed_rows, as_json)
 
     @app.command(help=house.say("help-status"))
     def status(
-        home: Annotated[Path | None, home_flag] = None, as_json: Annotated[bool, house.json_flag] = False
+        home: Annotated[Path | None, home_flag] = None,
+        watch: Annotated[bool, house.flag("--watch", "help-status-watch", "-w")] = False,
+        every: Annotated[float, house.flag("--every", "help-status-every")] = 2,
+        as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.install import status_rows
 
+        if watch and not as_json:
+            house.live("status", lambda: workflows.status(layout(home)), status_rows, every)
         house.finish("status", lambda: workflows.status(layout(home)), status_rows, as_json)
 
     @app.command(help=house.say("help-uninstall"))

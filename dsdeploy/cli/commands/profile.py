@@ -19,9 +19,9 @@ def add(app: typer.Typer, house: House) -> None:
         hosts: Annotated[Path | None, house.flag("--hosts", "help-hosts")] = None,
         connect_s: Annotated[int, house.flag("--connect-timeout", "help-connect-timeout")] = 10,
         kubernetes: Annotated[bool, house.flag("--kubernetes", "help-kubernetes")] = False,
-        context: Annotated[str | None, house.flag("--context", "help-context")] = None,
+        context: Annotated[str | None, house.flag("--context", "help-kube-context")] = None,
         namespace: Annotated[str | None, house.flag("--namespace", "help-namespace")] = None,
-        collected: Annotated[Path | None, house.flag("--from", "help-from")] = None,
+        collected: Annotated[Path | None, house.flag("--from", "help-collected")] = None,
         collector: Annotated[bool, house.flag("--collector", "help-collector")] = False,
         save: Annotated[Path | None, house.flag("--save", "help-save")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
@@ -46,7 +46,7 @@ def add(app: typer.Typer, house: House) -> None:
                 return workflows.profile_nodes(context, namespace, save)
             return workflows.profile_collected(collected, save) if collected else workflows.profile(save)
 
-        house.finish("profile", ask, fleet_rows if hosts or kubernetes else profile_rows, as_json, save)
+        house.finish("profile", ask, fleet_rows if hosts or kubernetes else profile_rows, as_json, file=save)
 
 
 def _teller(house: House) -> Callable[[str], None]:

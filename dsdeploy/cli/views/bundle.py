@@ -2,11 +2,14 @@
 
 from dsdeploy.adapters.bundle.keys import KeyPair, Signer
 from dsdeploy.cli.views.table import Table
+from dsdeploy.core.bundle.values import Inventory
 from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.bundle.create import Created
 from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
 from dsdeploy.stages.bundle.load import Loaded
+from dsdeploy.stages.bundle.recut import Recut
 from dsdeploy.stages.bundle.verify import Verified
+from dsdeploy.stages.bundle.versions import Log, Pruned, Switched
 
 Rows = list[tuple[str, ...]]
 
@@ -31,6 +34,11 @@ def created_rows(made: Created, language: str) -> Table:
     return _head(language), rows
 
 
+def recut_rows(made: Recut, language: str) -> Table:
+    rows = [*_told(made, language), (text("bundle-row-volumes").render(language), f"{made.volumes:,}")]
+    return _head(language), [*rows, (text("bundle-row-folder").render(language), made.folder)]
+
+
 def verified_rows(verified: Verified, language: str) -> Table:
     return _head(language), [*_told(verified, language), *_signed(verified.signers, language)]
 
@@ -41,6 +49,10 @@ def loaded_rows(loaded: Loaded, language: str) -> Table:
 
     rows: Rows = [*_told(loaded, language), *_signed(loaded.signers, language), (say("bundle-row-plan"), loaded.plan)]
     rows += [(say("bundle-row-image"), image) for image in loaded.images]
+    rows += [(one.reference, one.pinned) for one in loaded.delivered]
+    for digest in (digest for one in loaded.delivered for digest in one.large_layers):
+        rows.append((say("warning"), text("bundle-large-layer", digest=digest).render(language)))
+    rows += [(say("bundle-row-aside"), path) for path in loaded.set_aside]
     if loaded.previous:
         rows.append((say("bundle-row-previous"), loaded.previous))
     if loaded.rolled_back:
@@ -80,11 +92,46 @@ def difference_rows(found: Difference, language: str) -> Table:
     return _head(language), [*rows, (say("bundle-row-same"), f"{found.same:,}")]
 
 
+def inventory_rows(found: Inventory, language: str) -> Table:
+    size = sum(one.size_bytes for one in found.blobs)
+    rows: Rows = [
+        (text("bundle-row-contents").render(language), f"{len(found.blobs):,}"),
+        (text("bundle-row-bytes").render(language), f"{size:,}"),
+    ]
+    return _head(language), rows
+
+
+def pruned_rows(done: Pruned, language: str) -> Table:
+    head = text("bundle-row-removed-version").render(language)
+    rows: Rows = [(head, path) for path in done.versions]
+    if not done.versions:
+        rows = [(text("outcome-planned").render(language), one.text.render(language)) for one in done.operations]
+    return _head(language), [*rows, (text("bundle-row-freed").render(language), f"{done.freed_bytes:,}")]
+
+
+def switched_rows(done: Switched, language: str) -> Table:
+    rows: Rows = [
+        (text("bundle-row-name").render(language), done.name),
+        (text("bundle-row-sequence").render(language), str(done.sequence)),
+        (text("bundle-row-plan").render(language), done.plan),
+    ]
+    return _head(language), rows
+
+
+def log_rows(found: Log, language: str) -> Table:
+    rows: Rows = [
+        (str(one.get("time")), " ".join(str(one[key]) for key in ("event", "name", "sequence", "error") if key in one))
+        for one in found.events
+    ]
+    whole = text("bundle-log-whole") if found.broken_at is None else text("bundle-log-broken", line=found.broken_at)
+    return _head(language), [*rows, (found.path, whole.render(language))]
+
+
 def _head(language: str) -> tuple[str, ...]:
     return text("field").render(language), text("value").render(language)
 
 
-def _told(one: Created | Verified | Loaded | Inspected, language: str) -> Rows:
+def _told(one: Created | Recut | Verified | Loaded | Inspected, language: str) -> Rows:
     def say(id: str) -> str:
         return text(id).render(language)
 

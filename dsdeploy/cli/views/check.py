@@ -1,5 +1,6 @@
 """What checks found, as a table that says as much without colour."""
 
+from dsdeploy.adapters.reports import ReportSigners
 from dsdeploy.cli.views.table import Table
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding
@@ -20,6 +21,10 @@ def checked_rows(checked: Checked, language: str) -> Table:
         )
         for one in checked.findings
     ]
+    for change in checked.changes:
+        before, after = (STATUSES[one].render(language) if one else "–" for one in (change.before, change.after))
+        title = text("report-changes").render(language)
+        rows.append(("▼" if change.worse else "▲", change.id, f"{title}: {before} → {after}"))
     words = f"{VERDICTS[checked.verdict].render(language)}\n{summary(checked).render(language)}"
     rows.append((SIGNS[checked.verdict], text("check-verdict").render(language), words))
     return tuple(one.render(language) for one in columns), rows
@@ -33,3 +38,13 @@ def _words(finding: Finding, language: str) -> str:
     if finding.hint is None or finding.status not in ("warn", "fail"):
         return said
     return f"{said}\n→ {finding.hint.render(language)}"
+
+
+def signer_rows(found: ReportSigners, language: str) -> Table:
+    head = (text("field").render(language), text("value").render(language))
+    signers = "\n".join(f"{one.name} ({one.key_id[:16]})" for one in found.signers if one.valid)
+    return head, [
+        (text("report-file").render(language), found.path),
+        (text("check-verdict").render(language), VERDICTS[found.verdict].render(language)),
+        (text("report-signed-by").render(language), signers),
+    ]

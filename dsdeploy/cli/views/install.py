@@ -63,7 +63,7 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
     }
     return head, [
         (
-            one.release.name,
+            f"{one.release.name} (#{one.release.revision}{_unsettled(one.release.state)})",
             f"{one.release.model_id} {one.release.format}",
             one.release.target,
             one.release.url,
@@ -72,6 +72,11 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
         )
         for one in statuses
     ]
+
+
+def _unsettled(state: str) -> str:
+    """The word of an operation that was begun and is not done, as `release.json` has it."""
+    return "" if state == "installed" else f", {state}"
 
 
 def _rows(language: str, *ids: tuple[str, str], steps: tuple[Operation, ...] = ()) -> Table:

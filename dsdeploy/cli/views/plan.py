@@ -59,7 +59,7 @@ def _section(title: str, rows: Rows) -> list[tuple[str, ...]]:
 
 def difference_rows(found: tuple[PlanDifference, ...], language: str) -> Table:
     def shown(value: Any) -> str:
-        return text("absent").render(language) if value is None else str(value)
+        return text("difference-absent").render(language) if value is None else str(value)
 
     head = tuple(text(id).render(language) for id in ("field", "plan-old", "plan-new"))
     return head, [(one.place, shown(one.old), shown(one.new)) for one in found]

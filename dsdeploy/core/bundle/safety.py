@@ -71,8 +71,9 @@ def _judge_references(bundle: Bundle) -> None:
             raise ValueError(f"models: {model.model_id} names a file outside {folder}")
     if any(path.startswith("weights/") and path.endswith("/" + WEIGHTS_FILE) for path in paths):
         raise ValueError(f"files: {WEIGHTS_FILE} is written at the site and never carried")
-    if any(image.path not in paths for image in bundle.images):
-        raise ValueError("images: a path is not among the files")
+    for image in bundle.images:
+        if image.path not in paths or not _HEX.fullmatch(image.image_id):
+            raise ValueError(f"images: {image.path} is not among the files, or its id is no digest")
 
 
 def _judge_volumes(bundle: Bundle) -> None:

@@ -4,10 +4,12 @@ https://cyclonedx.org/docs/1.6/json/. The same bundle gives the same bytes.
 """
 
 import json
+import re
 import uuid
 from collections.abc import Iterator
 from typing import Any
 
+from dsdeploy.core.bundle.names import WHEELS
 from dsdeploy.core.bundle.values import Bundle, BundleFile, BundleModel
 from dsdeploy.core.catalogue import find_model
 from dsdeploy.core.errors import UnknownModel
@@ -31,7 +33,7 @@ def sbom(bundle: Bundle, tool_version: str) -> str:
             "tools": {"components": [{"type": "application", "name": "dsdeploy", "version": tool_version}]},
             "component": {"type": "data", "name": bundle.name, "version": str(bundle.sequence)},
         },
-        "components": [*_models(bundle), *(_file(one, _kind(one, bundle)) for one in others)],
+        "components": [*_models(bundle), *(_other(one, bundle) for one in others)],
     }
     return json.dumps(document, indent=1, ensure_ascii=False, sort_keys=True) + "\n"
 
@@ -50,24 +52,44 @@ def _models(bundle: Bundle) -> Iterator[dict[str, Any]]:
             ],
             "components": [_file(digests[path], "file") for path in model.files],
         }
-        if licences := _licences(model):
-            component["licenses"] = licences
+        component |= _known(model)
         yield component
 
 
-def _licences(model: BundleModel) -> list[dict[str, Any]]:
+def _known(model: BundleModel) -> dict[str, Any]:
+    """What the catalogue adds: licences, the model card, the model that this one was made from."""
     try:
-        found = {one.licence_id: one.licence for one in bindings(find_model(model.model_id))}
+        entry = find_model(model.model_id)
     except UnknownModel:
-        return []
-    return [
+        return {}
+    found = {one.licence_id: one.licence for one in bindings(entry)}
+    licences = [
         {"license": {("id" if id in _SPDX else "name"): _SPDX.get(id, one.name), "url": one.source}}
         for id, one in found.items()
     ]
+    parameters = {"task": "text-generation", "architectureFamily": "transformer"}
+    if classes := (entry.get("architecture") or {}).get("architectures"):
+        parameters["modelArchitecture"] = classes[0]
+    known: dict[str, Any] = {"modelCard": {"modelParameters": parameters}}
+    if licences:
+        known["licenses"] = licences
+    if base := entry.get("base_model"):
+        known["pedigree"] = {"ancestors": [{"type": "machine-learning-model", "name": base}]}
+    return known
 
 
-def _kind(file: BundleFile, bundle: Bundle) -> str:
-    return "container" if any(file.path == image.path for image in bundle.images) else "file"
+def _other(file: BundleFile, bundle: Bundle) -> dict[str, Any]:
+    """An image by its references and id, a wheel as the package that it is, anything else as a file."""
+    image = next((one for one in bundle.images if one.path == file.path), None)
+    if image is not None:
+        properties = [{"name": "dsdeploy:image-id", "value": f"sha256:{image.image_id}"}]
+        properties += [{"name": "dsdeploy:reference", "value": one} for one in image.references]
+        return {**_file(file, "container"), "properties": properties}
+    wheel = re.fullmatch(rf"{WHEELS}/([^/-]+)-([^/-]+)-[^/]+\.whl", file.path)
+    if wheel is None:
+        return _file(file, "file")
+    name = re.sub(r"[-_.]+", "-", wheel[1]).lower()  # PyPA's normalised name
+    return {**_file(file, "library"), "name": name, "version": wheel[2], "purl": f"pkg:pypi/{name}@{wheel[2]}"}
 
 
 def _file(file: BundleFile, kind: str) -> dict[str, Any]:

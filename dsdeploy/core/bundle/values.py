@@ -55,15 +55,31 @@ class BundleModel:
 
 @dataclass(frozen=True, slots=True)
 class BundleImage:
-    """A container image's archive with the references inside it."""
+    """A container image's archive with the references inside it.
+
+    `image_id` is the SHA-256 of its configuration, which names every layer by digest: what a deployment pins.
+    """
 
     path: str
     references: tuple[str, ...]
+    image_id: str
+
+
+@dataclass(frozen=True, slots=True)
+class Inventory:
+    """What a site holds, by digest alone: small enough to be carried out by hand, and a base for the next bundle."""
+
+    site: str
+    created: str
+    blobs: tuple[Blob, ...]
 
 
 @dataclass(frozen=True, slots=True)
 class Base:
-    """What the site must already hold; blobs are told by digest, the names are for people."""
+    """What the site must already hold; blobs are told by digest, the names are for people.
+
+    `root_sha256` is of the bundle's root or the inventory; an inventory's sequence is 0.
+    """
 
     name: str
     sequence: int
@@ -111,3 +127,11 @@ def decode(content: bytes) -> Bundle:
     if encode(bundle) != content:
         raise ValueError("not written in the one canonical way")
     return bundle
+
+
+def decode_base(content: bytes) -> Bundle | Inventory:
+    """A root, or what a site wrote of itself. Raises ValueError."""
+    document = json.loads(content.decode())
+    if isinstance(document, dict) and document.get("kind") == Inventory.__name__:
+        return from_document(Inventory, document)
+    return decode(content)

@@ -27,7 +27,9 @@ tr ',' '\n' < "$sig" | sed -n 's/^"sig":"\([^"]*\)".*/\1/p' > "$work/signatures"
 signed=
 while read -r one; do
   printf %s "$one" | openssl base64 -d -A > "$work/one"
-  if openssl pkey -pubin -in "$key" -noout -text | grep -qi ed25519; then
+  if openssl pkey -pubin -in "$key" -noout -text | grep -q 'ASN1 OID: SM2'; then
+    openssl dgst -sm3 -sigopt distid:1234567812345678 -verify "$key" -signature "$work/one" "$work/message" > /dev/null 2>&1 && signed=yes
+  elif openssl pkey -pubin -in "$key" -noout -text | grep -qi ed25519; then
     openssl pkeyutl -verify -pubin -inkey "$key" -rawin -in "$work/message" -sigfile "$work/one" > /dev/null 2>&1 && signed=yes
   else
     openssl dgst -sha256 -verify "$key" -signature "$work/one" "$work/message" > /dev/null 2>&1 && signed=yes

@@ -11,8 +11,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dsdeploy.adapters.bundle.flusher import Flusher
 from dsdeploy.adapters.bundle.journal import Journal
-from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed, write_at
+from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
+from dsdeploy.adapters.files import write_at
 from dsdeploy.core.bundle.names import PARTIAL, volume_name
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, header, padding_bytes
 from dsdeploy.core.bundle.values import Blob, Extent, Volume
@@ -39,7 +41,7 @@ class Builder:
         self, out: Path, name: str, contents: tuple[Content, ...], slots: tuple[Slot, ...], journal: Journal, sm3: bool
     ) -> None:
         self._contents = contents
-        self._journal = journal
+        self._flusher = Flusher(journal)
         self._sm3 = sm3
         count = slots[-1].volume + 1
         self._paths = [out / volume_name(name, number, count) for number in range(1, count + 1)]
@@ -63,9 +65,10 @@ class Builder:
     def build(self, copier: Copier) -> Built:
         """Raises PayloadAltered, BundleNoRoom, BundleNotWritable; called again, it goes on."""
         try:
-            for index, content in enumerate(self._contents):
-                self._write(index, content, copier)
-            self._close_volumes()
+            with self._flusher:
+                for index, content in enumerate(self._contents):
+                    self._write(index, content, copier)
+                self._close_volumes()
         except OSError as error:
             raise write_failed(self._paths[0].parent, error) from error
         finally:
@@ -119,9 +122,7 @@ class Builder:
             self._commit()
 
     def _commit(self) -> None:
-        for file in self._opened.values():
-            os.fsync(file)
-        self._journal.append(self._pending)
+        self._flusher.commit(self._opened.values(), self._pending)
         self._pending, self._pending_bytes = [], 0
 
     def _close_all(self) -> None:
@@ -132,6 +133,7 @@ class Builder:
         if number not in self._opened:
             if len(self._opened) >= _MOST_OPEN:
                 self._commit()
+                self._flusher.wait()
                 self._close_all()
             path = self._paths[number]
             partial = path.with_name(path.name + PARTIAL)
@@ -140,6 +142,7 @@ class Builder:
 
     def _close_volumes(self) -> None:
         self._commit()
+        self._flusher.wait()
         for number, path in enumerate(self._paths):
             if path.exists():
                 continue

@@ -5,28 +5,25 @@ import json
 import os
 from dataclasses import asdict, dataclass
 from datetime import UTC, datetime
-from importlib.resources import files as resources
 from pathlib import Path
 from typing import Any
 
-import dsdeploy
 from dsdeploy.adapters.bundle import audit, keys
 from dsdeploy.adapters.bundle.journal import Journal
 from dsdeploy.adapters.bundle.media import read_root_of
 from dsdeploy.adapters.bundle.stream import Copier
-from dsdeploy.core.bundle import names, sums
+from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.safety import judge
-from dsdeploy.core.bundle.sbom import sbom
-from dsdeploy.core.bundle.signature import encode_envelope, statement
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, member_bytes
-from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, encode
+from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, Inventory
 from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, cut
 from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 from dsdeploy.stages.bundle.build import Builder, Built, write_failed
 from dsdeploy.stages.bundle.gather import Content, Gathered
-from dsdeploy.stages.bundle.opening import judge_root, read_root
+from dsdeploy.stages.bundle.opening import judge_root, read_base
+from dsdeploy.stages.bundle.seal import seal
 
 
 @dataclass(frozen=True, slots=True)
@@ -35,7 +32,7 @@ class Order:
 
     out: Path
     name: str
-    keys: tuple[Path, ...]
+    keys: tuple[str, ...]
     volume: str | None = None
     base: Path | None = None
     sequence: int | None = None
@@ -71,7 +68,7 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
     capacity = volume_capacity(order.volume)
     signing = tuple(keys.load_private(path) for path in order.keys)
     base = None if order.base is None else _load_base(order.base)
-    held = {blob.sha256: blob for blob in base[1].blobs} if base else {}
+    held = {blob.sha256: blob for blob in base[1]} if base else {}
     contents = tuple(one for one in gathered.contents if one.sha256 not in held)
     try:
         order.out.mkdir(parents=True, exist_ok=True)
@@ -90,7 +87,7 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
                     built = builder.build(copier)
             progress.end()
             bundle = _root(order, gathered, contents, built, held, base[0] if base else None, sequence, created)
-            root_sha256, signers = _seal(order.out, bundle, signing)
+            root_sha256, signers = seal(order.out, bundle, signing)
             journal.path.unlink()
     except OSError as error:
         raise write_failed(order.out, error) from error
@@ -136,7 +133,11 @@ def _begin(
         return int(journal.entries[0]["sequence"]), str(journal.entries[0]["created"])
     leftover = [one for one in order.out.iterdir() if one != journal.path]
     texts = (*names.SIGNED_TEXTS, names.SIGNATURE)
-    if any(not one.name.startswith((order.name + "-v", *texts)) for one in leftover):
+    if any(
+        not one.name.startswith((order.name + "-v", *texts))
+        and not one.name.removesuffix(names.PARTIAL).endswith(names.MODEL_SIGNATURE)
+        for one in leftover
+    ):
         raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
     if leftover and not journal.entries:
         raise BundleExists(text("bundle-not-empty", path=order.out), hint=text("bundle-exists-hint"))
@@ -172,11 +173,15 @@ def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:
         raise BundleNoRoom(message, hint=text("bundle-no-room-hint"))
 
 
-def _load_base(path: Path) -> tuple[Base, Bundle]:
+def _load_base(path: Path) -> tuple[Base, tuple[Blob, ...]]:
+    """An earlier bundle or a site's inventory, and what it holds. Raises BundleMissing, BundleUnsafe."""
     content = read_root_of(path)
-    bundle = read_root(content)
-    judge_root(bundle)
-    return Base(bundle.name, bundle.sequence, hashlib.sha256(content).hexdigest()), bundle
+    found = read_base(content)
+    sha256 = hashlib.sha256(content).hexdigest()
+    if isinstance(found, Inventory):
+        return Base(found.site, 0, sha256), found.blobs
+    judge_root(found)
+    return Base(found.name, found.sequence, sha256), found.blobs
 
 
 def _root(
@@ -210,35 +215,3 @@ def _root(
     )
     judge(bundle)
     return bundle
-
-
-def _seal(out: Path, bundle: Bundle, signing: tuple[Any, ...]) -> tuple[str, tuple[str, ...]]:
-    """Writes the texts, the root and, as the very last, the signature; without keys there is none."""
-    script = resources("dsdeploy.core.data").joinpath("verify.sh").read_text(encoding="utf-8")
-    texts = {
-        names.ROOT: encode(bundle).decode(),
-        names.EXTENT_SUMS: sums.extent_sums(bundle),
-        names.FILE_SUMS: sums.file_sums(bundle),
-        names.SM3_SUMS: sums.sm3_sums(bundle),
-        names.SBOM: sbom(bundle, dsdeploy.__version__),
-        names.VERIFY_SCRIPT: script,
-    }
-    texts = {name: content for name, content in texts.items() if content or name != names.SM3_SUMS}
-    digests = {name: hashlib.sha256(content.encode()).hexdigest() for name, content in texts.items()}
-    for name, content in texts.items():
-        _put(out / name, content)
-    envelope = keys.sign(statement(digests, bundle.name, bundle.sequence), signing)
-    if signing:
-        _put(out / names.SIGNATURE, encode_envelope(envelope).decode())
-    return digests[names.ROOT], tuple(one.key_id for one in envelope.signatures)
-
-
-def _put(path: Path, content: str) -> None:
-    """Whole or not at all, by way of a name that a build that goes on takes again: nothing may be left beside."""
-    beside = path.with_name(path.name + names.PARTIAL)
-    with beside.open("w", encoding="utf-8") as file:
-        file.write(content)
-        file.flush()
-        os.fchmod(file.fileno(), 0o644)
-        os.fsync(file.fileno())
-    beside.replace(path)

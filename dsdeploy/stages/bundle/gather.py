@@ -2,15 +2,16 @@
 
 import hashlib
 import json
-import tarfile
 from dataclasses import dataclass
 from pathlib import Path
 
+from dsdeploy.adapters.bundle.image_archive import read_archive
 from dsdeploy.core.bundle import names
+from dsdeploy.core.bundle.deployed_images import lacking
 from dsdeploy.core.bundle.safety import judge_paths
 from dsdeploy.core.bundle.values import BundleImage, BundleModel
 from dsdeploy.core.documents import from_document
-from dsdeploy.core.errors import PayloadMissing
+from dsdeploy.core.errors import ImageNotNamed, PayloadMissing
 from dsdeploy.core.layout import WEIGHTS_FILE
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Weights
@@ -38,7 +39,12 @@ class Gathered:
 
 
 def gather(
-    plan: Path, weights: tuple[Path, ...], files: tuple[Path, ...], images: tuple[Path, ...], wheels: Path | None
+    plan: Path,
+    weights: tuple[Path, ...],
+    files: tuple[Path, ...],
+    images: tuple[Path, ...],
+    wheels: Path | None,
+    chart: Path | None = None,
 ) -> Gathered:
     """Everything that was named, small things first. Raises PayloadMissing."""
     found = [_content(plan, names.PLAN, None)]
@@ -48,12 +54,10 @@ def gather(
             raise _missing(wheels, "dsdeploy-*.whl")
         found += [_content(one, f"{names.WHEELS}/{one.name}", None) for one in programs]
     for one in files:
-        found += _tree(one)
-    archives = []
-    for image in images:
-        path = f"{names.IMAGES}/{image.name}"
-        found.append(_content(image, path, None))
-        archives.append(BundleImage(path, _references(image)))
+        found += _tree(one, names.EXTRA)
+    if chart is not None:
+        found += _tree(chart, names.CHART)
+    found += [_content(image, f"{names.IMAGES}/{image.name}", None) for image in images]
     models = []
     for folder in weights:
         known = _load_weights(folder)
@@ -69,7 +73,7 @@ def gather(
         judge_paths(tuple(path for content in found for path in content.paths))
     except ValueError as error:
         raise PayloadMissing(text("bundle-bad-path", reason=error), hint=text("bundle-bad-path-hint")) from error
-    return Gathered(_once(found), tuple(models), tuple(archives))
+    return Gathered(_once(found), tuple(models), describe_images(images))
 
 
 def _once(found: list[Content]) -> tuple[Content, ...]:
@@ -96,11 +100,24 @@ def _content(source: Path, path: str, sha256: str | None) -> Content:
     return Content(source, (path,), stat.st_size, sha256, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
-def _tree(top: Path) -> list[Content]:
+def describe_images(images: tuple[Path, ...]) -> tuple[BundleImage, ...]:
+    """What the archives say of themselves. Raises PayloadMissing."""
+    return tuple(map(_describe, images))
+
+
+def judge_images(named: tuple[str, ...], gathered: Gathered) -> None:
+    """Raises ImageNotNamed for an image that the deployment names and the bundle would not hold."""
+    if lost := lacking(named, gathered.images):
+        raise ImageNotNamed(
+            text("bundle-image-lacking", images=", ".join(lost)), hint=text("bundle-image-lacking-hint")
+        )
+
+
+def _tree(top: Path, place: str) -> list[Content]:
     if not top.is_dir():
-        return [_content(top, f"{names.EXTRA}/{top.name}", None)]
+        return [_content(top, f"{place}/{top.name}", None)]
     inside = sorted(path for path in top.rglob("*") if not path.is_dir())
-    return [_content(path, f"{names.EXTRA}/{top.name}/{path.relative_to(top).as_posix()}", None) for path in inside]
+    return [_content(path, f"{place}/{top.name}/{path.relative_to(top).as_posix()}", None) for path in inside]
 
 
 def _load_weights(folder: Path) -> Weights:
@@ -113,17 +130,14 @@ def _load_weights(folder: Path) -> Weights:
         raise _missing(path, str(error)) from error
 
 
-def _references(image: Path) -> tuple[str, ...]:
-    """The names in the archive that `docker save` wrote. Only the archive's index is read."""
+def _describe(image: Path) -> BundleImage:
     try:
-        with tarfile.open(image, "r:") as archive:
-            index = archive.extractfile("manifest.json")
-            entries = json.load(index) if index is not None else []
-            return tuple(name for entry in entries for name in entry.get("RepoTags") or ())
-    except (OSError, KeyError, ValueError, AttributeError, tarfile.TarError) as error:
+        archive = read_archive(image)
+    except (OSError, ValueError) as error:
         raise PayloadMissing(
             text("bundle-bad-image", path=image, reason=error), hint=text("bundle-bad-image-hint")
         ) from error
+    return BundleImage(f"{names.IMAGES}/{image.name}", archive.references, archive.image_id)
 
 
 def _missing(path: Path, reason: str) -> PayloadMissing:

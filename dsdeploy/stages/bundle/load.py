@@ -8,13 +8,15 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 
 from dsdeploy.adapters.bundle import audit, keys
+from dsdeploy.adapters.bundle.images import Delivered
 from dsdeploy.adapters.bundle.journal import Journal
-from dsdeploy.adapters.bundle.media import open_regular
+from dsdeploy.adapters.bundle.media import open_regular, read_head
 from dsdeploy.adapters.bundle.site import Site, blob_paths, sync_folder
 from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.stamps import save_stamps
 from dsdeploy.core.bundle import names
+from dsdeploy.core.bundle.modelpack import oci_layout
 from dsdeploy.core.bundle.values import Bundle
 from dsdeploy.core.documents import to_document
 from dsdeploy.core.errors import (
@@ -23,7 +25,6 @@ from dsdeploy.core.errors import (
     BundleUnsafe,
     DsdeployError,
     SequenceOlder,
-    WeightsInTheWay,
 )
 from dsdeploy.core.layout import WEIGHTS_FILE, Layout
 from dsdeploy.core.progress import Progress
@@ -46,6 +47,14 @@ class Consent:
 
 
 @dataclass(frozen=True, slots=True)
+class Place:
+    """Where the images go: docker, containerd, a registry as HOST[:PORT][/PREFIX], or None: nowhere yet."""
+
+    name: str | None
+    ca_file: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
 class Loaded:
     name: str
     sequence: int
@@ -59,6 +68,8 @@ class Loaded:
     previous: str | None
     plan: str
     images: tuple[str, ...]
+    set_aside: tuple[str, ...]
+    delivered: tuple[Delivered, ...] = ()
 
 
 def load(
@@ -85,18 +96,41 @@ def load(
     return loaded
 
 
+def record_delivery(loaded: Loaded, delivered: tuple[Delivered, ...], place: Place, layout: Layout) -> None:
+    """Where the images went, into the log. Raises BundleNotWritable."""
+    facts = {"name": loaded.name, "sequence": loaded.sequence, "to": place.name}
+    images = {one.reference: one.pinned for one in delivered}
+    audit.record(Site(layout).folder / names.AUDIT_LOG, "images-delivered", {**facts, "images": images})
+
+
+def loaded_plan(folder: Path, layout: Layout) -> Path | None:
+    """The plan of a version that is here: `folder` is the version itself, or a medium with its root."""
+    plan = folder / names.FILES / names.PLAN
+    if plan.is_file():
+        return plan
+    root_sha256 = hashlib.sha256(read_head((folder,)).root).hexdigest()
+    here = [one for one in Site(layout).versions() if one.root_sha256 == root_sha256]
+    return next(
+        (
+            one.folder / names.FILES / names.PLAN
+            for one in here
+            if Site(layout).current(one.bundle.name) == one.folder.resolve()
+        ),
+        None,
+    )
+
+
 def _load(opened: Opened, site: Site, consent: Consent, progress: Progress) -> Loaded:
     bundle = opened.bundle
     version = site.version_folder(bundle, opened.root_sha256)
     site.folder.mkdir(parents=True, exist_ok=True)
     with Journal(site.folder / names.LOCK):
         older = _judge_sequence(opened, site, consent)
-        _judge_weights(bundle, site)
         previous = site.current(bundle.name)
         if not version.is_dir():
             _bring(opened, site, version, progress)
         shutil.rmtree(site.incoming(opened.root_sha256), ignore_errors=True)
-        site.link_weights(bundle)
+        aside = site.link_weights(bundle)
         site.switch(version)
     return Loaded(
         bundle.name,
@@ -111,12 +145,13 @@ def _load(opened: Opened, site: Site, consent: Consent, progress: Progress) -> L
         None if previous in (None, version.resolve()) else str(previous),
         str(version / names.FILES / names.PLAN),
         tuple(str(version / names.FILES / image.path) for image in bundle.images),
+        tuple(map(str, aside)),
     )
 
 
 def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> None:
     bundle, incoming = opened.bundle, site.incoming(opened.root_sha256)
-    held = blob_paths(site.versions())
+    held = {sha256: path for sha256, (path, _) in site.fetched().items()} | blob_paths(site.versions())
     lacking = [blob for blob in bundle.blobs if blob.sha256 not in bundle.carried and blob.sha256 not in held]
     if lacking:
         base = f"{bundle.base.name} {bundle.base.sequence}" if bundle.base else "-"
@@ -128,18 +163,19 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
     _judge_room(incoming, bundle)
     _keep_head(opened, incoming / names.HEAD)
     with Journal(incoming / names.LOAD_JOURNAL) as journal, Copier(progress.advance) as copier:
-        receiver = Receiver(incoming, bundle, journal)
-        progress.begin(text("bundle-loading", name=bundle.name), bundle.carried_bytes)
-        bad, missing = receive_all(receiver, bundle, opened.volumes, copier)
-        progress.end()
-        raise_first(bad)
-        raise_missing(missing)
-        receiver.finish()
+        with Receiver(incoming, bundle, journal) as receiver:
+            progress.begin(text("bundle-loading", name=bundle.name), bundle.carried_bytes)
+            bad, missing = receive_all(receiver, bundle, opened.volumes, copier)
+            progress.end()
+            raise_first(bad)
+            raise_missing(missing)
+            receiver.finish()
         staged = incoming / "version"
         _take_from_base(bundle, held, incoming, copier, progress)
         shutil.rmtree(staged, ignore_errors=True)
         _apply_map(bundle, incoming, staged / names.FILES)
-    _write_weights(bundle, staged / names.FILES, site.layout)
+    _write_weights(opened, staged / names.FILES, site.layout)
+    _write_layout(bundle, staged)
     _keep_head(opened, staged)
     version.parent.mkdir(exist_ok=True)
     for folder in (staged, *(one for one in staged.rglob("*") if one.is_dir())):
@@ -166,13 +202,6 @@ def _judge_sequence(opened: Opened, site: Site, consent: Consent) -> bool:
         message = text("sequence-older", name=bundle.name, found=bundle.sequence, newest=newest)
         raise SequenceOlder(message, hint=text("sequence-older-hint"))
     return True
-
-
-def _judge_weights(bundle: Bundle, site: Site) -> None:
-    for model in bundle.models:
-        place = site.layout.weights(model.model_id, model.format)
-        if place.exists() and not place.is_symlink():
-            raise WeightsInTheWay(text("weights-in-the-way", path=place), hint=text("weights-in-the-way-hint"))
 
 
 def _judge_room(incoming: Path, bundle: Bundle) -> None:
@@ -226,7 +255,19 @@ def _apply_map(bundle: Bundle, incoming: Path, files: Path) -> None:
             os.link(blob, path)
 
 
-def _write_weights(bundle: Bundle, files: Path, layout: Layout) -> None:
+def _write_layout(bundle: Bundle, staged: Path) -> None:
+    """The models once more, as an OCI layout: manifests, and links that take no room."""
+    layout = oci_layout(bundle)
+    for name, content in layout.texts.items():
+        (staged / names.OCI / name).parent.mkdir(parents=True, exist_ok=True)
+        write_whole(staged / names.OCI / name, content.decode(), 0o444)
+    for name, path in layout.links.items():
+        (staged / names.OCI / name).parent.mkdir(parents=True, exist_ok=True)
+        os.link(staged / names.FILES / path, staged / names.OCI / name)
+
+
+def _write_weights(opened: Opened, files: Path, layout: Layout) -> None:
+    bundle = opened.bundle
     sizes = {blob.sha256: blob.size_bytes for blob in bundle.blobs}
     digests = {file.path: file.sha256 for file in bundle.files}
     for model in bundle.models:
@@ -238,3 +279,6 @@ def _write_weights(bundle: Bundle, files: Path, layout: Layout) -> None:
         weights = Weights(model.model_id, model.format, model.source, model.revision, place, listed)
         write_whole(files / folder / WEIGHTS_FILE, json.dumps(to_document(weights), indent=1))
         save_stamps(files / folder, listed)
+        signature = opened.texts.get(names.model_signature_name(model.model_id, model.format))
+        if signature is not None:
+            write_whole(files / folder / names.MODEL_SIGNATURE, signature.decode(), 0o444)

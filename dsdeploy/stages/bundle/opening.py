@@ -8,7 +8,7 @@ from dsdeploy.adapters.bundle import keys, media
 from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.safety import judge
 from dsdeploy.core.bundle.signature import Envelope, decode_envelope, subjects
-from dsdeploy.core.bundle.values import Bundle, decode
+from dsdeploy.core.bundle.values import Bundle, Inventory, decode, decode_base
 from dsdeploy.core.errors import BundleAltered, BundleUnsafe, SignatureInvalid, SignatureMissing, SignerUnknown
 from dsdeploy.core.texts import text
 
@@ -59,6 +59,14 @@ def read_root(content: bytes) -> Bundle:
         raise _unsafe(error) from error
 
 
+def read_base(content: bytes) -> Bundle | Inventory:
+    """Raises BundleUnsafe."""
+    try:
+        return decode_base(content)
+    except (ValueError, RecursionError) as error:
+        raise _unsafe(error) from error
+
+
 def judge_root(bundle: Bundle) -> None:
     """Raises BundleUnsafe."""
     try:
@@ -101,7 +109,9 @@ def _judge_texts(folders: tuple[Path, ...], digests: dict[str, str], root_sha256
     if digests.get(names.ROOT) != root_sha256:
         raise _altered(names.ROOT)
     texts: dict[str, bytes] = {}
-    for path in (folder / name for folder in folders for name in names.SIGNED_TEXTS):
+    if any(not names.TEXT_NAME.fullmatch(name) for name in digests):
+        raise _altered(names.SIGNATURE)
+    for path in (folder / name for folder in folders for name in {*names.SIGNED_TEXTS, *digests}):
         if path.exists() or path.is_symlink():
             content = media.read_text(path)
             if digests.get(path.name) != hashlib.sha256(content).hexdigest():

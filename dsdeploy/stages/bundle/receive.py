@@ -4,6 +4,7 @@ import os
 from collections import defaultdict
 from pathlib import Path
 
+from dsdeploy.adapters.bundle.flusher import Flusher
 from dsdeploy.adapters.bundle.journal import Journal
 from dsdeploy.adapters.bundle.site import sync_folder
 from dsdeploy.adapters.bundle.stream import Copier
@@ -19,7 +20,7 @@ _MOST_OPEN = 64
 class Receiver:
     def __init__(self, folder: Path, bundle: Bundle, journal: Journal) -> None:
         self._folder = folder
-        self._journal = journal
+        self._flusher = Flusher(journal)
         self._left: dict[str, set[int]] = defaultdict(set)
         for extent in (one for volume in bundle.volumes for one in volume.extents):
             self._left[extent.blob].add(extent.offset_bytes)
@@ -40,7 +41,14 @@ class Receiver:
         try:
             read_volume(path, volume, copier, self.wants, self._place, self._accept)
         finally:
-            self._commit()
+            self._close()
+
+    def __enter__(self) -> "Receiver":
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        with self._flusher:
+            pass
 
     def finish(self) -> None:
         """Gives each whole blob its name: its digest."""
@@ -53,7 +61,7 @@ class Receiver:
     def _place(self, extent: Extent) -> tuple[int, int]:
         if extent.blob not in self._opened:
             if len(self._opened) >= _MOST_OPEN:
-                self._commit()
+                self._close()
             partial = self._folder / (extent.blob + PARTIAL)
             self._opened[extent.blob] = os.open(partial, os.O_WRONLY | os.O_CREAT | os.O_NOFOLLOW, 0o600)
         return self._opened[extent.blob], extent.offset_bytes
@@ -65,17 +73,20 @@ class Receiver:
             self._commit()
 
     def _commit(self) -> None:
+        facts = [{"blob": one.blob, "offset_bytes": one.offset_bytes} for one in self._pending]
+        self._flusher.commit(self._opened.values(), facts)
+        for one in self._pending:
+            self._left[one.blob].discard(one.offset_bytes)
+        self._pending, self._pending_bytes = [], 0
+
+    def _close(self) -> None:
         try:
-            for file in self._opened.values():
-                os.fsync(file)
-            self._journal.append({"blob": one.blob, "offset_bytes": one.offset_bytes} for one in self._pending)
+            self._commit()
+            self._flusher.wait()
         finally:
             for file in self._opened.values():
                 os.close(file)
             self._opened = {}
-        for one in self._pending:
-            self._left[one.blob].discard(one.offset_bytes)
-        self._pending, self._pending_bytes = [], 0
 
 
 def receive_all(

@@ -1,7 +1,8 @@
 """Examines a release and says what was found: every check runs, none stops another."""
 
+import threading
 import time
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -10,13 +11,27 @@ import dsdeploy
 from dsdeploy.adapters.chat import Chat
 from dsdeploy.adapters.endpoint import endpoint_of
 from dsdeploy.adapters.targets.base import Target
+from dsdeploy.core.checks import GROUPS, group_of
 from dsdeploy.core.errors import DsdeployError, UnknownCheck
 from dsdeploy.core.layout import KEYS_FILE
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding, Plan, Release
-from dsdeploy.stages.check import engine, host, inference, integrity, security, speed
-from dsdeploy.stages.check.subject import Check, Loads, Outcome, Subject, failed, passed
+from dsdeploy.stages.check import (
+    confinement,
+    engine,
+    host,
+    inference,
+    integrity,
+    network,
+    quality,
+    resilience,
+    security,
+    speed,
+    tls,
+)
+from dsdeploy.stages.check.loads import Loads
+from dsdeploy.stages.check.subject import Check, Outcome, Subject, failed, passed
 
 BROKE = "check-broke"
 
@@ -30,51 +45,99 @@ def key_readable(subject: Subject) -> Outcome:
 _UP = ("engine-runs",)
 _OPEN = ("engine-healthy", "api-key-readable")
 _SERVES = (*_OPEN, "right-model-served")
+_CHATS = (*_SERVES, "chat-answers")
+_STREAMS = (*_SERVES, "chat-streams")
+_LONG_S, _HOURS_S = 1800, 6 * 3600
 CHECKS = (
     Check("engine-runs", engine.runs),
     Check("engine-healthy", engine.healthy),
     Check("api-key-readable", key_readable),
     Check("right-model-served", engine.right_model, _OPEN),
     Check("context-as-planned", engine.context, _OPEN),
+    Check("engine-version-as-planned", engine.version, (*_UP, "engine-healthy")),
+    Check("flags-as-planned", engine.flags, _UP),
+    Check("kv-cache-as-predicted", engine.kv_cache, ("context-as-planned",)),
     Check("engine-log-clean", engine.log_clean),
     Check("chat-answers", inference.answers, _SERVES),
     Check("chat-streams", inference.streams, _SERVES),
-    Check("chinese-answers", inference.answers_chinese, (*_SERVES, "chat-answers")),
+    Check("chinese-answers", inference.answers_chinese, _CHATS),
+    Check("long-context-read", inference.reads_long, (*_CHATS, "context-as-planned"), _LONG_S),
+    Check("reasoning-parsed", inference.parses_reasoning, _CHATS),
+    Check("tool-call-works", inference.calls_tools, _CHATS),
+    Check("json-schema-kept", inference.keeps_schema, (*_CHATS, "reasoning-parsed")),
+    Check("answers-repeatable", inference.repeats_itself, _CHATS),
+    Check("stop-word-honoured", inference.stops, (*_CHATS, "answers-repeatable")),
     Check("over-long-input-refused", inference.refuses_too_long, _SERVES),
-    Check("first-token-in-time", speed.first_token, (*_SERVES, "chat-streams")),
-    Check("tokens-per-second", speed.token_rate, (*_SERVES, "chat-streams", "first-token-in-time")),
-    Check("concurrent-users-served", speed.users_served, (*_SERVES, "chat-streams")),
+    Check("known-answers-right", quality.right_answers, _CHATS, _LONG_S),
+    Check("no-endless-repetition", quality.no_repetition, _CHATS, _LONG_S),
+    Check("language-kept", quality.language_kept, _CHATS, _LONG_S),
+    Check("first-token-in-time", speed.first_token, _STREAMS, _LONG_S),
+    Check("tokens-per-second", speed.token_rate, (*_STREAMS, "first-token-in-time"), _LONG_S),
+    Check("concurrent-users-served", speed.users_served, _STREAMS, _LONG_S),
+    Check("throughput-as-planned", speed.throughput, (*_STREAMS, "concurrent-users-served"), _LONG_S),
     Check("api-needs-key", security.needs_key, ("engine-healthy",)),
     Check("wrong-key-refused", security.refuses_wrong_key, ("engine-healthy", "api-needs-key")),
     Check("closed-paths", security.closed_paths, ("engine-healthy", "api-needs-key")),
     Check("listens-only-where-planned", security.listens_as_planned, _UP),
     Check("keys-file-private", security.keys_private),
-    Check("runs-without-root", security.without_root, _UP),
-    Check("weights-unchanged", integrity.weights_unchanged),
+    Check("secrets-private", security.secrets_private),
+    Check("runs-without-root", confinement.without_root, _UP),
+    Check("no-capabilities", confinement.without_capabilities, _UP),
+    Check("no-new-privileges", confinement.no_new_privileges, _UP),
+    Check("read-only-root", confinement.read_only_root, _UP),
+    Check("telemetry-off", confinement.telemetry_off, (*_UP, "flags-as-planned")),
+    Check("connection-encrypted", tls.encrypted),
+    Check("tls-modern", tls.modern, ("engine-healthy",)),
+    Check("certificate-valid", tls.certificate_good),
+    Check("egress-closed", network.egress_closed, _UP),
+    Check("nodes-near", network.nodes_near),
+    Check("rdma-in-use", network.rdma_used),
+    Check("weights-unchanged", integrity.weights_unchanged, (), _HOURS_S),
+    Check("weights-signed", integrity.weights_signed),
     Check("plan-unchanged", integrity.plan_unchanged),
+    Check("configuration-unchanged", integrity.configuration_unchanged),
+    Check("images-as-rendered", integrity.images_as_rendered, (*_UP, "configuration-unchanged")),
+    Check("accelerators-healthy", host.devices_healthy),
+    Check("driver-fits-engine", host.driver_fits),
+    Check("clocks-unthrottled", host.clocks_free),
+    Check("links-as-wired", host.links_whole),
+    Check("host-limits-wide", host.limits_wide),
+    Check("disk-reads-fast", host.disk_fast),
+    Check("disk-has-room", host.disk_free),
+    Check("clock-kept", host.clock_kept),
+    Check("randomness-ready", host.random_ready),
+    Check("open-files-enough", host.files_enough, _UP),
     Check("memory-as-planned", host.memory_as_planned, _UP),
     Check("engine-not-swapped", host.not_swapped, _UP),
+    Check("engine-returns", resilience.engine_returns, _CHATS, _HOURS_S, disturbs=True),
 )
 
 
 @dataclass(frozen=True, slots=True)
 class Selection:
-    """Which checks run, by id (none named in `only`: all), and whose failure only warns. Raises UnknownCheck."""
+    """Which checks run, by id or group (none named in `only`: all that disturb nothing), `also` which more, and whose
+    failure only warns. Raises UnknownCheck."""
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
     demote: tuple[str, ...] = ()
+    also: tuple[str, ...] = ()
 
     def __post_init__(self) -> None:
-        known = [one.id for one in CHECKS]
-        for id in (*self.only, *self.skip, *self.demote):
+        known = [*(one.id for one in CHECKS), *GROUPS]
+        for id in (*self.only, *self.skip, *self.demote, *self.also):
             if id not in known:
                 near = get_close_matches(id, known, n=1, cutoff=0) or known[:1]
                 hint = text("unknown-check-hint", near=near[0], known=", ".join(known))
                 raise UnknownCheck(text("unknown-check", name=id), hint=hint)
 
     def takes(self, check: Check) -> bool:
-        return check.id not in self.skip and (not self.only or check.id in self.only)
+        names = {check.id, group_of(check.id)}
+        asked = names & {*self.only, *self.also}
+        return not names & set(self.skip) and bool(asked or not (self.only or check.disturbs))
+
+    def demotes(self, finding: Finding) -> bool:
+        return finding.id != BROKE and bool({finding.id, group_of(finding.id)} & set(self.demote))
 
 
 def check_release(
@@ -85,8 +148,9 @@ def check_release(
     checked_at = datetime.now(UTC).isoformat(timespec="seconds")
     endpoint = endpoint_of(release)
     key = _read_key(release)
-    loads = Loads(Chat(endpoint, release.model_id, key))
-    subject = Subject(release, plan, key, target, endpoint, loads, progress)
+    chat = Chat(endpoint, release.model_id, key)
+    loads = Loads(chat, speed.shape_of(plan))
+    subject = Subject(release, plan, key, target, endpoint, chat, loads, progress)
     findings = run_checks(CHECKS, subject, selection)
     return Checked(
         release,
@@ -96,6 +160,8 @@ def check_release(
         checked_at,
         round(time.monotonic() - began, 3),
         dsdeploy.__version__,
+        plan.speed if plan else None,
+        plan.request.industry if plan else "general",
     )
 
 
@@ -107,7 +173,7 @@ def run_checks(checks: tuple[Check, ...], subject: Subject, selection: Selection
         finding = _blocked(check, blocking) if blocking else _run(check, subject)
         if blocking or finding.status == "fail":
             lost.add(check.id)
-        findings.append(_demoted(finding) if finding.id in selection.demote else finding)
+        findings.append(_demoted(finding) if selection.demotes(finding) else finding)
     return tuple(findings)
 
 
@@ -122,7 +188,7 @@ def verdict(findings: tuple[Finding, ...]) -> str:
 def _run(check: Check, subject: Subject) -> Finding:
     subject.progress.begin(text("checking", check=check.id))
     try:
-        outcome = check.run(subject)
+        outcome = _within(check, subject)
     except DsdeployError as error:
         outcome = failed(error.message, error.hint)
     except Exception as error:
@@ -133,6 +199,29 @@ def _run(check: Check, subject: Subject) -> Finding:
     return Finding(check.id, outcome.status, outcome.message, outcome.hint, outcome.measured, outcome.limit)
 
 
+def _within(check: Check, subject: Subject) -> Outcome:
+    """In a thread of its own, which is left behind when it hangs: a dead disk or a deaf daemon stops no other check."""
+    said: list[Outcome | BaseException] = []
+
+    def work() -> None:
+        try:
+            said.append(check.run(subject))
+        except BaseException as error:
+            said.append(error)
+
+    thread = threading.Thread(target=work, name=check.id, daemon=True)
+    thread.start()
+    thread.join(check.within_s)
+    if not said:
+        message = text("check-hangs", check=check.id, seconds=f"{check.within_s:g}")
+        return failed(
+            message, text("check-hangs-hint"), measured=f"> {check.within_s:g} s", limit=f"{check.within_s:g} s"
+        )
+    if isinstance(said[0], BaseException):
+        raise said[0]
+    return said[0]
+
+
 def _blocked(check: Check, blocking: str) -> Finding:
     return Finding(check.id, "skip", text("check-blocked", check=blocking))
 
@@ -140,7 +229,7 @@ def _blocked(check: Check, blocking: str) -> Finding:
 def _demoted(finding: Finding) -> Finding:
     if finding.status != "fail":
         return finding
-    return Finding(finding.id, "warn", finding.message, finding.hint, finding.measured, finding.limit)
+    return replace(finding, status="warn")
 
 
 def _read_key(release: Release) -> str | None:

@@ -1,14 +1,62 @@
 """Does this machine carry the engine as planned?"""
 
+import os
+import time
+from collections.abc import Callable
+from pathlib import Path
+
 import psutil
 
+from dsdeploy.adapters import clock
+from dsdeploy.adapters.uncached import read_uncached
 from dsdeploy.core.texts import text
+from dsdeploy.core.values import Finding
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
+
+_DEVICE_FINDINGS = ("accelerator-tool", "accelerator-health", "accelerator-ecc", "accelerator-repair")
+_DRIVER_FINDINGS = ("accelerator-driver",)
+_CLOCK_FINDINGS = ("accelerator-throttling", "accelerator-persistence")
+_LINK_FINDINGS = ("accelerator-links", "accelerator-peers", "fabric-manager")
+_LIMIT_FINDINGS = ("shared-memory", "cgroup-memory", "cgroup-cpus", "memlock")
+_SLOWEST_BYTES_PER_S = 100_000_000  # what the time to wait for an engine's start allows for reading its weights
+_READ_BYTES = 128 * 2**20
+_FREE_BYTES = 2**30
+_FILES_PER_USER, _FILES_OF_ENGINE = 2, 256
+
+
+def devices_healthy(subject: Subject) -> Outcome:
+    return _judge_devices(subject, lambda one: one.id in _DEVICE_FINDINGS)
+
+
+def driver_fits(subject: Subject) -> Outcome:
+    """Too old for another engine than the planned one is no fault of this release."""
+    engine = subject.plan.engine if subject.plan else ""
+
+    def concerns(one: Finding) -> bool:
+        named = str(one.message.values.get("engine", engine))
+        return one.id in _DRIVER_FINDINGS and named.lower().startswith(engine)
+
+    return _judge_devices(subject, concerns)
+
+
+def clocks_free(subject: Subject) -> Outcome:
+    return _judge_devices(subject, lambda one: one.id in _CLOCK_FINDINGS)
+
+
+def links_whole(subject: Subject) -> Outcome:
+    return _judge_devices(subject, lambda one: one.id in _LINK_FINDINGS)
+
+
+def limits_wide(subject: Subject) -> Outcome:
+    """Shared memory, locked memory, control groups: only where accelerators need them, or where a plan sized memory."""
+    if subject.release.target != "process":
+        return skipped(text("check-limits-elsewhere"))
+    return _judge([one for one in subject.machine.findings if one.id in _LIMIT_FINDINGS])
 
 
 def memory_as_planned(subject: Subject) -> Outcome:
     """Resident memory, with mapped weights, against the whole budget of the plan."""
-    engine = _engine(subject)
+    engine = subject.engine_process
     if engine is None or subject.plan is None or subject.plan.device != "cpu":
         return skipped(text("check-engine-unseen"))
     used, planned = int(engine.memory_info().rss), subject.plan.memory.needed_bytes
@@ -19,7 +67,7 @@ def memory_as_planned(subject: Subject) -> Outcome:
 
 
 def not_swapped(subject: Subject) -> Outcome:
-    engine = _engine(subject)
+    engine = subject.engine_process
     try:
         swapped = None if engine is None else int(engine.memory_full_info().swap)
     except psutil.Error:
@@ -32,9 +80,87 @@ def not_swapped(subject: Subject) -> Outcome:
     return passed(text("check-not-swapped"), measured=measured, limit=limit)
 
 
-def _engine(subject: Subject) -> psutil.Process | None:
-    pid = subject.observe().engine_pid
+def disk_fast(subject: Subject) -> Outcome:
+    """Reads the largest file of the weights past the page cache."""
+    weights = subject.release.weights
+    largest = max(weights.files, key=lambda one: one.size_bytes)
+    began = time.perf_counter()
     try:
-        return None if pid is None else psutil.Process(pid)
+        read_bytes = read_uncached(Path(weights.directory) / largest.name, _READ_BYTES)
+    except OSError as error:
+        return skipped(text("check-disk-unread", reason=error.strerror or error))
+    rate = read_bytes / max(time.perf_counter() - began, 1e-6)
+    measured, limit = f"{rate / 1e6:,.0f} MB/s", f"≥ {_SLOWEST_BYTES_PER_S / 1e6:,.0f} MB/s"
+    if rate < _SLOWEST_BYTES_PER_S:
+        return warned(text("check-disk-slow"), text("check-disk-slow-hint"), measured=measured, limit=limit)
+    return passed(text("check-disk-fast"), measured=measured, limit=limit)
+
+
+def disk_free(subject: Subject) -> Outcome:
+    """Where logs and states are written."""
+    free = psutil.disk_usage(subject.release.folder).free
+    measured, limit = f"{free:,} bytes", f"≥ {_FREE_BYTES:,} bytes"
+    if free < _FREE_BYTES:
+        return failed(text("check-disk-full"), text("check-disk-full-hint"), measured=measured, limit=limit)
+    return passed(text("check-disk-free"), measured=measured, limit=limit)
+
+
+def clock_kept(subject: Subject) -> Outcome:
+    """Whether the kernel counts its clock as kept by a time service; logs and certificates hang on it."""
+    kept = clock.is_synchronised()
+    if kept is None:
+        return skipped(text("check-clock-unknown"))
+    if kept:
+        return passed(text("check-clock"), measured="synchronised", limit="synchronised")
+    return warned(
+        text("check-clock-free"), text("check-clock-free-hint"), measured="unsynchronised", limit="synchronised"
+    )
+
+
+def random_ready(subject: Subject) -> Outcome:
+    """getrandom(2) answers without waiting once the kernel's generator is seeded: keys and TLS need that."""
+    try:
+        os.getrandom(32, os.GRND_NONBLOCK)
+    except BlockingIOError:
+        return failed(text("check-random-dry"), text("check-random-dry-hint"), measured="0", limit="32 bytes")
+    return passed(text("check-random"), measured="32 bytes", limit="32 bytes")
+
+
+def files_enough(subject: Subject) -> Outcome:
+    """A user's stream holds a socket, and another one where a gateway passes it on."""
+    engine = subject.engine_process
+    try:
+        soft = None if engine is None else engine.rlimit(psutil.RLIMIT_NOFILE)[0]
     except psutil.Error:
-        return None
+        soft = None
+    if soft is None:
+        return skipped(text("check-engine-unseen"))
+    needed = _FILES_OF_ENGINE + _FILES_PER_USER * subject.release.users
+    allowed = "unlimited" if soft < 0 else f"{soft:,}"
+    if 0 <= soft < needed:
+        hint = text("check-files-few-hint")
+        return warned(text("check-files-few"), hint, measured=allowed, limit=f"≥ {needed:,}")
+    return passed(text("check-files-enough"), measured=allowed, limit=f"≥ {needed:,}")
+
+
+def _judge_devices(subject: Subject, of_interest: Callable[[Finding], bool]) -> Outcome:
+    if subject.plan is None or subject.plan.device == "cpu":
+        return skipped(text("check-no-accelerator"))
+    if not subject.machine.accelerators:
+        return failed(
+            text("check-accelerators-gone"), text("check-accelerators-gone-hint"), measured="0",
+            limit=str(subject.plan.deployment.devices_per_node),
+        )  # fmt: skip
+    return _judge([one for one in subject.machine.findings if of_interest(one)])
+
+
+def _judge(found: list[Finding]) -> Outcome:
+    """The worst of what was found on this machine stands for all of it."""
+    if not found:
+        return passed(text("check-machine-well"), measured="0", limit="0")
+    worst = next((one for one in found if one.status == "fail"), found[0])
+    judge = failed if worst.status == "fail" else warned
+    return judge(
+        worst.message, worst.hint or text("check-machine-hint"), measured=worst.measured or str(len(found)),
+        limit=worst.limit or "0",
+    )  # fmt: skip

@@ -2,10 +2,15 @@
 
 from pathlib import Path
 
+from dsdeploy.adapters.bundle import keys
+from dsdeploy.adapters.bundle.site import Site, Version
 from dsdeploy.adapters.digests import sha256_file
-from dsdeploy.core.layout import PLAN_FILE
+from dsdeploy.adapters.revisions import find_revision
+from dsdeploy.core.bundle import names
+from dsdeploy.core.bundle.signature import decode_envelope, subjects
+from dsdeploy.core.layout import PLAN_FILE, Layout
 from dsdeploy.core.texts import text
-from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed
+from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
 
 
 def weights_unchanged(subject: Subject) -> Outcome:
@@ -37,3 +42,66 @@ def plan_unchanged(subject: Subject) -> Outcome:
     if found != limit:
         return failed(text("check-plan-changed", path=path), text("check-plan-hint"), measured=found, limit=limit)
     return passed(text("check-plan-unchanged"), measured=found, limit=limit)
+
+
+def configuration_unchanged(subject: Subject) -> Outcome:
+    """Each rendered file on disk against what this revision was installed with."""
+    revision = find_revision(subject.release)
+    if revision is None:
+        return skipped(text("check-revision-untold"))
+    folder = Path(subject.release.folder)
+    files = [one for one in revision.rendered.files if one.path != PLAN_FILE]
+    changed = [one.path for one in files if not _same(folder / one.path, one.content)]
+    measured, limit = f"{len(files) - len(changed)} / {len(files)}", f"{len(files)} / {len(files)}"
+    if changed:
+        message = text("check-configuration-changed", paths=", ".join(changed))
+        return failed(message, text("check-configuration-hint"), measured=measured, limit=limit)
+    return passed(text("check-configuration-unchanged"), measured=measured, limit=limit)
+
+
+def images_as_rendered(subject: Subject) -> Outcome:
+    """Every running container's image is one that the installed configuration names by digest."""
+    revision = find_revision(subject.release)
+    images = {one.name: one.image for one in subject.workloads if one.image}
+    if revision is None or not images:
+        return skipped(text("check-images-unseen"))
+    rendered = "\n".join(one.content for one in revision.rendered.files)
+    foreign = [f"{name}: {image}" for name, image in images.items() if image not in rendered]
+    measured, limit = f"{len(images) - len(foreign)} / {len(images)}", f"{len(images)} / {len(images)}"
+    if foreign:
+        message = text("check-images-foreign", images=", ".join(foreign))
+        return failed(message, text("check-configuration-hint"), measured=measured, limit=limit)
+    return passed(text("check-images-as-rendered"), measured=measured, limit=limit)
+
+
+def weights_signed(subject: Subject) -> Outcome:
+    """Each weight file's digest stands in a loaded bundle whose root a key that this site trusts has signed."""
+    layout = Layout(Path(subject.release.folder).parents[1])
+    versions = Site(layout).versions()
+    if not versions:
+        return skipped(text("check-no-bundle"))
+    trusted = tuple(keys.load_public(path) for path in sorted((layout.home / names.TRUST).glob("*.pub")))
+    signed = {file.sha256 for one in versions if _is_signed(one, trusted) for file in one.bundle.files}
+    files = subject.release.weights.files
+    missing = [one.name for one in files if one.sha256 not in signed]
+    measured, limit = f"{len(files) - len(missing)} / {len(files)}", f"{len(files)} / {len(files)}"
+    if missing:
+        message = text("check-unsigned", names=", ".join(missing[:3]))
+        return warned(message, text("check-unsigned-hint"), measured=measured, limit=limit)
+    return passed(text("check-signed"), measured=measured, limit=limit)
+
+
+def _is_signed(version: Version, trusted: tuple[keys.PublicKey, ...]) -> bool:
+    try:
+        envelope = decode_envelope((version.folder / names.SIGNATURE).read_bytes())
+        holds = subjects(envelope.payload).get(names.ROOT) == version.root_sha256
+    except (OSError, ValueError):
+        return False
+    return holds and any(one.valid for one in keys.check(envelope, trusted))
+
+
+def _same(path: Path, content: str) -> bool:
+    try:
+        return path.read_text(encoding="utf-8") == content
+    except (OSError, ValueError):
+        return False

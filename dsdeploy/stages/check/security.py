@@ -9,7 +9,7 @@ import psutil
 from dsdeploy.adapters.chat import CHAT_PATH
 from dsdeploy.adapters.endpoint import QUICK
 from dsdeploy.core.texts import text
-from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
+from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped
 
 _REFUSED = (401, 403)
 _ABSENT = (404, 405, 410)
@@ -74,7 +74,7 @@ def listens_as_planned(subject: Subject) -> Outcome:
 
 
 def keys_private(subject: Subject) -> Outcome:
-    """Its owner is who asks here, or who the engine runs as."""
+    """Its owner is who asks here, or who serves."""
     path, limit = subject.keys_file, "0600"
     try:
         told = path.stat()
@@ -91,31 +91,30 @@ def keys_private(subject: Subject) -> Outcome:
     return passed(text("check-keys-private"), measured=measured, limit=limit)
 
 
-def without_root(subject: Subject) -> Outcome:
-    """Root is a warning for a process that root itself started, since then nobody asked for less."""
-    uids = _engine_uids(subject)
-    if not uids:
-        return skipped(text("check-engine-unseen"))
-    measured, limit = ", ".join(f"uid {uid}" for uid in sorted(uids)), "uid ≠ 0"
-    if 0 not in uids:
-        return passed(text("check-no-root"), measured=measured, limit=limit)
-    judge = warned if subject.release.target == "process" and os.getuid() == 0 else failed
-    return judge(text("check-root"), text("check-root-hint"), measured=measured, limit=limit)
+def secrets_private(subject: Subject) -> Outcome:
+    """The folder and everything else in it: private keys, key maps. Certificates alone may be read by others."""
+    folder, limit = subject.keys_file.parent, "0700 / 0600"
+    try:
+        found = [one for one in (folder, *sorted(folder.rglob("*"))) if one != subject.keys_file]
+        wide = [one for one in found if one.stat().st_mode & 0o077 and one.suffix != ".crt"]
+    except OSError as error:
+        return skipped(text("check-secrets-unseen", reason=error.strerror or error))
+    if wide:
+        paths = ", ".join(map(str, wide[:3]))
+        return failed(
+            text("check-secrets-open", paths=paths), text("check-secrets-open-hint"),
+            measured=f"{wide[0].stat().st_mode & 0o777:04o}", limit=limit,
+        )  # fmt: skip
+    return passed(text("check-secrets-private"), measured=f"{len(found)} / {len(found)}", limit=limit)
 
 
 def _engine_uids(subject: Subject) -> set[int]:
-    pid = subject.observe().engine_pid
-    try:
-        return set() if pid is None else set(psutil.Process(pid).uids()[:2])
-    except psutil.Error:
-        return set()
+    return {uid for one in subject.workloads for uid in one.uids}
 
 
 def _own_sockets(subject: Subject) -> set[tuple[str, int]]:
-    pid = subject.observe().engine_pid
-    if pid is None:
-        return set()
-    return _listening(psutil.Process(pid).net_connections("tcp"))
+    engine = subject.engine_process
+    return set() if engine is None else _listening(engine.net_connections("tcp"))
 
 
 def _holders(port: int) -> set[tuple[str, int]]:

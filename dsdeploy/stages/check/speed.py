@@ -1,31 +1,97 @@
-"""How fast, for one user and for all planned ones? Judged against nothing as long as a plan predicts no speed."""
+"""How fast, for one user and for all planned ones, against the plan's band?"""
 
-from dsdeploy.core.percentiles import percentile
+from dsdeploy.adapters.load import Shape
+from dsdeploy.core.band import Band
+from dsdeploy.core.percentiles import Spread, percentile, spread
+from dsdeploy.core.plan import Plan
 from dsdeploy.core.texts import text
-from dsdeploy.stages.check.subject import Outcome, Subject, passed
+from dsdeploy.core.values import Load
+from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed
 
 _ROUNDS = 6
-_OUTPUT_TOKENS = 24
+_OUTPUT_TOKENS, _MOST_OUTPUT_TOKENS = 24, 128
+_PROMPT_TOKENS = 16
+_STEPS = (1, 8, 32, 128, 512)
+
+
+def shape_of(plan: Plan | None) -> Shape:
+    """The plan's own lengths, where it names them; answers no longer than is needed for a steady rate."""
+    request = None if plan is None else plan.request
+    asked = request.output_tokens if request and request.output_tokens else _OUTPUT_TOKENS
+    prompt = request.prompt_tokens if request and request.prompt_tokens else _PROMPT_TOKENS
+    return Shape(prompt, min(asked, _MOST_OUTPUT_TOKENS))
 
 
 def first_token(subject: Subject) -> Outcome:
-    load = subject.loads.run(1, _ROUNDS, _OUTPUT_TOKENS)
-    firsts = [one.first_s * 1000 for one in load.samples]
-    measured = f"p50 {percentile(firsts, 50):,.0f} ms, p95 {percentile(firsts, 95):,.0f} ms"
-    return passed(text("check-first-token", count=len(firsts)), measured=measured)
+    load = _at_planned(subject)
+    seen = spread([one.first_s * 1000 for one in load.samples], 50)
+    tail = percentile([one.first_s * 1000 for one in load.samples], 95)
+    measured = f"p50 {_shown(seen)} ms, p95 {tail:,.0f} ms"
+    band = subject.plan.speed.first_token_s if subject.plan and subject.plan.speed else None
+    if band is None:
+        return passed(text("check-first-token", count=len(load.samples)), measured=measured)
+    quickest, slowest = sorted((band.low * 1000, band.high * 1000))
+    limit = f"{quickest:,.0f} … {slowest:,.0f} ms"
+    if seen.low > slowest:
+        return failed(text("check-first-token-late"), text("check-slow-hint"), measured=measured, limit=limit)
+    return passed(text("check-first-token-kept", users=load.at_once), measured=measured, limit=limit)
 
 
 def token_rate(subject: Subject) -> Outcome:
-    load = subject.loads.run(1, _ROUNDS, _OUTPUT_TOKENS)
+    load = _at_planned(subject)
     rates = [one.tokens_per_s for one in load.samples if one.tokens_per_s is not None]
-    message = text("check-token-rate", count=len(rates), overhead=f"{load.client_cpu_s_per_token * 1e6:,.0f}")
-    measured = f"p50 {percentile(rates, 50):,.1f} tokens/s, p5 {percentile(rates, 5):,.1f}" if rates else None
-    return passed(message, measured=measured)
+    overhead = f"{load.client_cpu_s_per_token * 1e6:,.0f}"
+    seen = spread(rates, 50) if rates else None
+    measured = f"p50 {_shown(seen)} tokens/s, p5 {percentile(rates, 5):,.1f}" if seen else None
+    band = subject.plan.speed.tokens_per_s_per_user if subject.plan and subject.plan.speed else None
+    if band is None or seen is None:
+        return passed(text("check-token-rate", count=len(rates), overhead=overhead), measured=measured)
+    return _judge(seen, band, "tokens/s", measured, load)
 
 
 def users_served(subject: Subject) -> Outcome:
     users = subject.release.users
-    load = subject.loads.run(users, 1, _OUTPUT_TOKENS)
+    load = subject.loads.run(users, 1)
     slowest = max(one.first_s for one in load.samples) * 1000
     measured = f"{len(load.samples)}: {load.tokens_per_s:,.1f} tokens/s, TTFT ≤ {slowest:,.0f} ms"
     return passed(text("check-users-served", users=users), measured=measured, limit=f"{users}")
+
+
+def throughput(subject: Subject) -> Outcome:
+    """All steps are measured, for the curve; the planned number at once is judged."""
+    loads = [subject.loads.run(step, _rounds(step)) for step in steps(subject)]
+    measured = ", ".join(f"{one.at_once}: {one.tokens_per_s:,.1f}" for one in loads) + " tokens/s"
+    speed = subject.plan.speed if subject.plan else None
+    if speed is None or speed.output_tokens_per_s is None:
+        return passed(text("check-throughput"), measured=measured)
+    total = _at_planned(subject).tokens_per_s
+    return _judge(Spread(total, total, total), speed.output_tokens_per_s, "tokens/s", measured, _at_planned(subject))
+
+
+def steps(subject: Subject) -> tuple[int, ...]:
+    """1, 8, 32 … below the planned users, and these themselves."""
+    return (*(one for one in _STEPS if one < subject.release.users), subject.release.users)
+
+
+def _judge(seen: Spread, band: Band, unit: str, measured: str | None, load: Load) -> Outcome:
+    limit = f"{band.low:,.1f} … {band.high:,.1f} {unit}"
+    if seen.high < band.low:
+        return failed(text("check-slower"), text("check-slow-hint"), measured=measured, limit=limit)
+    if seen.low > band.high:
+        return passed(text("check-faster", users=load.at_once), measured=measured, limit=limit)
+    return passed(text("check-speed-kept", users=load.at_once), measured=measured, limit=limit)
+
+
+def _at_planned(subject: Subject) -> Load:
+    """As many at once as the prediction is for; one where there is none."""
+    speed = subject.plan.speed if subject.plan else None
+    at_once = min(speed.at_once, subject.release.users) if speed else 1
+    return subject.loads.run(at_once, _rounds(at_once))
+
+
+def _rounds(at_once: int) -> int:
+    return max(1, _ROUNDS // at_once)
+
+
+def _shown(seen: Spread) -> str:
+    return f"{seen.value:,.1f} ({seen.low:,.1f} … {seen.high:,.1f})"

@@ -2,61 +2,81 @@
 
 from collections.abc import Callable
 from dataclasses import dataclass, field
+from functools import cached_property
 from pathlib import Path
 
-from dsdeploy.adapters.chat import Chat
+import psutil
+
+from dsdeploy.adapters.chat import Chat, Reply
 from dsdeploy.adapters.endpoint import Endpoint
-from dsdeploy.adapters.load import run_load
+from dsdeploy.adapters.host import detect_machine
 from dsdeploy.adapters.targets.base import Target
-from dsdeploy.core.layout import KEYS_FILE, RUN_FOLDER
+from dsdeploy.core import catalogue
+from dsdeploy.core.health import judge_profile
+from dsdeploy.core.layout import KEYS_FILE
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.questions import QualityQuestion
 from dsdeploy.core.texts import Text
-from dsdeploy.core.values import Load, Plan, Release, Service
+from dsdeploy.core.values import Plan, Profile, Release, Service, Workload
+from dsdeploy.stages.check.loads import Loads
+
+_LOG_LINES = 20_000
 
 
-@dataclass(slots=True)
-class Loads:
-    """What the speed checks measured, kept for one another and for the report."""
-
-    chat: Chat
-    measured: dict[tuple[int, int], Load] = field(default_factory=dict)
-
-    def run(self, at_once: int, rounds: int, output_tokens: int) -> Load:
-        """Measures after one warm-up stream, once for the same question. Raises NoAnswer."""
-        if not self.measured:
-            run_load(self.chat, 1, 1, output_tokens)
-        if (at_once, rounds) not in self.measured:
-            self.measured[at_once, rounds] = run_load(self.chat, at_once, rounds, output_tokens)
-        return self.measured[at_once, rounds]
-
-
-@dataclass(frozen=True, slots=True)
+@dataclass(frozen=True)
 class Subject:
-    """The release under examination. `plan` is None where its file cannot be used, `key` where there is none."""
+    """The release under examination. `plan` is None where its file cannot be used, `key` where there is none.
+
+    What is dear to ask is asked once and kept for the other checks.
+    """
 
     release: Release
     plan: Plan | None
     key: str | None
     target: Target
     endpoint: Endpoint
+    chat: Chat
     loads: Loads
     progress: Progress
-
-    @property
-    def chat(self) -> Chat:
-        return self.loads.chat
+    replies: list[tuple[QualityQuestion, Reply]] = field(default_factory=list)
 
     @property
     def keys_file(self) -> Path:
         return Path(self.release.folder) / KEYS_FILE
 
     @property
-    def engine_log(self) -> Path:
-        return Path(self.release.folder) / RUN_FOLDER / "engine.log"
+    def is_smoke(self) -> bool:
+        """Whether the small model is served, which promises no quality."""
+        return bool(self.release.model_id == catalogue.smoke()["model"]["id"])
 
-    def observe(self) -> Service:
+    @cached_property
+    def service(self) -> Service:
         """Raises an InstallError where the target cannot be asked."""
         return self.target.observe(self.release)
+
+    @cached_property
+    def workloads(self) -> tuple[Workload, ...]:
+        """Raises an InstallError where the target cannot be asked."""
+        return self.target.workloads(self.release)
+
+    @cached_property
+    def log(self) -> tuple[str, ...]:
+        """The last lines of the engine's log."""
+        return tuple(self.target.logs(self.release, _LOG_LINES))
+
+    @cached_property
+    def machine(self) -> Profile:
+        """This machine with what is wrong with it. Raises a ProfileError."""
+        return judge_profile(detect_machine())
+
+    @property
+    def engine_process(self) -> psutil.Process | None:
+        """The engine, where it is a process that this machine sees."""
+        pid = self.service.engine_pid
+        try:
+            return None if pid is None else psutil.Process(pid)
+        except psutil.Error:
+            return None
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,11 +92,16 @@ class Outcome:
 
 @dataclass(frozen=True, slots=True)
 class Check:
-    """`needs` are ids of checks without whose success this one could only repeat their fault."""
+    """`needs` are ids of checks without whose success this one could only repeat their fault.
+
+    `within_s` is when it counts as hung; a check that `disturbs` the service runs only when asked for by name.
+    """
 
     id: str
     run: Callable[[Subject], Outcome]
     needs: tuple[str, ...] = ()
+    within_s: float = 300
+    disturbs: bool = False
 
 
 def passed(message: Text, *, measured: str | None = None, limit: str | None = None) -> Outcome:

@@ -78,7 +78,16 @@ def verify_plan(plan: Plan, hardware: Hardware) -> None:
         message = text("plan-no-such-device", accelerator=d.accelerator, there=there)
         raise PlanDoesNotHold(message, hint=text("plan-no-such-device-hint"))
     verdicts = [
-        judge_exactly(offer, d.engine, d.engine_version, shape, pool, load_of(request).without_wishes(), d.replicas)
+        judge_exactly(
+            offer,
+            d.engine,
+            d.engine_version,
+            shape,
+            pool,
+            load_of(request).without_wishes(),
+            d.replicas,
+            d.max_num_batched_tokens,
+        )
         for pool in alike
     ]
     fit = next((one for one in verdicts if isinstance(one, Fit)), None)

@@ -3,6 +3,7 @@
 from dataclasses import fields, is_dataclass, replace
 from typing import Any
 
+from dsdeploy.adapters.engines.llamacpp.launch import cells_options
 from dsdeploy.core import catalogue
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.engines import find_engine
@@ -66,7 +67,7 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
         weights_pattern=variant.get("pattern") or f"*{variant['format'].removeprefix('gguf-').upper()}*.gguf",
         weights_sha256=variant.get("sha256"),
         weights_bytes=weights_bytes,
-        engine_arguments=engine_arguments(cells, request.users),
+        engine_arguments=cells_options(cells, request.users, processor=True),
         memory=MemoryBudget(
             weights_bytes=weights_bytes,
             kv_cache_bytes=cells * int(model["kv_cache"]["bytes_per_token_bf16"]),
@@ -86,16 +87,6 @@ def _warnings(variant: dict[str, Any], profile: Profile) -> tuple[Remark, ...]:
     codes = ["warning-accelerators-unused"] if profile.accelerators else []
     codes += ["warning-smoke-model"] if variant.get("origin") == "package" else []
     return tuple(map(Remark, codes))
-
-
-def engine_arguments(cells: int, users: int) -> tuple[str, ...]:
-    """The options of llama-server (b11434) without which it would not keep to this memory budget.
-
-    By default it may also keep 8 GiB of old prompts and a second, repacked copy of weights (both stand in a real
-    server's log), and `--fit` may give less context than was planned.
-    """
-    budget = ("--ctx-size", str(cells), "--parallel", str(users), "--flash-attn", "on")
-    return (*budget, "--cache-ram", "0", "--no-repack", "--fit", "off")
 
 
 def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:

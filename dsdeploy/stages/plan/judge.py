@@ -11,6 +11,7 @@ from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.plan import Rejected
 from dsdeploy.core.sizing.llamacpp import fit_offload, host_share
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, version_of
+from dsdeploy.core.sizing.runtime import step_tokens
 from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
 from dsdeploy.core.sizing.support import attention_support, format_support, weight_formats
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
@@ -22,6 +23,9 @@ NETWORK_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node
 _SLOW_NETWORK_BYTES_PER_S = 3.125e9  # 25 Gbit/s Ethernet, where no RDMA device was seen
 # What an engine's cache is not settled for may be overstated by up to 1.85 (docs/sizing.md): such plans need twice.
 _UNSETTLED = 2
+_VLLM = ("vllm", "vllm-ascend", "vllm-vendor")
+_STEPS = (None, 8192, 2048)  # vLLM's default, then smaller ones: they cost prefill speed and free memory
+_HOPELESS = 0.5  # what has not half of what it needs gains nothing by smaller steps
 RESERVE_BYTES = 16 << 30  # what an engine's processes and pinned buffers take of host memory for one device
 _JUDGED = ("quality", "format", "attention", "context", "disk", "devices", "memory", "kv-cache", "speed", "first-token")
 _SEATS = 8  # seats of an engine are handed out in steps of so many
@@ -71,17 +75,25 @@ def judge(
     offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, most: int | None = None
 ) -> Fit | Rejected:
     """`most` caps the replicas; None is as many as the pool holds."""
-    found = _Case(offer, engine, version, shape, pool, load)
-    return found.judge(_replicas(shape, pool, most))
+    first: Rejected | None = None
+    for step in _STEPS if engine in _VLLM else (None,):
+        found = _Case(offer, engine, version, shape, pool, load, step).judge(_replicas(shape, pool, most))
+        if isinstance(found, Fit) or found.rule not in ("memory", "kv-cache"):
+            return first or found if isinstance(found, Rejected) else found
+        first = first or found
+        if first.available < _HOPELESS * first.needed:
+            break
+    assert first is not None
+    return first
 
 
 def judge_exactly(
-    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, replicas: int
-) -> Fit | Rejected:
-    """With so many replicas, which this pool must hold."""
-    return refused_outright(offer, engine, pool, load) or _Case(offer, engine, version, shape, pool, load).exactly(
-        replicas, _replicas(shape, pool, None)
-    )
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, replicas: int,
+    step: int | None = None,
+) -> Fit | Rejected:  # fmt: skip
+    """With so many replicas, which this pool must hold, and steps of so many tokens."""
+    case = _Case(offer, engine, version, shape, pool, load, step)
+    return refused_outright(offer, engine, pool, load) or case.exactly(replicas, _replicas(shape, pool, None))
 
 
 def speed_at(
@@ -131,6 +143,7 @@ class _Case:
     shape: Shape
     pool: Pool
     load: Load
+    step: int | None = None
     memories: dict[int, tuple[MemoryRequest, MemoryEstimate]] = field(default_factory=dict)
     speeds: dict[int, SpeedEstimate | None] = field(default_factory=dict)
 
@@ -246,10 +259,10 @@ class _Case:
         shape, load, host_bytes = self.shape, self.load, self.pool.host_bytes
         request = MemoryRequest(
                 architecture=self.offer.architecture, format=self.offer.variant.format,
-                engine=self.engine if self.engine in NEWEST else "vllm", device_bytes=self.pool.device_bytes,
+                engine=_sized_as(self.engine), device_bytes=self.pool.device_bytes,
                 count=shape.devices, nodes=shape.nodes, engine_version=self.version, tensor_parallel=shape.tensor,
                 pipeline_parallel=shape.pipeline, data_parallel=shape.data, expert_parallel=shape.expert,
-                max_model_len=load.longest_tokens, max_num_seqs=seats,
+                max_model_len=load.longest_tokens, max_num_seqs=seats, max_num_batched_tokens=self.step,
                 published_bytes=float(self.offer.variant.size_bytes or 0) or None,
                 device_name=self.pool.spec.id, linked=self.pool.linked,
         )  # fmt: skip
@@ -269,11 +282,11 @@ class _Case:
                 SpeedRequest(
                     architecture=self.offer.architecture,
                     weights=weight_formats(self.offer.architecture, self.offer.variant.format, size),
-                    accelerator=_as_linked(self.pool), engine=self.engine if self.engine in NEWEST else "vllm",
+                    accelerator=_as_linked(self.pool), engine=_sized_as(self.engine),
                     engine_version=self.version, tp=1 if self.engine == "llama.cpp" else inside,
                     pp=shape.pipeline, dp=shape.data, ep=inside * shape.data if shape.expert else 1,
                     nodes=shape.nodes, concurrency=at_once, prompt_tokens=load.prompt_tokens,
-                    output_tokens=load.output_tokens,
+                    output_tokens=load.output_tokens, max_num_batched_tokens=self.step,
                     host_share=share, host_experts_first=experts_first,
                     internode_bytes_per_s=_network(self.pool) if shape.nodes > 1 else None,
                 )
@@ -282,7 +295,8 @@ class _Case:
             return None
 
     def _deployment(self, replicas: int, each: int) -> Deployment:
-        shape = self.shape
+        """With every default on which its memory stands written out: vLLM's step grows with the card."""
+        shape, version = self.shape, version_of(_sized_as(self.engine), self.version)
         return Deployment(
             model_id=self.offer.variant.model_id, format=self.offer.variant.format, engine=self.engine,
             engine_version=self.version, accelerator=self.pool.spec.id, devices_per_node=shape.devices,
@@ -291,11 +305,16 @@ class _Case:
             max_num_seqs=_seats(each, self.engine),
             expert_layers_in_host=self._sized(each)[0].expert_layers_in_host,
             tensor_split=self._sized(each)[0].tensor_split,
+            max_num_batched_tokens=step_tokens(self._sized(each)[0], version) if self.engine in _VLLM else None,
         )  # fmt: skip
 
 
 def _caution(a: Architecture, engine: str) -> int:
     return _UNSETTLED if a.kv_source_layer_ids or (a.compress_ratios and engine == "sglang") else 1
+
+
+def _sized_as(engine: str) -> str:
+    return engine if engine in NEWEST else "vllm"
 
 
 def _seats(at_once: int, engine: str) -> int:

@@ -8,9 +8,10 @@ import subprocess
 import pytest
 
 from dsdeploy.adapters.bundle.keys import generate_key
+from dsdeploy.core.bundle.notice import notice
 from dsdeploy.core.bundle.safety import judge_path, judge_paths
 from dsdeploy.core.bundle.sbom import sbom
-from dsdeploy.core.bundle.values import Bundle, BundleFile, BundleModel
+from dsdeploy.core.bundle.values import Bundle, BundleFile, BundleImage, BundleModel
 from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, cut
 from tests.bundles import ground
 
@@ -27,12 +28,24 @@ def test_the_bill_of_materials_keeps_to_its_schema_and_names_licences():
     from cyclonedx.validation.json import JsonStrictValidator
 
     path = "weights/deepseek-r1/fp8/a.safetensors"
-    model = BundleModel("deepseek-r1", "fp8", "hub", "a" * 40, (path,))
-    files = (BundleFile("plan.yaml", "1" * 64), BundleFile(path, "2" * 64))
-    bundle = Bundle(1, "r1", 3, "2026-01-01T00:00:00Z", None, (model,), (), files, (), ())
+    licence = "weights/deepseek-r1/fp8/LICENSE"
+    model = BundleModel("deepseek-r1", "fp8", "hub", "a" * 40, (path, licence))
+    image = BundleImage("images/e.tar", ("vllm/vllm-openai:v1",), "4" * 64)
+    files = tuple(
+        BundleFile(name, str(number) * 64)
+        for number, name in enumerate(("plan.yaml", path, licence, "images/e.tar", "wheels/PyYAML-6.0-cp311-x.whl"), 1)
+    )
+    bundle = Bundle(1, "r1", 3, "2026-01-01T00:00:00Z", None, (model,), (image,), files, (), ())
     words = sbom(bundle, "1.0")
     assert JsonStrictValidator(SchemaVersion.V1_6).validate_str(words) is None
-    component = json.loads(words)["components"][0]
+    component, *others = json.loads(words)["components"]
+    assert component["modelCard"]["modelParameters"]["modelArchitecture"] == "DeepseekV3ForCausalLM"
+    assert [one.get("purl") for one in others] == [None, None, "pkg:pypi/pyyaml@6.0"]
+    assert (
+        others[1]["type"] == "container"
+        and {"name": "dsdeploy:reference", "value": "vllm/vllm-openai:v1"} in (others[1]["properties"])
+    )
+    assert notice(bundle).count(licence) == 2 and "MIT License" in notice(bundle)
     assert component["licenses"][0]["license"]["id"] == "MIT" and component["type"] == "machine-learning-model"
     assert component["components"][0]["hashes"] == [{"alg": "SHA-256", "content": "2" * 64}]
 
@@ -47,11 +60,11 @@ def test_the_sums_are_those_of_the_files(built):
     assert said("SM3SUMS")[shard] == hashlib.new("sm3", data).hexdigest()
 
 
-@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256"])
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256", "sm2"])
 def test_the_script_takes_a_sound_bundle_apart_and_refuses_a_broken_one(tmp_path, algorithm):
     made = ground(tmp_path / "here")
     generate_key(made.folder, "other", algorithm)
-    made.build(keys=(made.folder / "other.key",))
+    made.build(keys=(str(made.folder / "other.key"),))
     folder, key, out = made.folder / "bundle", made.folder / "other.pub", made.folder / "out"
 
     def script(*words):

@@ -5,12 +5,12 @@ import sys
 from importlib.util import find_spec
 from pathlib import Path
 
-from dsdeploy.core.deployment import Launch, Place
 from dsdeploy.core.errors import RuntimeMissing
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Plan
 
 SERVE_SCRIPT = Path(__file__).with_name("serve.py")
+CLOSED = ("--no-ui", "--no-slots", "--offline")
 
 
 def engine_command() -> tuple[str, ...]:
@@ -25,14 +25,8 @@ def engine_command() -> tuple[str, ...]:
 
 def server_arguments(plan: Plan, *, model: str, keys: str, host: str, port: int) -> tuple[str, ...]:
     """Options of llama-server b11434: the plan's own, and those that name files, close doors and stay offline."""
-    place = ("--model", model, "--alias", plan.model_id, "--host", host, "--port", str(port), "--api-key-file", keys)
-    return (*place, *plan.engine_arguments, "--no-ui", "--no-slots", "--offline")
+    return (*place_options(model, plan.model_id, host, port, keys), *plan.engine_arguments, *CLOSED)
 
 
-def image_launch(plan: Plan, place: Place) -> Launch:
-    """How the image that is made here starts: its program is llama-server, whether binary or embedded."""
-    arguments = server_arguments(plan, model=place.weights, keys=place.keys_file, host=place.host, port=place.port)
-    return Launch(
-        image=None, argv=("llama-server", *arguments), environment={}, port=place.port, ready_path="/health",
-        metrics_path=None, load_s=60, drain_s=20,
-    )  # fmt: skip
+def place_options(model: str, name: str, host: str, port: int, keys: str) -> tuple[str, ...]:
+    return ("--model", model, "--alias", name, "--host", host, "--port", str(port), "--api-key-file", keys)

@@ -1,9 +1,11 @@
 """The service as a Compose project of a Docker Engine: engines with no way out, behind a gateway."""
 
+import json
 import os
+import signal
 import subprocess
 import tempfile
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -12,29 +14,32 @@ from typing import TYPE_CHECKING, Any
 import yaml
 
 from dsdeploy.adapters.gateway import certificate
-from dsdeploy.adapters.gateway.keys import read_keys
+from dsdeploy.adapters.gateway.keys import read_keys, read_secrets
 from dsdeploy.adapters.gateway.state import wait_for_keys
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.images.archive import ImageSpec
 from dsdeploy.adapters.images.llamacpp import USER, llamacpp_image
 from dsdeploy.adapters.ports import port_holder
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations, gateway_operations
-from dsdeploy.adapters.targets.compose import access
+from dsdeploy.adapters.targets.compose import access, confinement
 from dsdeploy.adapters.targets.compose import docker_engine as docker
 from dsdeploy.adapters.targets.compose.binary import compose_command, config_hashes, environment
 from dsdeploy.adapters.targets.compose.own_images import OwnImages
 from dsdeploy.adapters.targets.compose.reload import in_force, reload
-from dsdeploy.adapters.targets.compose.roll import inner_endpoint, roll
+from dsdeploy.adapters.targets.compose.roll import half_drained, inner_endpoint, roll, take_back
 from dsdeploy.adapters.targets.compose.up import (
     ENGINE,
     SERVICE_LABEL,
     PortRefused,
     compose_up,
+    engine_of,
     engines_of,
     gateway_of,
     health_of,
+    log_lines,
     log_tail,
 )
+from dsdeploy.adapters.workloads import memory_has_room
 from dsdeploy.core.errors import InstallError, PortTaken
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.layout import (
@@ -46,7 +51,16 @@ from dsdeploy.core.layout import (
     compose_project,
 )
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
+from dsdeploy.core.values import (
+    Finding,
+    Operation,
+    Plan,
+    Release,
+    RenderedFile,
+    RenderedFiles,
+    Service,
+    Workload,
+)
 
 if TYPE_CHECKING:
     from docker import DockerClient
@@ -96,6 +110,9 @@ class ComposeTarget:
             _secrets_usable(release),
         )
 
+    def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
+        return ()
+
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
         content = next((one.content for one in rendered.files if one.path == COMPOSE_FILE), None)
         if content is None:
@@ -117,9 +134,9 @@ class ComposeTarget:
         """What has to happen to containers: nothing, a reload, engines replaced in turn, or all of them brought up."""
         gateway = gateway_of(self._client, _project(release))
         stale = self._stale(release, content)
-        roll = len(stale) > 1 and len(stale) == len(engines_of(self._client, _project(release)))
+        several = len(engines_of(self._client, _project(release))) > 1
         alive = gateway is not None and health_of(gateway) == "healthy"
-        replace = (Operation("replace-engines", {"name": release.name}),) if roll and alive else ()
+        replace = (Operation("replace-engines", {"name": release.name}),) if stale and several and alive else ()
         start = () if self._as_rendered(release, content) else (_up(release),)
         renewed = any(one.action == "create-certificate" for one in files) or not in_force(release)
         reload = (Operation("reload-gateway", {"name": release.name}),) if alive and renewed else ()
@@ -170,6 +187,38 @@ class ComposeTarget:
         folder = Operation("remove-folder", {"path": release.folder})
         return (*(down if containers or docker.networks_of(self._client, project) else ()), *remove, folder)
 
+    def workloads(self, release: Release) -> tuple[Workload, ...]:
+        return confinement.workloads(self._containers(release))
+
+    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
+        engine = engine_of(self._client, _project(release))
+        return iter(()) if engine is None else log_lines(engine, lines, follow=follow)
+
+    def has_room(self, plan: Plan) -> bool:
+        return memory_has_room(plan)
+
+    def run_inside(self, release: Release, code: str) -> str | None:
+        engine = engine_of(self._client, _project(release))
+        return None if engine is None else confinement.run_python(engine, code)
+
+    def crash(self, release: Release) -> None:
+        """Kills it from this machine: what `docker kill` ends, Docker does not start again."""
+        engine = engine_of(self._client, _project(release))
+        pid = 0 if engine is None else int(engine.attrs["State"]["Pid"])
+        try:
+            if pid:
+                os.kill(pid, signal.SIGKILL)
+        except OSError as error:
+            raise InstallError(
+                text("engine-not-killed", pid=pid, reason=error.strerror or error), hint=text("engine-not-killed-hint")
+            ) from error
+
+    def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
+        return tuple(
+            RenderedFile(f"{one.name}.json", json.dumps(one.attrs, indent=1, ensure_ascii=False))
+            for one in self._containers(release)
+        )
+
     def _user_mapping(self) -> Finding:
         options: list[str] = self._client.info().get("SecurityOptions") or []
         if any(one.startswith(_MAPPED) for one in options):
@@ -210,7 +259,7 @@ class ComposeTarget:
         """Whether every service runs healthy, as `content` says, and engines with the key that lies on disk now."""
         hashes = config_hashes(_project(release), content, Path(release.folder))
         found = {one.labels.get(SERVICE_LABEL): one for one in self._containers(release)}
-        if not set(hashes) <= set(found) or set(found) - set(hashes) - set(_services(content)):
+        if half_drained(release) or not set(hashes) <= set(found) or set(found) - set(hashes) - set(_services(content)):
             return False
         return not self._stale(release, content) and all(
             found[service].labels.get(_HASH_LABEL) == hash and health_of(found[service]) in ("healthy", None)
@@ -224,7 +273,8 @@ class ComposeTarget:
         return [
             str(one.labels[SERVICE_LABEL])
             for one in engines_of(self._client, _project(release))
-            if one.labels.get(_HASH_LABEL) != hashes.get(one.labels[SERVICE_LABEL]) or self._key_newer(release, one)
+            if (wanted := hashes.get(one.labels[SERVICE_LABEL]))
+            and (one.labels.get(_HASH_LABEL) != wanted or self._key_newer(release, one))
         ]
 
     def _containers(self, release: Release) -> tuple[Any, ...]:
@@ -240,6 +290,7 @@ class ComposeTarget:
             return True
 
     def _up(self, release: Release) -> None:
+        take_back(release)
         engines = engines_of(self._client, _project(release))
         recreate = any(_state(one) == "failed" or self._key_newer(release, one) for one in engines)
         try:
@@ -287,6 +338,7 @@ def _content(rendered: RenderedFiles) -> str:
 def _secrets_usable(release: Release) -> Finding:
     """The certificate's state. Raises SecretsOpen, KeysUnreadable, CertificateUnusable for what lies there wrong."""
     read_keys(release)
+    read_secrets(release)
     if certificate.due(release):
         return Finding("certificate-valid", "pass", text("certificate-to-come"))
     folder = Path(release.folder)

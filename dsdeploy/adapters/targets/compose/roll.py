@@ -1,5 +1,6 @@
 """Replaces engines one after the other behind a running gateway, so that no answer is lost where there are two."""
 
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,6 +17,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _SEEN_S = 60
+_DRAIN_S = 600
 
 
 def inner_endpoint(gateway: Any, project: str) -> Endpoint:
@@ -25,7 +27,8 @@ def inner_endpoint(gateway: Any, project: str) -> Endpoint:
 
 
 def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) -> None:
-    """Drains, replaces and takes back each of `services`. An answer longer than its grace period is cut off then.
+    """Drains, replaces and takes back each of `services`. An answer that takes longer than ten minutes, or than the
+    engine's grace period, is cut off then.
 
     Raises as `compose_up`.
     """
@@ -39,20 +42,32 @@ def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) ->
         address = engine.attrs["NetworkSettings"]["Networks"][f"{project}_closed"]["IPAddress"]
         try:
             write_owned(drain, f"{address}\n")
-            wait_until(inner, lambda state, address=address: _idle(state, address), grace[service])  # type: ignore[misc]
+            wait_until(inner, partial(_idle, address=address), max(grace[service], _DRAIN_S))
             compose_up(client, release, service, recreate=True)
         finally:
-            write_owned(drain, "")
-        count = len(engines)
-        wait_until(inner, lambda state, count=count: _ready(state) >= count, _SEEN_S)  # type: ignore[misc]
+            take_back(release)
+        wait_until(inner, partial(_all_ready, count=len(engines)), _SEEN_S)
+
+
+def half_drained(release: Release) -> bool:
+    """Whether a replacement was interrupted: an engine is kept from its work."""
+    drain = Path(release.folder) / DRAIN_FILE
+    return drain.exists() and drain.stat().st_size > 0
+
+
+def take_back(release: Release) -> None:
+    """Lets every engine work again."""
+    if half_drained(release):
+        write_owned(Path(release.folder) / DRAIN_FILE, "")
 
 
 def _idle(state: GatewayState, address: str) -> bool:
-    return all(one.state == "DRAIN" and one.running == 0 for one in state.upstreams if one.address == address)
+    own = [one for one in state.upstreams if one.address == address]
+    return all(not one.state.startswith("UP") and one.running == 0 for one in own)
 
 
-def _ready(state: GatewayState) -> int:
-    return sum(one.state.startswith("UP") for one in state.upstreams)
+def _all_ready(state: GatewayState, count: int) -> bool:
+    return sum(one.state.startswith("UP") for one in state.upstreams) >= count
 
 
 def _grace_periods(release: Release) -> dict[str, int]:

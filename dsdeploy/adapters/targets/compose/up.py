@@ -5,6 +5,7 @@ import signal
 import subprocess
 import tempfile
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -86,6 +87,15 @@ def gateway_of(client: "DockerClient", project: str) -> Any | None:
 
 def log_tail(container: Any) -> tuple[str, ...]:
     return tuple(container.logs(tail=LOG_LINES).decode(errors="replace").splitlines())
+
+
+def log_lines(container: Any, lines: int, *, follow: bool) -> Iterator[str]:
+    rest = b""
+    for piece in container.logs(tail=lines, stream=True, follow=follow):
+        *whole, rest = (rest + piece).split(b"\n")
+        yield from (line.decode(errors="replace") for line in whole)
+    if rest:
+        yield rest.decode(errors="replace")
 
 
 def health_of(container: Any) -> str | None:

@@ -9,19 +9,33 @@ import socket
 import subprocess
 import sys
 import time
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import psutil
 
 from dsdeploy.adapters import health
+from dsdeploy.adapters.gateway.keys import read_keys
+from dsdeploy.adapters.log_files import follow_lines, tail_lines
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations
+from dsdeploy.adapters.workloads import memory_has_room, read_process
 from dsdeploy.core.errors import EngineDied, EngineNotHealthy, InstallError
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.layout import RUN_FOLDER
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Finding, Operation, Release, RenderedFiles, Service
+from dsdeploy.core.values import (
+    Finding,
+    Operation,
+    Plan,
+    Release,
+    RenderedFile,
+    RenderedFiles,
+    Service,
+    Workload,
+)
 
+ENGINE_LOG = "engine.log"
 SERVICE_FILE = f"{RUN_FOLDER}/service.json"
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _START_S = 60
@@ -34,6 +48,8 @@ class ProcessTarget:
     name = "process"
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
+        """Also raises SecretsOpen, KeysUnreadable."""
+        read_keys(release)
         if self._state(release).get("engine_pid") is not None:
             return (Finding("port-free", "pass", text("port-is-ours", port=release.port)),)
         with socket.socket(socket.AF_INET6 if ":" in release.host else socket.AF_INET) as probe:
@@ -44,6 +60,9 @@ class ProcessTarget:
                 message = text("port-not-free", host=release.host, port=release.port, reason=error.strerror or error)
                 return (Finding("port-free", "fail", message, text("port-not-free-hint")),)
         return (Finding("port-free", "pass", text("port-is-free", host=release.host, port=release.port)),)
+
+    def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
+        return ()
 
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
         files = file_operations(release, rendered)
@@ -93,6 +112,35 @@ class ProcessTarget:
     def removal(self, release: Release) -> tuple[Operation, ...]:
         stop = (Operation("stop-process", {"name": release.name}),) if self._state(release) else ()
         return (*stop, Operation("remove-folder", {"path": release.folder}))
+
+    def workloads(self, release: Release) -> tuple[Workload, ...]:
+        """The engine; its supervisor only starts it again and listens nowhere."""
+        pid = self._state(release).get("engine_pid")
+        engine = None if pid is None else read_process("engine", pid)
+        return (engine,) if engine else ()
+
+    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
+        path = _run(release) / ENGINE_LOG
+        yield from tail_lines(path, lines)
+        if follow:
+            yield from follow_lines(path)
+
+    def has_room(self, plan: Plan) -> bool:
+        return memory_has_room(plan)
+
+    def run_inside(self, release: Release, code: str) -> str | None:
+        """A process has no inside of its own: it sees what this machine sees."""
+        return None
+
+    def crash(self, release: Release) -> None:
+        pid = self._state(release).get("engine_pid")
+        if pid is not None:
+            with contextlib.suppress(psutil.NoSuchProcess):
+                psutil.Process(pid).kill()
+
+    def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
+        found = (_run(release) / name for name in ("state.json", "supervisor.log"))
+        return tuple(RenderedFile(one.name, one.read_text(errors="replace")) for one in found if one.is_file())
 
     def _told(self, release: Release) -> dict[str, Any]:
         try:
@@ -150,12 +198,12 @@ class ProcessTarget:
             if seen and (not state or state["restarts"] > restarts):
                 raise EngineDied(
                     text("engine-died", name=release.name, log=_tail_text(release)),
-                    hint=text("engine-log-hint", path=_run(release) / "engine.log"),
+                    hint=text("engine-log-hint", path=_run(release) / ENGINE_LOG),
                 )
             time.sleep(0.2)
         raise EngineNotHealthy(
             text("engine-not-healthy", url=release.url, seconds=round(wait_s), log=_tail_text(release)),
-            hint=text("engine-log-hint", path=_run(release) / "engine.log"),
+            hint=text("engine-log-hint", path=_run(release) / ENGINE_LOG),
         )
 
 
@@ -178,7 +226,7 @@ def _is_supervisor(pid: object) -> bool:
 
 def _log_tail(release: Release) -> tuple[str, ...]:
     try:
-        with (_run(release) / "engine.log").open("rb") as log:
+        with (_run(release) / ENGINE_LOG).open("rb") as log:
             log.seek(max(0, os.fstat(log.fileno()).st_size - 16384))
             return tuple(log.read().decode(errors="replace").splitlines()[-_LOG_LINES:])
     except OSError:

@@ -4,10 +4,12 @@ It stands alone (standard library only). Its argument is a release's folder; wha
 what happens in `run/state.json`. It gives up after five engines in a row that died within ten seconds.
 """
 
+import contextlib
 import ctypes
 import fcntl
 import json
 import os
+import shutil
 import signal
 import subprocess
 import sys
@@ -21,6 +23,8 @@ QUICK_DEATHS = 5
 LONGEST_PAUSE_S = 30
 TERM_S = 20
 LOG_BYTES = 10_000_000
+LOG_FILES = 50  # a log may take half a gigabyte in all
+LOG_DAYS = 184  # six months: Cybersecurity Law of the PRC, Article 21 of the 2017 text
 
 
 class Supervisor:
@@ -59,12 +63,9 @@ class Supervisor:
 
     def start(self) -> subprocess.Popen[bytes]:
         log = self.run / "engine.log"
-        if log.exists() and log.stat().st_size > LOG_BYTES:
-            os.replace(log, self.run / "engine.log.1")
+        keep_log_small(log)
         with log.open("ab") as sink:
-            return subprocess.Popen(
-                self.words, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_die_with_parent
-            )
+            return subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_confine)
 
     def keep(self) -> int:
         quick = 0
@@ -95,11 +96,39 @@ class Supervisor:
             try:
                 return self.engine.wait(timeout=1)
             except subprocess.TimeoutExpired:
+                keep_log_small(self.run / "engine.log")
                 if not self.stopping and not self.renewing:
                     continue
                 asked = asked or time.monotonic()
                 if time.monotonic() - asked > TERM_S:
                     self.engine.kill()
+
+
+def keep_log_small(log: Path, now: float | None = None) -> None:
+    """Sets a large log aside under a number, 1 the newest, and forgets what is too old or too much.
+
+    An engine holds its log open, so what was said is copied away and the file cut to nothing; it appends and goes on.
+    A full disk must not end an engine: then the log is cut all the same.
+    """
+    try:
+        if log.stat().st_size <= LOG_BYTES:
+            return
+    except OSError:
+        return
+    kept = [log.with_name(f"{log.name}.{number}") for number in range(1, LOG_FILES)]
+    oldest = (time.time() if now is None else now) - LOG_DAYS * 86400
+    for older, newer in zip(kept[:0:-1], kept[-2::-1], strict=True):
+        with contextlib.suppress(OSError):
+            os.replace(newer, older)
+    with contextlib.suppress(OSError):
+        shutil.copyfile(log, kept[0])
+        os.chmod(kept[0], 0o600)
+    for one in kept:
+        with contextlib.suppress(OSError):
+            if one.stat().st_mtime < oldest:
+                one.unlink()
+    with contextlib.suppress(OSError):
+        os.truncate(log, 0)
 
 
 def _pause(seconds: float, stopped: Any) -> None:
@@ -108,9 +137,14 @@ def _pause(seconds: float, stopped: Any) -> None:
         time.sleep(0.1)
 
 
-def _die_with_parent() -> None:
-    """A killed supervisor must not leave an engine behind that holds the port (prctl PR_SET_PDEATHSIG, Linux)."""
-    ctypes.CDLL(None).prctl(1, signal.SIGKILL)
+def _confine() -> None:
+    """A killed supervisor must not leave an engine behind that holds the port; nor may an engine gain privileges.
+
+    PR_SET_PDEATHSIG and PR_SET_NO_NEW_PRIVS of prctl(2), Linux.
+    """
+    kernel = ctypes.CDLL(None)
+    kernel.prctl(1, signal.SIGKILL)
+    kernel.prctl(38, 1, 0, 0, 0)
 
 
 def main() -> int:

@@ -1,0 +1,93 @@
+"""SGLang, on NVIDIA and AMD."""
+
+from dsdeploy.adapters.engines import judge
+from dsdeploy.adapters.engines.keys import key_in_arguments
+from dsdeploy.adapters.engines.surroundings import ACCESS, OFFLINE, ULIMITS, caches, shm_bytes
+from dsdeploy.core.catalogue import architecture, find_model
+from dsdeploy.core.deployment import Deployment, Launch, Place
+from dsdeploy.core.engines import find_engine
+
+_DIST_PORT = 20000
+_KV_CACHE = {"fp8": "fp8_e4m3"}
+
+
+class Sglang:
+    name = "sglang"
+
+    def refuse(self, deployment: Deployment) -> None:
+        spec = find_engine(self.name)
+        judge.hold_version(deployment, spec, spec.versions)
+        judge.hold_format(deployment, spec)
+        ranks = deployment.tensor_parallel * deployment.pipeline_parallel
+        inside = _data_parallel_inside(deployment)
+        judge.hold_split(deployment, spec, ranks if inside else ranks * deployment.data_parallel)
+        if inside and deployment.tensor_parallel % deployment.data_parallel:
+            raise judge.wrong_split(deployment, spec, "attention's groups do not divide the tensor-parallel group")
+        judge.hold_image(deployment, spec, self._image(deployment), ())
+
+    def launch(self, deployment: Deployment, place: Place) -> Launch:
+        self.refuse(deployment)
+        vendor = judge.vendor(deployment)
+        access = ACCESS[vendor]
+        return Launch(
+            image=self._image(deployment),
+            argv=key_in_arguments(place.keys_file, "sglang.launch_server", *_options(deployment, place)),
+            environment=OFFLINE | caches(place.writable) | ({"SGLANG_USE_AITER": "1"} if vendor == "amd" else {}),
+            port=place.port,
+            ready_path="/health",
+            metrics_path="/metrics",
+            devices=access.device_nodes(deployment),
+            resource=access.resource,
+            runtime=access.runtime,
+            mounts=access.mounts,
+            groups=access.groups,
+            shm_bytes=shm_bytes(deployment),
+            ulimits=ULIMITS,
+            writable=("/tmp", place.writable),
+            load_s=1800 if deployment.nodes > 1 else 900,
+            serves_http=deployment.nodes == 1 or place.node_rank == "0",
+        )
+
+    def _image(self, deployment: Deployment) -> str | None:
+        return find_engine(self.name).image(judge.target(deployment), deployment.engine_version)
+
+
+def _options(d: Deployment, place: Place) -> tuple[str, ...]:
+    words = ["--model-path", place.weights, "--served-model-name", place.served_name]
+    words += ["--host", place.host, "--port", str(place.port), "--load-format", "safetensors", "--enable-metrics"]
+    words += ["--context-length", str(d.max_model_len), "--max-running-requests", str(d.max_num_seqs)]
+    words += _split(d)
+    if d.nodes > 1:
+        words += ["--nnodes", str(d.nodes), "--node-rank", place.node_rank]
+        words += ["--dist-init-addr", f"{place.leader_address}:{_DIST_PORT}"]
+    if d.memory_utilization is not None:
+        words += ["--mem-fraction-static", f"{d.memory_utilization:g}"]
+    if d.kv_cache_dtype != "auto":
+        words += ["--kv-cache-dtype", _KV_CACHE.get(d.kv_cache_dtype, d.kv_cache_dtype)]
+    if d.format == "fp16" or judge.target(d) == "sm75":
+        words += ["--dtype", "float16"]
+    if d.format == "w8a8-int8":
+        words += ["--quantization", "w8a8_int8"]
+    parsers = (find_model(d.model_id).get("parsers") or {}).get("sglang") or {}
+    if parsers.get("reasoning"):
+        words += ["--reasoning-parser", parsers["reasoning"]]
+    if parsers.get("tool"):
+        words += ["--tool-call-parser", parsers["tool"]]
+    if d.draft_tokens:
+        words += ["--speculative-algorithm", "EAGLE", "--speculative-num-steps", str(d.draft_tokens)]
+        words += ["--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", str(d.draft_tokens + 1)]
+    return tuple(words)
+
+
+def _split(d: Deployment) -> list[str]:
+    words = ["--tp-size", str(d.tensor_parallel)]
+    if d.data_parallel > 1:
+        words += ["--attn-dp-size" if _data_parallel_inside(d) else "--dp-size", str(d.data_parallel)]
+    if d.pipeline_parallel > 1:
+        words += ["--pp-size", str(d.pipeline_parallel)]
+    return [*words, "--ep-size", str(d.tensor_parallel)] if d.expert_parallel else words
+
+
+def _data_parallel_inside(d: Deployment) -> bool:
+    """With experts, attention's groups share SGLang's tensor-parallel group; a dense model's ranks stand beside."""
+    return bool(architecture(d.model_id).n_routed_experts)

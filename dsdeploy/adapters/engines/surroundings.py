@@ -1,0 +1,94 @@
+"""What surrounds an engine's process: offline always, caches in one writable folder, devices as each vendor wants."""
+
+from dataclasses import dataclass
+
+from dsdeploy.core.deployment import Deployment
+
+GIB = 1 << 30
+
+# Read by huggingface_hub, transformers, datasets, vLLM (vllm/envs.py) and Ray; DO_NOT_TRACK by several.
+OFFLINE = {
+    "HF_HUB_OFFLINE": "1",
+    "TRANSFORMERS_OFFLINE": "1",
+    "HF_DATASETS_OFFLINE": "1",
+    "HF_HUB_DISABLE_TELEMETRY": "1",
+    "DO_NOT_TRACK": "1",
+    "VLLM_NO_USAGE_STATS": "1",
+    "VLLM_DO_NOT_TRACK": "1",
+    "RAY_USAGE_STATS_ENABLED": "0",
+}
+
+
+def caches(writable: str) -> dict[str, str]:
+    """Every folder that an engine or its compilers write to, below `writable`.
+
+    A user id without an entry in passwd has no home and no name: torch's compiler asks for both.
+    """
+    below = {
+        "XDG_CACHE_HOME": "xdg",
+        "XDG_CONFIG_HOME": "config",
+        "HF_HOME": "huggingface",
+        "TRITON_CACHE_DIR": "triton",
+        "TORCHINDUCTOR_CACHE_DIR": "inductor",
+        "VLLM_CACHE_ROOT": "vllm",
+        "VLLM_CONFIG_ROOT": "vllm-config",
+        "SGLANG_CACHE_DIR": "sglang",
+        "SGLANG_DG_CACHE_DIR": "deep_gemm",
+        "FLASHINFER_WORKSPACE_BASE": "flashinfer",
+        "DG_JIT_CACHE_DIR": "deep_gemm",
+        "CUDA_CACHE_PATH": "cuda",
+        "NUMBA_CACHE_DIR": "numba",
+    }
+    names = {"HOME": writable, "USER": "dsdeploy", "LOGNAME": "dsdeploy"}
+    return names | {variable: f"{writable}/{folder}" for variable, folder in below.items()}
+
+
+@dataclass(frozen=True, slots=True)
+class Access:
+    """How a container reaches a vendor's devices; `{n}` in a device counts the node's devices from 0."""
+
+    resource: str
+    devices: tuple[str, ...] = ()
+    runtime: str | None = None
+    mounts: tuple[str, ...] = ()
+    groups: tuple[str, ...] = ()
+
+    def device_nodes(self, deployment: Deployment) -> tuple[str, ...]:
+        numbers = range(deployment.devices_per_node)
+        counted = [[one.format(n=n) for n in numbers] if "{n}" in one else [one] for one in self.devices]
+        return tuple(node for nodes in counted for node in nodes)
+
+
+# NVIDIA container toolkit; ROCm's "Run Docker containers"; vllm-ascend's installation page; device nodes of the other
+# vendors as gpustack-runtime 0.2 asks for them; resource names as in core/data/node_resources.json.
+_ASCEND = Access(
+    resource="huawei.com/Ascend910",
+    devices=("/dev/davinci{n}", "/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc"),
+    mounts=(
+        "/usr/local/dcmi",
+        "/usr/local/bin/npu-smi",
+        "/usr/local/Ascend/driver/lib64",
+        "/usr/local/Ascend/driver/version.info",
+        "/etc/ascend_install.info",
+    ),
+)
+ACCESS = {
+    "nvidia": Access("nvidia.com/gpu", runtime="nvidia"),
+    "amd": Access("amd.com/gpu", ("/dev/kfd", "/dev/dri"), groups=("video", "render")),
+    "ascend": _ASCEND,
+    "hygon": Access("hygon.com/dcu", ("/dev/kfd", "/dev/mkfd", "/dev/dri"), mounts=("/opt/hyhal",), groups=("video",)),
+    "metax": Access("metax-tech.com/gpu", ("/dev/mxcd", "/dev/dri"), groups=("video",)),
+    "mthreads": Access("mthreads.com/gpu", runtime="mthreads"),
+    "iluvatar": Access("iluvatar.com/gpu", runtime="iluvatar"),
+    "thead": Access("alibabacloud.com/ppu", ("/dev/alixpu", "/dev/alixpu_ctl", "/dev/alixpu_ppu{n}")),
+    "intel": Access("gpu.intel.com/xe", ("/dev/dri",), groups=("video", "render")),
+}
+ASCEND_310P = Access("huawei.com/Ascend310P", _ASCEND.devices, mounts=_ASCEND.mounts)
+
+# RDMA pins its buffers; NCCL's and the vendors' documents ask for no limit, and for a stack of 64 MiB.
+ULIMITS = {"memlock": -1, "stack": 64 << 20, "nofile": 1 << 20}
+
+
+def shm_bytes(deployment: Deployment) -> int:
+    """Room for the ranks of one node: SGLang's documents give 32 GiB to eight devices, one needs little."""
+    return (32 if deployment.devices_per_node > 1 else 4) * GIB

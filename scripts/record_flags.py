@@ -1,0 +1,192 @@
+"""Records the options of an engine's release, from that release itself.
+
+    PYTHON-OF-THE-RELEASE scripts/record_flags.py vllm 0.32.0          # asks the release's own parser
+    python scripts/record_flags.py vllm-source 0.23.0 UNPACKED-WHEEL   # reads the wheel's Python files as text
+    python scripts/record_flags.py sglang-source 0.5.23 UNPACKED-WHEEL
+    python scripts/record_flags.py llama.cpp b11434 LLAMA-SERVER       # reads its --help
+
+Writes dsdeploy/core/data/flags/ENGINE-VERSION.json. Text of a wheel gives names, types and literal choices; a parser
+gives all. Options that only exist at run time (a list of choices made by code) have null choices.
+"""
+
+import argparse
+import ast
+import json
+import re
+import subprocess
+import sys
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+OUT = Path(__file__).parents[1] / "dsdeploy" / "core" / "data" / "flags"
+PARSED = {"loads": "json", "parse_dataclass": "json", "human_readable_int": "int", "union_dict_and_str": "json"}
+WHEEL = "the Python files of the published wheel, read as text"
+Option = dict[str, Any]
+
+
+def from_vllm_parser() -> Iterator[Option]:
+    from vllm.entrypoints.launchers.cli_args import make_arg_parser
+    from vllm.reasoning import ReasoningParserManager
+    from vllm.tool_parsers import ToolParserManager
+    from vllm.utils.argparse_utils import FlexibleArgumentParser
+
+    parsers = {"--reasoning-parser": ReasoningParserManager, "--tool-call-parser": ToolParserManager}
+    for action in make_arg_parser(FlexibleArgumentParser())._actions:
+        if not action.option_strings:
+            continue
+        said = getattr(action.type, "__name__", None)
+        known = PARSED.get(said, said) if said in (*PARSED, "int", "float", "str") else None
+        choices = [str(one) for one in action.choices] if action.choices else None
+        if action.option_strings[0] in parsers:
+            choices = sorted(parsers[action.option_strings[0]].list_registered())
+        yield option(action.option_strings, "bool" if action.nargs == 0 else known, choices)
+
+
+def from_source(files: list[Path], lists: dict[str, list[str]]) -> Iterator[Option]:
+    """`add_argument("--name", …)` anywhere, and the annotated fields of classes whose fields become options."""
+    for file in files:
+        tree = ast.parse(file.read_text(encoding="utf-8"))
+        engine = {
+            ast.unparse(one.target): ast.unparse(one.annotation)
+            for node in ast.walk(tree)
+            if isinstance(node, ast.ClassDef) and node.name == "EngineArgs"
+            for one in node.body
+            if isinstance(one, ast.AnnAssign)
+        }
+        for node in ast.walk(tree):
+            if isinstance(node, ast.Call) and getattr(node.func, "attr", "") == "add_argument":
+                names = [one.value for one in node.args if isinstance(one, ast.Constant) and isinstance(one.value, str)]
+                if names and names[0].startswith("-"):
+                    said = {one.arg: one.value for one in node.keywords if one.arg}
+                    field = next((engine[one] for one in map(_snake, names) if one in engine), None)
+                    typed = field and len(said) < len(node.keywords)
+                    yield _typed(names, field, lists) if typed else _added(names, said, lists)
+            elif isinstance(node, ast.ClassDef) and ("Frontend" in node.name or "fields" in file.parts):
+                fields = (
+                    one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
+                )
+                yield from filter(None, (_field(one, lists) for one in fields))
+
+
+def _added(names: list[str], said: dict[str, ast.expr], lists: dict[str, list[str]]) -> Option:
+    action = ast.unparse(said["action"]) if "action" in said else ""
+    if "store_true" in action or "store_false" in action:
+        return option(names, "bool", None)
+    if "BooleanOptional" in action:
+        return option([*names, *(f"--no-{name[2:]}" for name in names if name.startswith("--"))], "bool", None)
+    type_ = ast.unparse(said["type"]) if "type" in said else None
+    return option(names, type_ if type_ in ("int", "float", "str") else None, _choices(said.get("choices"), lists))
+
+
+def _field(node: ast.AnnAssign, lists: dict[str, list[str]]) -> Option | None:
+    annotation, names = node.annotation, ["--" + node.target.id.replace("_", "-")]  # type: ignore[attr-defined]
+    choices = None
+    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "A":
+        annotation, *rest = annotation.slice.elts  # type: ignore[attr-defined]
+        said = {one.arg: one.value for call in rest if isinstance(call, ast.Call) for one in call.keywords}
+        if ast.unparse(said["no_cli"]) == "True" if "no_cli" in said else False:
+            return None
+        names += ast.literal_eval(said["aliases"]) if "aliases" in said else []
+        choices = _choices(said.get("choices"), lists)
+    return _typed(names, ast.unparse(annotation), lists, choices)
+
+
+def _typed(names: list[str], text: str, lists: dict[str, list[str]], choices: list[str] | None = None) -> Option:
+    """The option that a field annotated so becomes."""
+    bare = re.sub(r"Optional\[(.*)\]|(.*) \| None", lambda m: m[1] or m[2], text)
+    if choices is None and (found := re.fullmatch(r"Literal\[(.*)\]", bare)):
+        choices = [str(one) for one in ast.literal_eval(f"[{found[1]}]")]
+    choices = choices or lists.get(bare.rpartition(".")[2])
+    if bare == "bool":
+        return option([*names, *(f"--no-{name[2:]}" for name in names if name.startswith("--"))], "bool", None)
+    return option(names, bare if bare in ("int", "float", "str") else "str" if choices else None, choices)
+
+
+def _snake(name: str) -> str:
+    return name.lstrip("-").replace("-", "_")
+
+
+def _choices(node: ast.expr | None, lists: dict[str, list[str]]) -> list[str] | None:
+    if node is None:
+        return None
+    if isinstance(node, ast.Name):
+        return lists.get(node.id)
+    try:
+        return [str(one) for one in ast.literal_eval(node)]
+    except ValueError:
+        return None
+
+
+def _with_parsers(options: Iterator[Option], release: Path) -> Iterator[Option]:
+    """Tool parsers register themselves by name in a decorator, where the wheel keeps them beside its server."""
+    said = "".join(one.read_text(encoding="utf-8") for one in release.glob("vllm/**/tool_parsers/*.py"))
+    names = [name for one in re.findall(r"register_module\(([^)]*)\)", said) for name in re.findall(r'"(\w+)"', one)]
+    for one in options:
+        yield one | {"choices": sorted(set(names))} if names and one["names"] == ["--tool-call-parser"] else one
+
+
+def literal_lists(folder: Path) -> dict[str, list[str]]:
+    """Module-level lists and Literal types by name."""
+    found = {}
+    for file in folder.rglob("*.py"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                literal = isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal"
+                value = node.value.slice if literal else node.value  # type: ignore[attr-defined]
+                values = _choices(value if isinstance(value, ast.List | ast.Tuple) else None, {})
+                if values:
+                    found[node.targets[0].id] = values
+    return found
+
+
+def from_help(said: str) -> Iterator[Option]:
+    """llama-server's --help: names in the first column, a value in capitals or [a|b] or {a,b} after them."""
+    for line in said.splitlines():
+        if not re.match(r"-{1,2}[a-zA-Z]", line):
+            continue
+        head = re.split(r"\s{2,}", line, maxsplit=1)[0] if not line.startswith("--") or "  " in line else line
+        names = re.findall(r"(?<![\w-])-{1,2}[a-zA-Z][\w.-]*", re.split(r"\s(?:[A-Z<\[{])", line[:200])[0])
+        value = re.search(r"\s([A-Z][A-Z0-9_,.]*|[<\[{][^>\]}]*[>\]}])", head)
+        choices = re.split(r"[|,]", value[1][1:-1]) if value and value[1][0] in "[{" else None
+        yield option(names, None if value else "bool", choices)
+
+
+def option(names: list[str], type_: str | None, choices: list[str] | None) -> Option:
+    return {"names": names, "type": type_, "choices": choices}
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("engine", choices=("vllm", "vllm-source", "sglang-source", "llama.cpp"))
+    parser.add_argument("version")
+    parser.add_argument("release", type=Path, nargs="?")
+    asked = parser.parse_args()
+    name, release = asked.engine.removesuffix("-source"), asked.release
+    if asked.engine == "vllm":
+        options, source = from_vllm_parser(), "the release's own parser"
+    elif asked.engine == "llama.cpp":
+        said = subprocess.run([release, "--help"], capture_output=True, text=True, check=True).stdout
+        options, source = from_help(said), "llama-server --help"
+    elif name == "vllm":
+        files = [release / "vllm/engine/arg_utils.py", *release.glob("vllm/entrypoints/openai/cli_args.py")]
+        files += release.glob("vllm/entrypoints/cli/serve.py")
+        options, source = (
+            from_source(files, literal_lists(release / "vllm")),
+            "the Python files of the published wheel, read as text",
+        )
+        options = _with_parsers(options, release)
+    else:
+        files = [release / "sglang/srt/server_args.py", *release.glob("sglang/srt/arg_groups/fields/*.py")]
+        lists = literal_lists(release / "sglang/srt/arg_groups")
+        options, source = from_source(files, lists), WHEEL
+    rows = sorted(options, key=lambda one: one["names"])
+    OUT.mkdir(exist_ok=True)
+    lines = ",\n  ".join(json.dumps(one) for one in rows)
+    head = json.dumps({"engine": name, "version": asked.version, "source": source})[:-1]
+    (OUT / f"{name}-{asked.version}.json").write_text(f'{head}, "options": [\n  {lines}\n]}}\n', encoding="utf-8")
+    print(f"{name} {asked.version}: {len(rows)} options", file=sys.stderr)
+
+
+if __name__ == "__main__":
+    main()

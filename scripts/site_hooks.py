@@ -1,0 +1,18 @@
+"""What the site changes in its pages: it has a switch of language of its own, and files beside docs/ are not in it."""
+
+import posixpath
+import re
+from typing import Any
+
+_OTHER_LANGUAGE = re.compile(r"^\[(?:简体中文|中文|English)\]\([\w./-]+\)(?: · )?", re.MULTILINE)
+_RELATIVE = re.compile(r"(?<!!)\[([^\]]+)\]\((\.\./[^)#]+)[^)]*\)")
+
+
+def on_page_markdown(markdown: str, page: Any, **_: Any) -> str:
+    folder = posixpath.dirname(page.file.src_uri)
+
+    def inside(link: re.Match[str]) -> str:
+        outside = posixpath.normpath(posixpath.join(folder, link[2])).startswith("..")
+        return link[1] if outside else link[0]
+
+    return _RELATIVE.sub(inside, _OTHER_LANGUAGE.sub("", markdown))

@@ -1,0 +1,189 @@
+"""Each rule of the schema and of validate.yaml, broken alone, with exactly what Helm then says."""
+
+import json
+
+import pytest
+import yaml
+
+from tests.chart.rendering import CHART, HelmRefused, change, example, render
+
+pytestmark = pytest.mark.helm
+OTHER = {"repository": "w", "digest": "sha256:" + "e" * 64}
+
+
+def said(values, **how) -> str:
+    with pytest.raises(HelmRefused) as refused:
+        render(values, **how)
+    return str(refused.value)
+
+
+# example, changes, what Helm says with the schema passed by
+FAILS = [
+    ("cpu", {"image__engine__digest": "latest"}, 'image.engine.digest: "latest" is no digest: give sha256: and 64 hex digits'),
+    ("cpu", {"image__gateway__digest": ""}, 'image.gateway.digest: "" is no digest: give sha256: and 64 hex digits'),
+    ("cpu", {"image__engine__repository": ""}, "image.engine.repository is missing"),
+    ("cpu", {"engine__name": "tgi"}, 'engine.name: "tgi" is none of vllm, sglang, llama.cpp'),
+    ("cpu", {"model__name": ""}, "model.name is missing"),
+    ("amd-mi300x", {"parallelism__tensor": 4}, "parallelism: 4 ranks (tensor x pipeline x data) on 8 devices (nodes x devicesPerNode)"),
+    ("amd-mi300x", {"parallelism__data": 2}, "parallelism: 16 ranks (tensor x pipeline x data) on 8 devices (nodes x devicesPerNode)"),
+    ("cpu", {"parallelism__nodes": 2}, "parallelism.nodes: llama.cpp serves from one node"),
+    ("nvidia-two-nodes", {"engine__worker": {"argv": [], "env": {}}}, "engine.worker.argv is missing: several nodes need it"),
+    ("nvidia-two-nodes", {"engine__spareGpus": True}, "engine.spareGpus: a replica of several nodes never surges"),
+    ("cpu", {"engine__leader__argv": []}, "engine.leader.argv is missing"),
+    ("cpu", {"engine__keySecret__name": ""}, "engine.keySecret.name is missing: the gateway and the engine share a key"),
+    ("cpu", {"engine__memoryBytes": 0}, "engine.memoryBytes is missing"),
+    ("cpu", {"security__runAsUser": 0}, "security.runAsUser: root is not admitted"),
+    ("cpu", {"security__runAsGroup": 0}, "security.runAsGroup: root is not admitted"),
+    ("cpu", {"accelerator__mode": "devicePlugin"}, "accelerator.mode: no devices are asked for, so it is none"),
+    ("amd-mi300x", {"accelerator__mode": "none"}, "accelerator.mode: none, but parallelism asks for devices"),
+    ("amd-mi300x", {"accelerator__mode": "dra"}, "accelerator.dra.deviceClassName is missing"),
+    ("cpu", {"weights__files": []}, "weights.files is missing: nothing could be verified"),
+    ("cpu", {"weights__files": [{"name": "a", "sizeBytes": 1, "sha256": ""}]}, "weights.files: a has no SHA-256"),
+    ("cpu", {"weights__files": [{"name": "../a", "sizeBytes": 1, "sha256": "e" * 64}]}, 'weights.files: "../a" leads out of the folder'),
+    ("cpu", {"weights__source": "image"}, 'weights.image.digest: "" is no digest: give sha256: and 64 hex digits'),
+    ("cpu", {"weights__source": "image", "weights__image": OTHER}, "weights.verify.policy: an image volume holds no stamp; choose full or sample"),
+    ("cpu", {"weights__source": "hostPath", "weights__hostPath": "/w"}, "weights.source: hostPath is not admitted under restricted; policy.podSecurity must be privileged"),
+    ("cpu", {"weights__source": "hostPath", "policy__podSecurity": "privileged"}, "weights.hostPath is missing"),
+    ("cpu", {"weights__claim__create": True}, "weights.claim: create and existingName exclude each other"),
+    ("cpu", {"weights__claim__existingName": ""}, "weights.claim: neither create nor existingName is given"),
+    ("cpu", {"weights__claim": {"create": True, "sizeBytes": 1}}, "weights.claim.sizeBytes is smaller than the weights"),
+    ("cpu", {"weights__claim": {"create": True, "sizeBytes": 10**12, "accessMode": "ReadWriteOnce"}, "engine__replicas": 2}, "weights.claim.accessMode: several pods need ReadOnlyMany or ReadWriteMany"),
+    ("cpu", {"gateway__tls__certManager": {"issuerName": "ca"}}, "gateway.tls: existingSecret and certManager exclude each other"),
+    ("cpu", {"gateway__tls__existingSecret": ""}, "gateway.tls: neither existingSecret nor certManager.issuerName is given; the gateway speaks only TLS"),
+    ("cpu", {"gateway__keysSecret__name": ""}, "gateway.keysSecret.name is missing: the gateway admits nobody without keys"),
+    ("cpu", {"gateway__keysSecret__name": "engine-key"}, "engine.keySecret and gateway.keysSecret are one Secret: the engine's key must not be read beside the clients'"),
+    ("cpu", {"autoscaling__kind": "hpa", "engine__replicas": 2}, "autoscaling.maxReplicas is below engine.replicas"),
+    ("cpu", {"autoscaling__kind": "keda"}, "autoscaling.prometheusAddress is missing: keda asks it"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "changes", "words"), FAILS, ids=[one[2] for one in FAILS])
+def test_a_vital_rule_holds_without_the_schema(name, changes, words):
+    told = said(example(name, **changes), schema=False)
+    assert told.split("validate.yaml:")[1].split(": ", 1)[1].splitlines()[0] == words
+
+
+def test_no_vital_rule_is_without_its_test():
+    content = (CHART / "templates" / "validate.yaml").read_text()
+    versions = 3  # the LeaderWorkerSet API, dynamic resource allocation, image volumes: below
+    assert content.count("{{ fail ") <= len({one[2].split('"')[0] for one in FAILS}) + versions
+
+
+def test_the_cluster_must_have_what_the_values_need():
+    assert "several nodes need the LeaderWorkerSet API (leaderworkerset.x-k8s.io/v1), which this cluster lacks" in said(
+        example("nvidia-two-nodes"), lws=False
+    )
+    image = dict(weights__source="image", weights__verify__policy="full")
+    assert "image volumes need Kubernetes 1.36" in said(example("cpu", **image, weights__image=OTHER), version="1.35.0")
+    beta = {**OTHER, "allowBeta": True}
+    assert render(example("cpu", **image, weights__image=beta), version="1.33.0")
+    assert "image volumes need Kubernetes 1.36" in said(example("cpu", **image, weights__image=beta), version="1.32.0")
+    dra = example("amd-mi300x", accelerator={"mode": "dra", "dra": {"deviceClassName": "gpu.amd.com"}})
+    assert "dra needs Kubernetes 1.34" in said(dra, version="1.33.0")
+    assert render(dra, version="1.34.0")
+    assert "chart requires kubeVersion: >=1.29.0-0" in said(example("cpu"), version="1.28.0")
+
+
+def folders(schema, path=()):
+    """Every object of the schema that lists its properties, by its path; through lists."""
+    if "items" in schema:
+        yield from folders(schema["items"], (*path, 0))
+    if "properties" in schema:
+        yield path
+        for name, one in schema["properties"].items():
+            yield from folders(one, (*path, name))
+
+
+SCHEMA = json.loads((CHART / "values.schema.json").read_text())
+DEFAULTS = yaml.safe_load((CHART / "values.yaml").read_text())
+LISTED = {
+    "engine.writable": {"path": "/tmp", "sizeBytes": 1},
+    "weights.files": {"name": "a", "sizeBytes": 1, "sha256": "a" * 64},
+    "scheduling.tolerations": {"key": "a"},
+    "scheduling.topologySpreadConstraints": {"maxSkew": 1, "topologyKey": "a", "whenUnsatisfiable": "ScheduleAnyway", "labelSelector": {}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("path", list(folders(SCHEMA)), ids=lambda path: ".".join(map(str, path)) or "top")
+def test_a_misspelt_value_is_refused_at_every_level(path):
+    values = example("cpu")
+    place = values
+    for number, name in enumerate(path):
+        following = path[number + 1] if number + 1 < len(path) else None
+        if name == 0:
+            place.append(dict(LISTED[".".join(path[: path.index(0)])])) if not place else None
+            place = place[0]
+        else:
+            place = place.setdefault(name, [] if following == 0 else {})
+    place["mispelt"] = "x"
+    pointer = "".join(f"/{one}" for one in path)
+    assert f"at '{pointer}': additional properties 'mispelt' not allowed" in said(values)
+
+
+REFUSED = [
+    ({"image__engine__digest": "sha256:abc"}, "at '/image/engine/digest': 'sha256:abc' does not match pattern '^sha256:[a-f0-9]{64}$'"),
+    ({"image__engine": {"registry": "", "repository": "r"}}, "at '/image/engine/digest': '' does not match pattern '^sha256:[a-f0-9]{64}$'"),
+    ({"engine__name": "tgi"}, "at '/engine/name': value must be one of 'vllm', 'sglang', 'llama.cpp'"),
+    ({"engine__port": 80}, "at '/engine/port': minimum: got 80, want 1,024"),
+    ({"engine__replicas": 0}, "at '/engine/replicas': minimum: got 0, want 1"),
+    ({"engine__cpu": 8}, "at '/engine/cpu': got number, want string"),
+    ({"engine__leader__argv": "llama-server"}, "at '/engine/leader/argv': got string, want array"),
+    ({"engine__leader__argv": []}, "at '/engine/leader/argv': minItems: got 0, want 1"),
+    ({"engine__writable": []}, "at '/engine/writable': minItems: got 0, want 1"),
+    ({"security__runAsUser": 0}, "at '/security/runAsUser': minimum: got 0, want 1"),
+    ({"engine__supplementalGroups": [0]}, "at '/engine/supplementalGroups/0': minimum: got 0, want 1"),
+    ({"parallelism__nodes": 2}, "at '/parallelism/nodes': value must be 1"),
+    ({"parallelism__devicesPerNode": 1}, "at '/parallelism/devicesPerNode': value must be 0"),
+    ({"accelerator__mode": "devicePlugin"}, "at '/accelerator/mode': value must be 'none'"),
+    ({"weights__source": "nfs"}, "at '/weights/source': value must be one of 'pvc', 'image', 'hostPath'"),
+    ({"weights__source": "hostPath", "weights__hostPath": "/w"}, "at '/policy/podSecurity': value must be 'privileged'"),
+    ({"weights__source": "hostPath", "policy__podSecurity": "privileged"}, "at '/weights/hostPath': minLength: got 0, want 1"),
+    ({"weights__source": "image", "weights__image": OTHER}, "at '/weights/verify/policy': value must be one of 'full', 'sample'"),
+    ({"weights__source": "image"}, "at '/weights/image/digest': '' does not match pattern '^sha256:[a-f0-9]{64}$'"),
+    ({"weights__verify__policy": "off"}, "at '/weights/verify/policy': value must be one of 'full', 'sample', 'stamp'"),
+    ({"weights__files": []}, "at '/weights/files': minItems: got 0, want 1"),
+    ({"gateway__ingress__enabled": True}, "at '/gateway/ingress/host': minLength: got 0, want 1"),
+    ({"gateway__httpRoute__enabled": True}, "at '/gateway/httpRoute/gatewayName': minLength: got 0, want 1"),
+    ({"gateway__service__type": "ExternalName"}, "at '/gateway/service/type': value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'"),
+    ({"networkPolicy__clientCidrs": ["any"]}, "at '/networkPolicy/clientCidrs/0': 'any' does not match pattern"),
+    ({"autoscaling__kind": "keda"}, "at '/autoscaling/prometheusAddress': minLength: got 0, want 1"),
+    ({"engine__keySecret__value": "secret"}, "at '/engine/keySecret': additional properties 'value' not allowed"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("changes", "words"), REFUSED, ids=[one[1] for one in REFUSED])
+def test_the_schema_names_the_value_and_what_is_wanted(changes, words):
+    assert words in said(example("cpu", **changes))
+
+
+def test_the_schema_has_conditions_on_several_nodes_and_dra():
+    values = example("nvidia-two-nodes", engine__worker={"argv": [], "env": {}})
+    assert "at '/engine/worker/argv': minItems: got 0, want 1" in said(values)
+    assert "at '/engine/spareGpus': value must be false" in said(example("nvidia-two-nodes", engine__spareGpus=True))
+    assert "at '/accelerator/dra/deviceClassName': minLength: got 0, want 1" in said(
+        example("amd-mi300x", accelerator__mode="dra")
+    )
+
+
+def test_every_object_of_the_schema_is_closed_and_no_value_can_hold_a_secret():
+    def walk(one, path=""):
+        if isinstance(one, dict):
+            if "properties" in one and "if" not in path.split("/") and "then" not in path.split("/"):
+                assert one.get("additionalProperties") is False, path
+            for name, inner in one.items():
+                walk(inner, f"{path}/{name}")
+
+    walk(SCHEMA)
+    names = {name.lower() for path in folders(SCHEMA) for name in map(str, path)}
+    assert not names & {"apikey", "password", "token", "secret", "key"}
+
+
+def test_defaults_name_exactly_the_values_of_the_schema():
+    def same(schema, defaults, path=""):
+        if "properties" in schema:
+            assert set(schema["properties"]) == set(defaults), path
+            for name, one in schema["properties"].items():
+                same(one, defaults[name], f"{path}.{name}")
+
+    same(SCHEMA, DEFAULTS)
+    assert change({"a": {}}, {"a__b": 1}) == {"a": {"b": 1}}

@@ -1,0 +1,99 @@
+"""The tutorials, word for word: each `console` block is run as it stands, with a free port in place of 8080.
+
+A word after `console` names the machine a block is for: each has a folder and a home of its own, and only what a
+`carry` comment names goes from one to the other. Lines without `$` must occur in what the command above them said.
+"""
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.program import free_port
+
+_PAGES = Path(__file__).parents[2] / "docs" / "tutorials"
+_STEP = re.compile(
+    r"^```console ?(?P<machine>\w*)\n(?P<block>.*?)^```$|<!-- carry (?P<what>\S+) from (?P<start>\w+) to (?P<end>\w+) -->",
+    re.MULTILINE | re.DOTALL,
+)
+
+
+@dataclass(frozen=True)
+class Machine:
+    folder: Path
+    home: Path
+
+    def run(self, command: str) -> subprocess.CompletedProcess[str]:
+        program = str(Path(sys.executable).parent)
+        environment = {**os.environ, "HOME": str(self.home), "PATH": f"{program}:{os.environ['PATH']}"}
+        environment |= {"LC_ALL": "C.UTF-8", "COLUMNS": "200"}
+        for name in ("DSDEPLOY_HOME", "XDG_DATA_HOME"):
+            environment.pop(name, None)
+        return subprocess.run(
+            ["bash", "-c", f"set -o pipefail; {command}"],
+            cwd=self.folder, env=environment, stdin=subprocess.DEVNULL, capture_output=True, text=True, timeout=600,
+        )  # fmt: skip
+
+
+def follow(page: str, room: Path) -> None:
+    words = (_PAGES / page).read_text(encoding="utf-8").replace("8080", str(free_port()))
+    steps = list(_STEP.finditer(words))
+    machines = {name: _machine(room / name) for one in steps if (name := one["machine"]) is not None}
+    assert machines, page
+    try:
+        for step in steps:
+            if step["what"]:
+                _carry(machines[step["start"]].folder / step["what"], machines[step["end"]].folder)
+            else:
+                _follow_block(machines[step["machine"]], step["block"])
+    finally:
+        for machine in machines.values():
+            machine.run("dsdeploy uninstall --yes")
+
+
+def _machine(folder: Path) -> Machine:
+    for one in (folder / "work", folder / "home"):
+        one.mkdir(parents=True, exist_ok=True)
+    return Machine(folder / "work", folder / "home")
+
+
+def _carry(what: Path, where: Path) -> None:
+    if what.is_dir():
+        shutil.copytree(what, where / what.name)
+    else:
+        shutil.copy(what, where / what.name)
+
+
+def _follow_block(machine: Machine, block: str) -> None:
+    said = ""
+    for line in block.splitlines():
+        if line.startswith("$ "):
+            r = machine.run(line[2:])
+            said = r.stdout + r.stderr
+            assert r.returncode == 0, f"{line}\n{said}"
+        else:
+            assert line in said, f"{line!r} is not in:\n{said}"
+
+
+@pytest.mark.parametrize(
+    "page", ["laptop.md", "laptop.zh.md", "planning.md", "planning.zh.md", "air-gap.md", "air-gap.zh.md"]
+)
+def test_a_tutorial_runs_word_for_word(page, tmp_path):
+    follow(page, tmp_path)
+
+
+@pytest.mark.docker
+@pytest.mark.haproxy
+@pytest.mark.parametrize("page", ["docker.md", "docker.zh.md"])
+def test_the_docker_tutorial_runs_word_for_word(page, tmp_path, docker_engine):
+    follow(page, tmp_path)
+
+
+def test_every_tutorial_is_run():
+    told = {one.name for one in _PAGES.glob("*.md")}
+    assert told == set(re.findall(r'"([a-z-]+(?:\.zh)?\.md)"', Path(__file__).read_text(encoding="utf-8")))

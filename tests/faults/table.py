@@ -1,0 +1,54 @@
+"""The page of all checks: what each proves, its limit, and the fault that a test plants to see it caught.
+
+`python -m tests.faults.table` writes docs/checks.md and docs/checks.zh.md.
+"""
+
+import json
+from pathlib import Path
+
+from dsdeploy.core.checks import GROUPS, CheckFacts, check_facts
+from dsdeploy.core.verdicts import GROUP_WORDS
+
+ROOT = Path(__file__).parents[2]
+PAGES = {"en": ROOT / "docs/checks.md", "zh": ROOT / "docs/checks.zh.md"}
+_WORDS = {
+    "en": (
+        "# Checks\n\n[中文](checks.zh.md)\n\n`dsdeploy check` runs every check; none stops another. `--only`, `--skip` "
+        "and `--demote` take an id or a group; what disturbs the service runs only with `--also` or `--only`. "
+        "A check that cannot be judged says why and proves nothing. For each check a test plants a fault, and sees it "
+        "caught by this check and by no wrong one.\n",
+        "| Check | A pass proves | Limit and its source | Planted fault | Test |",
+    ),
+    "zh": (
+        "# 检查项\n\n[English](checks.md)\n\n`dsdeploy check` 执行全部检查，互不中断。`--only`、`--skip`、`--demote` "
+        "可使用检查标识或分组；会干扰服务的检查（韧性）仅在 `--also` 或 `--only` 指定时执行。无法判定的检查会说明原因，"
+        "不构成任何证明。每项检查都有测试植入故障，并验证仅由该检查发现、没有误报。\n",
+        "| 检查项 | 通过即证明 | 限值及来源 | 植入的故障 | 测试 |",
+    ),
+}
+
+
+def planted() -> dict[str, dict[str, str]]:
+    """By check: the fault in words of each language, and the tests that plant it."""
+    content: dict[str, dict[str, str]] = json.loads(Path(__file__).with_name("planted.json").read_text("utf-8"))
+    return content
+
+
+def render(language: str) -> str:
+    intro, head = _WORDS[language]
+    parts = [intro]
+    for group in GROUPS:
+        rows = [_row(one, language) for one in check_facts().values() if one.group == group]
+        title = f"## {GROUP_WORDS[group].render(language)}\n"
+        parts.append("\n".join((title, head, "|---|---|---|---|---|", *rows, "")))
+    return "\n".join(parts)
+
+
+def _row(check: CheckFacts, language: str) -> str:
+    fault = planted()[check.id]
+    return f"| `{check.id}` | {check.truth[language]} | {check.limit} | {fault[language]} | {fault['test']} |"
+
+
+if __name__ == "__main__":
+    for language, path in PAGES.items():
+        path.write_text(render(language), encoding="utf-8")

@@ -1,0 +1,185 @@
+"""Upgrades and rollbacks, killed, crowded or refused at every step: what was good still runs, or runs again."""
+
+import signal
+import socket
+import subprocess
+import sys
+from dataclasses import replace
+
+import pytest
+
+from dsdeploy.core.values import MemoryBudget
+from dsdeploy.stages.plan import load_plan, save_plan
+from tests.program import environment, free_port, run, run_json, wait_until
+
+LAST = 6  # five operations switch a service (two files, stop, start, wait), so there are six places to be killed at
+BESIDE = 8  # six operations start one beside it, two take it away
+GATE = ("--only", "engine-healthy", "--only", "context-as-planned")
+DIE = """
+import os, signal
+from dsdeploy.adapters.targets import process
+apply, count = process.ProcessTarget.apply, 0
+def dying(self, operation, release, rendered):
+    global count
+    count += 1
+    if count == {step}: os.kill(os.getpid(), signal.SIGKILL)
+    apply(self, operation, release, rendered)
+    if count + 1 == {step} == {last}: os.kill(os.getpid(), signal.SIGKILL)
+process.ProcessTarget.apply = dying
+from dsdeploy.cli.main import main
+main()
+"""
+
+
+@pytest.fixture
+def plans(home):
+    """Two plans for one port, which differ in their context."""
+    port = str(free_port())
+    paths = [home / f"{context}.yaml" for context in (512, 1024)]
+    for path in paths:
+        words = ("--model", "smoke", "--users", "1", "--context", path.stem, "--port", port)
+        assert run("plan", *words, "--out", str(path)).returncode == 0
+    return paths
+
+
+@pytest.fixture
+def installed(home, plans):
+    assert run("install", str(plans[0]), "--home", str(home), "--yes").returncode == 0
+    return home
+
+
+def status(home):
+    (found,) = run_json("status", "--home", str(home))["data"]
+    release = found["release"]
+    return release["revision"], release["context_tokens"], release["state"], found["service"]["state"]
+
+
+def killed(step, last, *words):
+    """Before operation `step`; the last of all is killed after it instead."""
+    code = DIE.format(step=step, last=last)
+    return subprocess.run([sys.executable, "-c", code, *words], env=environment(), capture_output=True, text=True)
+
+
+def upgrade_words(home, plan, *more):
+    return ("upgrade", str(plan), "--home", str(home), "--yes", *GATE, *more)
+
+
+def test_an_upgrade_tries_beside_and_a_rollback_puts_the_old_one_back(installed, plans):
+    key = (installed / "releases/default/secrets/api-keys").read_text()
+    shown = run_json(*upgrade_words(installed, plans[1], "--dry-run"))
+    assert shown["data"]["mode"] == "beside" and status(installed) == (1, 512, "installed", "running")
+    done = run_json(*upgrade_words(installed, plans[1]))
+    assert done["data"]["changed"] and done["exit_code"] == 0, done
+    assert status(installed) == (2, 1024, "installed", "running")
+    assert run_json(*upgrade_words(installed, plans[1]))["data"]["changed"] is False
+    back = run_json("rollback", "--home", str(installed), "--yes", *GATE)
+    assert back["data"]["changed"] and status(installed) == (1, 512, "installed", "running")
+    none = run_json("rollback", "--home", str(installed), "--yes", *GATE)
+    assert none["errors"][0]["code"] == "NoSuchRevision"
+    forward = run_json("rollback", "--home", str(installed), "--to", "2", "--yes", *GATE)
+    assert forward["data"]["changed"] and status(installed) == (2, 1024, "installed", "running")
+    assert (installed / "releases/default/secrets/api-keys").read_text() == key
+    assert [one.name for one in (installed / "releases").iterdir()] == ["default"]
+
+
+@pytest.mark.parametrize("mode", ["beside", "in-place"])
+def test_a_new_revision_that_does_not_pass_leaves_the_old_one(installed, plans, mode):
+    """The new plan promises an engine of a few bytes, which no engine keeps."""
+    save_plan(replace(load_plan(plans[1]), memory=MemoryBudget(1, 1, 1, 1, 1)), plans[1])
+    gate = ("--only", "engine-healthy", "--only", "memory-as-planned")
+    words = ("upgrade", str(plans[1]), "--home", str(installed), "--yes", "--mode", mode, *gate)
+    document = run_json(*words)
+    assert document["exit_code"] == 3 and document["data"]["restored"], document
+    assert status(installed) == (1, 512, "installed", "running")
+    assert [one.name for one in (installed / "releases").iterdir()] == ["default"]
+
+
+@pytest.mark.parametrize("step", range(1, LAST + 1))
+def test_an_upgrade_in_place_killed_at_any_operation_goes_on_or_back(installed, plans, step):
+    words = upgrade_words(installed, plans[1], "--mode", "in-place")
+    assert killed(step, LAST, *words).returncode == -signal.SIGKILL
+    begun = run_json("install", str(plans[1]), "--home", str(installed), "--yes")
+    assert begun["errors"][0]["code"] == "UpgradeBegun"
+    back = run_json("rollback", "--home", str(installed), "--yes", *GATE)
+    assert back["exit_code"] == 0 and status(installed) == (1, 512, "installed", "running"), back
+    assert killed(step, LAST, *words).returncode == -signal.SIGKILL
+    assert run_json(*words)["data"]["changed"] and status(installed) == (2, 1024, "installed", "running")
+
+
+@pytest.mark.parametrize("step", [1, 4, 6, 7, 8, 9, 11, BESIDE + LAST])
+def test_an_upgrade_beside_killed_at_any_operation_leaves_nothing_behind(installed, plans, step):
+    words = upgrade_words(installed, plans[1], "--mode", "beside")
+    assert killed(step, BESIDE + LAST, *words).returncode == -signal.SIGKILL
+    assert run_json(*words)["data"]["changed"] and status(installed) == (2, 1024, "installed", "running")
+    assert [one.name for one in (installed / "releases").iterdir()] == ["default"]
+
+
+@pytest.mark.parametrize("step", range(1, LAST + 1))
+def test_a_rollback_killed_at_any_operation_goes_on(installed, plans, step):
+    assert run_json(*upgrade_words(installed, plans[1], "--mode", "in-place"))["exit_code"] == 0
+    words = ("rollback", "--home", str(installed), "--yes", *GATE)
+    assert killed(step, LAST, *words).returncode == -signal.SIGKILL
+    assert status(installed)[0::2] == (1, "rolling-back")
+    assert run_json(*words)["exit_code"] == 0 and status(installed) == (1, 512, "installed", "running")
+
+
+def test_a_candidate_left_by_a_killed_upgrade_goes_with_an_uninstall(installed, plans):
+    assert killed(7, None, *upgrade_words(installed, plans[1], "--mode", "beside")).returncode == -signal.SIGKILL
+    assert (installed / "releases/default-next").is_dir()
+    assert run("uninstall", "--home", str(installed), "--yes").returncode == 0
+    assert list((installed / "releases").iterdir()) == []
+
+
+def test_what_cannot_be_is_refused_before_anything_changes(installed, plans):
+    compose = installed / "compose.yaml"
+    words = ("--model", "smoke", "--users", "1", "--target", "compose", "--port", str(free_port()))
+    assert run("plan", *words, "--out", str(compose)).returncode == 0
+    for more, code in (((str(compose),), "UpgradeRefused"), ((str(plans[1]), "--mode", "sideways"), "InvalidRequest")):
+        document = run_json("upgrade", *more, "--home", str(installed), "--yes")
+        assert document["errors"][0]["code"] == code, document
+    revision = installed / "releases/default/revisions/1.json"
+    kept = revision.read_text()
+    revision.write_text(kept.replace("dsdeploy/v1", "dsdeploy/v9"))
+    document = run_json(*upgrade_words(installed, plans[1]))
+    assert document["errors"][0]["code"] == "RevisionUnreadable" and "dsdeploy/v9" in document["errors"][0]["message"]
+    assert status(installed) == (1, 512, "installed", "running")
+
+
+def test_two_commands_at_once_do_not_mix(installed, plans):
+    words = upgrade_words(installed, plans[1])
+    code = "from dsdeploy.cli.main import main; main()"
+    first = subprocess.Popen([sys.executable, "-c", code, *words], env=environment(), stderr=subprocess.PIPE)
+    wait_until(lambda: (installed / "releases/default-next").exists())
+    for other in (
+        words,
+        ("rollback", "--home", str(installed), "--yes"),
+        ("uninstall", "--home", str(installed), "--yes"),
+    ):
+        assert run_json(*other)["errors"][0]["code"] == "Busy"
+    assert first.wait(120) == 0 and status(installed) == (2, 1024, "installed", "running")
+
+
+def test_a_clock_that_jumped_back_puts_nothing_out_of_order(installed, plans):
+    """Revisions go by number: a release from the future is upgraded and put back as any other."""
+    for path in ("release.json", "revisions/1.json"):
+        file = installed / "releases/default" / path
+        file.write_text(file.read_text().replace('"installed_at": "20', '"installed_at": "29'))
+    assert run_json(*upgrade_words(installed, plans[1], "--mode", "in-place"))["exit_code"] == 0
+    assert run_json("rollback", "--home", str(installed), "--yes", *GATE)["exit_code"] == 0
+    assert status(installed) == (1, 512, "installed", "running")
+
+
+def test_metrics_are_written_and_shown_on_loopback_only(installed):
+    out = installed / "dsdeploy.prom"
+    words = ("watch", "--home", str(installed), "--only", "engine-healthy", "--once")
+    with socket.socket() as taken:
+        taken.bind(("127.0.0.1", 0))
+        assert (
+            run_json(*words, "--listen", f"127.0.0.1:{taken.getsockname()[1]}")["errors"][0]["code"] == "ListenRefused"
+        )
+    assert run_json(*words, "--listen", "0.0.0.0:9464")["errors"][0]["code"] == "ListenRefused"
+    assert run_json(*words)["errors"][0]["code"] == "InvalidRequest"
+    assert run_json(*words, "--out", str(out))["exit_code"] == 0
+    assert 'dsdeploy_check_status{release="default",check="engine-healthy",group="engine",status="pass"} 1' in (
+        out.read_text()
+    )

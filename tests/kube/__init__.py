@@ -1,0 +1,1 @@
+"""A real Kubernetes for tests: the control plane on loopback, and a node that is real or played."""

@@ -1,0 +1,159 @@
+"""An earlier report against a newer one, controls and metrics from findings, and percentiles that say how sure."""
+
+import random
+import time
+
+import pytest
+
+from dsdeploy.adapters.bundle.keys import generate_key, load_private, load_public
+from dsdeploy.adapters.log_files import tail_lines
+from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, verify_report, write_report
+from dsdeploy.adapters.targets.process import supervisor
+from dsdeploy.core.checks import check_facts
+from dsdeploy.core.comparison import compare
+from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls
+from dsdeploy.core.errors import ReportUnreadable, SignatureInvalid, SignatureMissing, SignerUnknown
+from dsdeploy.core.industries import industries
+from dsdeploy.core.metrics import prometheus_text
+from dsdeploy.core.percentiles import percentile, spread
+from dsdeploy.stages.check import CHECKS
+from tests.unit.test_check import LOADS, checked, finding
+
+
+def test_what_changed_is_told_worse_first(tmp_path):
+    before = checked(finding("pass", "engine-runs"), finding("fail", "api-needs-key"), finding("pass", "gone"))
+    (tmp_path / "r.json").write_text(find_report(tmp_path / "r.json")(before, "zh"))
+    now = (finding("warn", "engine-runs", measured="2"), finding("pass", "api-needs-key"), finding("pass", "same"))
+    changes = compare(read_earlier(tmp_path / "r.json"), now)
+    assert [(one.id, one.before, one.after, one.worse) for one in changes] == [
+        ("engine-runs", "pass", "warn", True),
+        ("gone", "pass", None, True),
+        ("api-needs-key", "fail", "pass", False),
+        ("same", None, "pass", False),
+    ]
+    assert compare(read_earlier(tmp_path / "r.json"), before.data.findings) == ()
+
+
+@pytest.mark.parametrize(
+    ("content", "named"),
+    [
+        ('{"schema": "dsdeploy/result/v9"}', "dsdeploy/result/v9"),
+        ('{"schema": "dsdeploy/result/v1", "command": "plan"}', "'plan'"),
+        ('{"schema": "dsdeploy/result/v1", "command": "check", "data": null}', "findings"),
+        ('{"schema": "dsdeploy/result/v1", "command": "check", "data": {"findings": [1]}}', "findings"),
+        ("[]", "list"), ("{", "1"), ("[" * 100_000, "recursion"),
+    ],
+)  # fmt: skip
+def test_a_foreign_report_is_named(tmp_path, content, named):
+    (tmp_path / "r.json").write_text(content)
+    with pytest.raises(ReportUnreadable) as caught:
+        read_earlier(tmp_path / "r.json")
+    assert named in str(caught.value.message.values["reason"])
+    with pytest.raises(ReportUnreadable):
+        read_earlier(tmp_path / "none.json")
+
+
+def test_a_signed_report_is_held_to_every_byte(tmp_path):
+    generate_key(tmp_path, "officer", "ed25519")
+    generate_key(tmp_path, "other", "ecdsa-p256")
+    path, result = tmp_path / "r.html", checked(finding("pass"))
+    content = find_report(path)(result, "en")
+    write_report(path, content)
+    trusted = (load_public(tmp_path / "officer.pub"),)
+    with pytest.raises(SignatureMissing):
+        verify_report(path, trusted)
+    sign_report(path, content, result.data, load_private(tmp_path / "officer.key"))
+    found = verify_report(path, trusted)
+    assert found.verdict == "pass" and found.signers[0].name == "officer"
+    with pytest.raises(SignerUnknown):
+        verify_report(path, (load_public(tmp_path / "other.pub"),))
+    signature = tmp_path / "r.html.sig"
+    kept = signature.read_bytes()
+    for broken in (kept[:-20], kept.replace(b'"payload":"', b'"payload":"A'), b"{}"):
+        signature.write_bytes(broken)
+        with pytest.raises(SignatureInvalid):
+            verify_report(path, trusted)
+    signature.write_bytes(kept)
+    path.write_text(content + " ")
+    with pytest.raises(SignatureInvalid):
+        verify_report(path, trusted)
+
+
+def test_every_control_names_known_checks_in_both_languages_with_a_source():
+    for framework in frameworks():
+        assert framework.source and set(framework.title) == {"en", "zh"}
+        for control in framework.controls:
+            assert set(control.title) == {"en", "zh"} and set(control.checks) <= set(check_facts()), control
+    for industry in industries():
+        assert len(frameworks_of(industry.id, "compose")) > 2
+    assert all("docker" not in one.id for one in frameworks_of("energy", "kubernetes"))
+
+
+def test_a_control_has_evidence_only_where_something_passed_and_nothing_failed():
+    framework = next(one for one in frameworks() if one.id == "nist-800-53")
+    found = (finding("pass", "api-needs-key"), finding("skip", "wrong-key-refused"), finding("fail", "egress-closed"),
+             finding("pass", "listens-only-where-planned"))  # fmt: skip
+    states = {one.control.id: one.state for one in judge_controls(framework, found)}
+    assert (states["AC-3"], states["SC-7"], states["SI-7"], states["IR-4"]) == ("evidence", "open", "unseen", "site")
+
+
+def test_checks_and_their_facts_are_the_same_list():
+    assert {one.id for one in CHECKS} == set(check_facts())
+    assert all(set(one.truth) == {"en", "zh"} and one.limit for one in check_facts().values())
+
+
+def test_metrics_are_what_prometheus_reads():
+    words = prometheus_text(checked(finding("fail", 'odd"\n\\', measured="1"), loads=LOADS).data)
+    lines = [one for one in words.splitlines() if not one.startswith("#")]
+    assert 'check="odd\\"\\n\\\\",group="host",status="fail"} 1' in words
+    assert all(float(one.rsplit(" ", 1)[1]) >= 0 and one.startswith("dsdeploy_") for one in lines)
+    assert 'dsdeploy_speed_output_tokens_per_second{release="default",at_once="2"}' in words
+
+
+def test_an_interval_holds_the_true_median_as_often_as_it_says():
+    draws = random.Random(7)
+    hits = 0
+    for _ in range(400):
+        seen = spread([draws.expovariate(1) for _ in range(40)], 50)
+        assert seen.low <= seen.value <= seen.high
+        hits += seen.low <= 0.6931 <= seen.high
+    assert hits / 400 > 0.92
+    assert spread([1.0], 50).low == spread([1.0], 50).high == 1.0
+    many = [float(one) for one in range(3000)]
+    assert spread(many, 50).low < percentile(many, 50) < spread(many, 50).high
+
+
+def test_a_log_is_read_on_from_the_file_it_was_rotated_to(tmp_path):
+    log = tmp_path / "engine.log"
+    assert list(tail_lines(log, 5)) == []
+    (tmp_path / "engine.log.1").write_text("1\n2\n3\n")
+    log.write_text("4\n5")
+    assert list(tail_lines(log, 4)) == ["2", "3", "4", "5"]
+
+
+def test_logs_are_set_aside_in_order_and_forgotten_by_number_and_age(tmp_path, monkeypatch):
+    monkeypatch.setattr(supervisor, "LOG_BYTES", 10)
+    monkeypatch.setattr(supervisor, "LOG_FILES", 4)
+    log = tmp_path / "engine.log"
+    supervisor.keep_log_small(log)
+    with log.open("ab") as engine:  # as an engine holds it
+        for number in range(5):
+            engine.write(b"start %d of the engine\n" % number)
+            engine.flush()
+            supervisor.keep_log_small(log)
+    assert log.read_bytes() == b"" and [one.name for one in sorted(tmp_path.iterdir())] == [
+        "engine.log", "engine.log.1", "engine.log.2", "engine.log.3",
+    ]  # fmt: skip
+    assert (tmp_path / "engine.log.1").read_text() == "start 4 of the engine\n"
+    assert (tmp_path / "engine.log.3").read_text() == "start 2 of the engine\n"
+    log.write_text("a long time later\n")
+    supervisor.keep_log_small(log, time.time() + (supervisor.LOG_DAYS + 1) * 86400)
+    assert [one.name for one in tmp_path.iterdir()] == ["engine.log"]
+
+
+def test_every_check_has_a_planted_fault_and_the_table_of_them_is_up_to_date():
+    from tests.faults.table import PAGES, planted, render
+
+    assert set(planted()) == set(check_facts())
+    for language, path in PAGES.items():
+        assert path.read_text(encoding="utf-8") == render(language), f"run python -m tests.faults.table ({path})"
