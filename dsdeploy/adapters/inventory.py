@@ -1,5 +1,6 @@
 """The machines that a user lists in a YAML file, to be asked over ssh."""
 
+import sys
 from dataclasses import dataclass, fields
 from difflib import get_close_matches
 from pathlib import Path
@@ -21,11 +22,11 @@ class Host:
 
 
 def load_inventory(path: Path) -> tuple[Host, ...]:
-    """Raises InventoryUnreadable, which names the place."""
+    """`path` "-" is standard input. Raises InventoryUnreadable, which names the place."""
     import yaml
 
     try:
-        content = yaml.safe_load(path.read_text(encoding="utf-8"))
+        content = yaml.safe_load(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
     except OSError as error:
         raise _unreadable(path, text("said", words=error.strerror or error)) from error
     except (yaml.YAMLError, UnicodeDecodeError) as error:

@@ -12,12 +12,14 @@ from typing import TYPE_CHECKING, Any
 import typer
 
 from dsdeploy.cli.views.table import Table, print_table
-from dsdeploy.core.errors import Bug, DsdeployError, Interrupted, NotConfirmed
+from dsdeploy.core.errors import Bug, DsdeployError, Interrupted, NotConfirmed, UsageError
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.results import Result, failure_document, success_document
 from dsdeploy.core.texts import text
 
 if TYPE_CHECKING:
+    from pathlib import Path
+
     from dsdeploy.core.values import Operation
 
     View = Callable[[Any, str], Table]
@@ -40,9 +42,22 @@ class House:
         return self.flag("--json", "help-json")
 
     def finish(
-        self, command: str, work: Callable[[], Result[Any]], view: View, as_json: bool, *, plain: bool = False
+        self,
+        command: str,
+        work: Callable[[], Result[Any]],
+        view: View,
+        as_json: bool,
+        *,
+        plain: bool = False,
+        file: Path | None = None,
     ) -> None:
-        """Does the work, shows its result or its named error once, and ends the program. `plain` draws no table."""
+        """Does the work, shows its result or its named error once, and ends the program. `plain` draws no table.
+
+        Where the work writes its `file` to standard output ("-"), that is the answer, and nothing else is shown.
+        """
+        taken = str(file) == "-"
+        if taken and as_json:
+            self.fail(command, UsageError(text("stdout-twice"), hint=text("stdout-twice-hint")), as_json)
         try:
             result = work()
         except KeyboardInterrupt:
@@ -59,7 +74,9 @@ class House:
             reason = f"{type(error).__name__}: {error}"
             self.fail(command, Bug(text("bug", reason=reason), hint=text("bug-hint")), as_json)
         else:
-            if as_json:
+            if taken:
+                pass
+            elif as_json:
                 typer.echo(json.dumps(success_document(result, self.language), ensure_ascii=False))
             elif plain:
                 for row in view(result.data, self.language)[1]:

@@ -11,7 +11,8 @@ from dsdeploy.core.machines import UNLIMITED_BYTES, Accelerator, Health, Link, P
 from dsdeploy.core.texts import Text, text
 
 _GIB = 1 << 30
-# NCCL asks for shared memory beside Docker's default of 64 MB: "--shm-size=1g", NCCL user guide, Troubleshooting.
+# What NCCL's user guide asks of a container, "--shm-size=1g --ulimit memlock=-1":
+# https://docs.nvidia.com/deeplearning/nccl/user-guide/docs/troubleshooting/runtime_and_mpi_issues.html
 _SHM_BYTES = 1 * _GIB
 _CLOCKS_COMPARED = 3
 _CLOCK_S = 2.0  # above what date's whole seconds can show; NTP keeps machines of a site within milliseconds

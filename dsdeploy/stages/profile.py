@@ -66,9 +66,13 @@ def read_collected(path: Path) -> Profile:
 
 
 def save_profile(found: Profile | Fleet, path: Path) -> None:
-    """Writes the whole file or none. Raises ProfileNotWritable."""
+    """Writes the whole file or none; "-" is standard output. Raises ProfileNotWritable."""
+    content = json.dumps(to_document(found), indent=2, ensure_ascii=False)
     try:
-        write_whole(path, json.dumps(to_document(found), indent=2, ensure_ascii=False))
+        if str(path) == "-":
+            sys.stdout.write(f"{content}\n")
+        else:
+            write_whole(path, content)
     except OSError as error:
         raise ProfileNotWritable(
             text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")

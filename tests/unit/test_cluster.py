@@ -3,8 +3,8 @@
 import pytest
 import yaml
 
-from dsdeploy.adapters.cluster.nodes import quantity
-from tests.fakes.cluster import Recording
+from dsdeploy.adapters.cluster.nodes import quantity, read_node
+from tests.fakes.cluster import Recording, node
 from tests.program import run, run_json
 
 
@@ -92,6 +92,20 @@ def test_a_cluster_fits_eighty_columns_with_alike_nodes_in_one_row(site, languag
     r = run("--lang", language, "profile", "--kubernetes", COLUMNS="80", **site())
     assert r.returncode == 0 and max(map(cell_len, r.stdout.splitlines())) <= 80
     assert "3 × (8 × NVIDIA-H20)" in r.stdout
+
+
+@pytest.mark.parametrize(
+    ("labels", "resource", "memory_bytes"),
+    [
+        ({"amd.com/gpu.vram": "192G"}, "amd.com/gpu", 192 << 30),
+        ({"amd.com/gpu.vram": "8GB"}, "amd.com/gpu", 8 << 30),
+        ({"gpu.intel.com/memory.max": str(2 * 48 << 30)}, "gpu.intel.com/xe", 48 << 30),
+        ({}, "hygon.com/dcu", None),
+    ],
+)
+def test_other_vendors_labels_tell_the_memory_of_one_device(labels, resource, memory_bytes):
+    devices = read_node(node("n", labels, {resource: "2"})).profile.accelerators
+    assert [one.memory_bytes for one in devices] == [memory_bytes] * 2
 
 
 @pytest.mark.parametrize(

@@ -120,3 +120,14 @@ def test_mig_instances_get_the_names_that_the_list_tells():
     assert [one.profile for one in device.slices] == ["2g.20gb"] * 4
     (device,) = nvidia.read({"query": query, "list": listed[:80]}).accelerators
     assert {one.profile for one in device.slices} == {""}
+
+
+def test_amd_smi_is_read_where_rocm_smi_does_not_answer():
+    folder = next(machine for machine in MACHINES if machine.name == "2x-mi300x-amd-smi")
+    readings, faults = read_vendors(answers(folder) | {"amd.all": ("deprecated", 1)})
+    assert [len(one.accelerators) for one in readings] == [2] and faults == ()
+    both = answers(folder) | answers(folder.with_name("4x-mi100"))
+    ((_, *rest),) = [one.accelerators for one in read_vendors(both)[0]]
+    assert len(rest) == 3  # rocm-smi tells the links too
+    _, (fault,) = read_vendors({"amd.static": ("no driver", 1)})
+    assert fault.tool == "amd-smi"

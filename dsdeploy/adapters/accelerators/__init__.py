@@ -65,7 +65,8 @@ def _ask_tool(words: tuple[str, ...]) -> tuple[str, int]:
 
 
 def count_nvswitches() -> int:
-    """NVSwitch chips on the PCI bus: "Bridge: NVIDIA ...", class 0680 (pci.ids)."""
+    """NVSwitch chips on the PCI bus: lspci shows "Bridge [0680]: NVIDIA Corporation GH100 [H100 NVSwitch] [10de:22a3]",
+    and the same class for an A100's."""
     places = Path("/sys/bus/pci/devices").glob("*/class")
     return sum(
         place.read_text().strip() == "0x068000" and place.with_name("vendor").read_text().strip() == "0x10de"

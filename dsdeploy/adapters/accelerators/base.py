@@ -23,9 +23,11 @@ class Vendor:
 
     `commands` maps a name to words to run; none changes anything on the machine, and the first must answer for the
     rest to matter. `read` gets what each said by the same names, those that failed left out, and is pure; it raises
-    ValueError, LookupError or ParseError for an answer that it does not know.
+    ValueError, LookupError or ParseError for an answer that it does not know. `instead` names commands of which any
+    may answer where the first does not.
     """
 
     name: str
     commands: dict[str, tuple[str, ...]]
     read: Callable[[Said], Reading]
+    instead: tuple[str, ...] = ()

@@ -8,7 +8,8 @@ from dsdeploy.adapters.accelerators.base import MIB, Reading, Said, Vendor
 from dsdeploy.adapters.accelerators.topology import read_matrix, read_pairs
 from dsdeploy.core.machines import Accelerator, Health, Occupant, Slice
 
-# The legend of nvidia-smi topo -p2p: chipset, device or topology not supported, not supported, disabled; U is unknown.
+# The legend that nvidia-smi topo -p2p prints (https://github.com/LLMServe/DistServe/issues/35): chipset, GPU or
+# topology not supported, not supported; U is unknown. DR (disabled by a registry key) is in NVML's list of the same.
 _PEER = {"OK": True, "CNS": False, "GNS": False, "TNS": False, "NS": False, "DR": False}
 _BENIGN = ("gpu_idle", "applications_clocks_setting", "display_clocks_setting", "sync_boost")
 

@@ -35,14 +35,15 @@ def read_vendors(answers: Mapping[str, tuple[str, int]]) -> tuple[tuple[Reading,
     """
     readings, faults, heard = [], [], set()
     for vendor in VENDORS:
-        first = f"{vendor.name}.{next(iter(vendor.commands))}"
         said = {
             name: answers[f"{vendor.name}.{name}"] for name in vendor.commands if f"{vendor.name}.{name}" in answers
         }
-        if first not in answers:
+        leading = [name for name in (next(iter(vendor.commands)), *vendor.instead) if name in said]
+        if not leading:
             continue
-        words, code = answers[first]
-        tool = vendor.commands[next(iter(vendor.commands))][0]
+        lead = next((name for name in leading if said[name][1] == 0), leading[0])
+        words, code = said[lead]
+        tool = vendor.commands[lead][0]
         try:
             if code == 0:
                 readings.append(vendor.read({name: words for name, (words, code) in said.items() if code == 0}))

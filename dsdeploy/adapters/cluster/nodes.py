@@ -67,18 +67,29 @@ def _accelerators(can: dict[str, str], labels: dict[str, str]) -> tuple[Accelera
         shared = labels.get(known.get("name", ""), "").endswith("-SHARED")
         if shared and known["vendor"] == "nvidia":
             count = min(count, int(labels.get("nvidia.com/gpu.count", count)))
-        devices += [_device(known, labels, len(devices) + place) for place in range(count)]
+        memory = _memory(known, labels, count)
+        devices += [_device(known, labels, memory, len(devices) + place) for place in range(count)]
     for name, amount in sorted(can.items()):
         if name.startswith(_MIG):
             devices += [_instance(name, labels, len(devices) + place) for place in range(int(quantity(amount)))]
     return tuple(devices)
 
 
-def _device(known: dict[str, str], labels: dict[str, str], index: int) -> Accelerator:
+def _memory(known: dict[str, str], labels: dict[str, str], count: int) -> int | None:
+    """One device's, as its vendor's labels tell it: in MiB, in GiB, or in bytes of all together."""
+    mib = labels.get(known.get("memory_mib", ""), "")
+    gib = labels.get(known.get("memory_gib", ""), "").removesuffix("B").removesuffix("G")
+    whole = labels.get(known.get("memory_sum_bytes", ""), "")
+    if mib.isdigit():
+        return int(mib) * _MIB
+    if gib.isdigit():
+        return int(gib) * 1024 * _MIB
+    return int(whole) // count if whole.isdigit() and count else None
+
+
+def _device(known: dict[str, str], labels: dict[str, str], memory_bytes: int | None, index: int) -> Accelerator:
     said = labels.get(known.get("name", ""), known["resource"]).removesuffix("-SHARED")
     name, _, profile = said.partition("-MIG-")
-    memory = labels.get(known.get("memory_mib", ""), "")
-    memory_bytes = int(memory) * _MIB if memory.isdigit() else None
     return Accelerator(
         vendor=known["vendor"],
         name=name,

@@ -89,4 +89,4 @@ def add(app: typer.Typer, house: House) -> None:
                 return workflows.plan_verify(verify, bought(), hardware, page)
             return workflows.plan(Wanted(flags, request, oldest), bought(), hardware, out, page)
 
-        house.finish("plan", work, plan_rows if diff is None else difference_rows, as_json)
+        house.finish("plan", work, plan_rows if diff is None else difference_rows, as_json, file=out)

@@ -46,7 +46,7 @@ def add(app: typer.Typer, house: House) -> None:
                 return workflows.profile_nodes(context, namespace, save)
             return workflows.profile_collected(collected, save) if collected else workflows.profile(save)
 
-        house.finish("profile", ask, fleet_rows if hosts or kubernetes else profile_rows, as_json)
+        house.finish("profile", ask, fleet_rows if hosts or kubernetes else profile_rows, as_json, file=save)
 
 
 def _teller(house: House) -> Callable[[str], None]:
