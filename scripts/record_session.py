@@ -8,12 +8,10 @@ import re
 import subprocess
 import sys
 import tempfile
-from io import StringIO
+from html import escape
 from pathlib import Path
 
-from rich._export_format import CONSOLE_SVG_FORMAT
-from rich.console import Console
-from rich.text import Text
+from rich.cells import cell_len
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
 COLUMNS = 96
@@ -27,12 +25,14 @@ STEPS = (
     ("dsdeploy status", 9),
     ("dsdeploy uninstall --yes", 9),
 )
-# The picture's fonts are the reader's: the export would name some on a network.
-FORMAT = re.sub(r"@font-face \{\{.*?\}\}\s*", "", CONSOLE_SVG_FORMAT, flags=re.DOTALL)
+CELL, LINE, EDGE = 9.0, 20, 16
+# Names only: the picture's fonts are the reader's, nothing is taken from a network.
+FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Noto Sans Mono CJK SC', 'Noto Sans CJK SC', monospace"
+RUNS = re.compile(r"[\u2e80-\u9fff\uff00-\uffef\u3000-\u303f]+|[^\s\u2e80-\u9fff\uff00-\uffef]+(?: [^\s\u2e80-\u9fff\uff00-\uffef]+)*")
 
 
 def record(language: str) -> None:
-    shown = Console(record=True, width=COLUMNS, file=StringIO(), force_terminal=True)
+    shown: list[str] = []
     with tempfile.TemporaryDirectory() as home:
         program = f"{Path(sys.executable).parent}:{os.environ['PATH']}"
         locale = "zh_CN.UTF-8" if language == "zh" else "C.UTF-8"
@@ -46,13 +46,31 @@ def record(language: str) -> None:
             if r.returncode:
                 sys.exit(f"{command}\n{r.stderr}")
             said = [line for line in r.stdout.replace(home, "/home/ops").splitlines() if line.strip()]
-            shown.print(Text.assemble(("$ ", "green"), (command, "bold")))
             kept = said[lines:] if lines < 0 else said[:lines]
-            before, after = len(said) > len(kept) and lines < 0, len(said) > len(kept) and lines > 0
-            shown.print(Text("\n".join(["  …"] * before + kept + ["  …"] * after) + "\n"))
+            cut = len(said) > len(kept)
+            shown += [f"$ {command}", *["  …"] * (cut and lines < 0), *kept, *["  …"] * (cut and lines > 0), ""]
     name = "session.zh.svg" if language == "zh" else "session.svg"
-    picture = shown.export_svg(title="dsdeploy", code_format=FORMAT, unique_id=f"session-{language}")
-    (FIGURES / name).write_text(picture, encoding="utf-8")
+    (FIGURES / name).write_text(picture(shown[:-1]), encoding="utf-8")
+
+
+def picture(lines: list[str]) -> str:
+    """A terminal with these lines; each run of words stands at its own column, so that wide characters keep it."""
+    width, height = COLUMNS * CELL + 2 * EDGE, len(lines) * LINE + 2 * EDGE
+    drawn = [
+        f'<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 {width:g} {height}" font-size="15" '
+        f'font-family="{FONTS}" fill="#d8dee9">',
+        f'<rect width="{width:g}" height="{height}" rx="8" fill="#1e222a"/>',
+    ]
+    for row, line in enumerate(lines):
+        y = EDGE + row * LINE + 15
+        style = ' fill="#a3be8c"' if line.startswith("$ ") else ""
+        for run in RUNS.finditer(line):
+            x, long = EDGE + cell_len(line[: run.start()]) * CELL, cell_len(run[0]) * CELL
+            if set(run[0]) == {"─"}:
+                drawn.append(f'<path d="M{x:g} {y - 5}h{long:g}" stroke="#4c566a"/>')
+            else:
+                drawn.append(f'<text x="{x:g}" y="{y}" textLength="{long:g}"{style}>{escape(run[0])}</text>')
+    return "\n".join([*drawn, "</svg>"]) + "\n"
 
 
 if __name__ == "__main__":

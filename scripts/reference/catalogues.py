@@ -71,15 +71,13 @@ def accelerators_page(language: str) -> str:
     rows = []
     for one in accelerators():
         speeds = ", ".join(f"{name} {speed:g}" for name, speed in one.dense_tflops.items())
-        name = one.name + (f" ({_EXPORT[language]})" if one.export_limited else "") + ("" if one.verified else " *")
+        name = one.name + (f" ({_EXPORT[language]})" if one.export_limited else "")
         rate = one.memory_bytes_per_s and f"{one.memory_bytes_per_s / 1e9:,.0f}"
         memory = f"{one.memory_nominal_bytes / _GIB:g}"
         rows.append((code(one.id), name, one.vendor, memory, rate, speeds, ", ".join(one.formats)))
-    about = (
-        "\\* some figure's source was not checked; `unverified` in `accelerators.json` names it. – is unknown.\n"
-        if en
-        else "\\* 有数字的来源未经核对，见 `accelerators.json` 中的 `unverified`。– 表示未知。\n"
-    )
+    about = "– is unknown. Each figure names its source in `accelerators.json`.\n"
+    if not en:
+        about = "– 表示未知。每个数字的来源见 `accelerators.json`。\n"
     title = "# " + ("Accelerators" if en else "加速卡") + "\n"
     second = "## " + ("Engines: what runs where" if en else "引擎：什么能在哪里运行") + " {#engines}\n"
     lines = [
