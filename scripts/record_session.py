@@ -28,7 +28,9 @@ STEPS = (
 CELL, LINE, EDGE = 9.0, 20, 16
 # Names only: the picture's fonts are the reader's, nothing is taken from a network.
 FONTS = "ui-monospace, 'DejaVu Sans Mono', Menlo, Consolas, 'Noto Sans Mono CJK SC', 'Noto Sans CJK SC', monospace"
-RUNS = re.compile(r"[\u2e80-\u9fff\uff00-\uffef\u3000-\u303f]+|[^\s\u2e80-\u9fff\uff00-\uffef]+(?: [^\s\u2e80-\u9fff\uff00-\uffef]+)*")
+RUNS = re.compile(
+    r"[\u2e80-\u9fff\uff00-\uffef\u3000-\u303f]+|[^\s\u2e80-\u9fff\uff00-\uffef]+(?: [^\s\u2e80-\u9fff\uff00-\uffef]+)*"
+)
 
 
 def record(language: str) -> None:

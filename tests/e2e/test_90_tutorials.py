@@ -18,7 +18,8 @@ from tests.program import free_port
 
 _PAGES = Path(__file__).parents[2] / "docs" / "tutorials"
 _STEP = re.compile(
-    r"^```console ?(?P<machine>\w*)\n(?P<block>.*?)^```$|<!-- carry (?P<what>\S+) from (?P<start>\w+) to (?P<end>\w+) -->",
+    r"^```console ?(?P<machine>\w*)\n(?P<block>.*?)^```$"
+    r"|<!-- carry (?P<what>\S+) from (?P<start>\w+) to (?P<end>\w+) -->",
     re.MULTILINE | re.DOTALL,
 )
 

@@ -1,6 +1,7 @@
 """The documentation: builds without a warning or a dead link, in both languages, and agrees with the program."""
 
 import json
+import re
 import subprocess
 import sys
 from pathlib import Path
@@ -80,3 +81,9 @@ def test_every_command_of_the_program_has_its_place_and_its_help_in_the_referenc
     names = [line.split()[0] for line in listed.splitlines() if line.startswith("  ") and line[2:3].strip()]
     assert len(names) > 10
     assert [name for name in names if f"## {name}" not in words] == []
+
+
+@pytest.mark.parametrize("name", ["README.md", "README.zh.md", "SECURITY.md", "CONTRIBUTING.md"])
+def test_no_link_of_the_front_pages_is_dead(name):
+    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text(encoding="utf-8"))
+    assert [one for one in links if not one.startswith("http") and not (ROOT / one).exists()] == []
