@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 from datetime import timedelta
+from functools import partial
 from pathlib import Path
 
 import pytest
@@ -223,6 +224,8 @@ def test_a_claim_that_is_missing_or_pending_is_named_and_repaired(case):
         "hostPath": {"path": str(place)}, "claimRef": {"namespace": case.namespace, "name": "weights"},
     }  # fmt: skip
     case.site.api.create_persistent_volume({"metadata": {"name": case.namespace}, "spec": volume})
+    claim = partial(case.site.api.read_namespaced_persistent_volume_claim, "weights", case.namespace)
+    wait_until(lambda: claim().status.phase == "Bound")
     case.install(claim="weights")
     case.site.api.delete_persistent_volume(case.namespace)
 

@@ -102,7 +102,7 @@ def test_every_figure_has_a_source():
 def test_figures_are_consistent():
     for spec in accelerators():
         reported = spec.memory_reported_bytes or spec.memory_nominal_bytes
-        # Error correction in ordinary memory takes a tenth of an Ascend 310P, the 910B4's runtime a twelfth of the card.
+        # Error correction in plain memory takes a tenth of an Ascend 310P, the 910B4's runtime a twelfth of the card.
         assert 0.9 < reported / spec.memory_nominal_bytes < 1.02, spec.id
         assert 0.92 * reported < (spec.memory_usable_bytes or reported - 1) < reported, spec.id
         rates = spec.dense_tflops

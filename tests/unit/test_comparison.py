@@ -62,7 +62,7 @@ def test_a_signed_report_is_held_to_every_byte(tmp_path):
     trusted = (load_public(tmp_path / "officer.pub"),)
     with pytest.raises(SignatureMissing):
         verify_report(path, trusted)
-    sign_report(path, content, result.data, load_private(tmp_path / "officer.key"))
+    sign_report(path, content, result.data, load_private(str(tmp_path / "officer.key")))
     found = verify_report(path, trusted)
     assert found.verdict == "pass" and found.signers[0].name == "officer"
     with pytest.raises(SignerUnknown):
