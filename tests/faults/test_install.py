@@ -9,6 +9,7 @@ import sys
 
 import pytest
 
+from dsdeploy.stages.plan import load_plan
 from tests.program import environment, run, run_json, wait_until
 
 DIE = """
@@ -48,7 +49,7 @@ def test_killed_while_uninstalling_and_run_again_it_is_gone(home, plan, step):
 
 
 def test_a_taken_port_is_named_before_anything_is_written(home, plan):
-    port = next(int(line.split()[1]) for line in plan.read_text().splitlines() if line.startswith("port:"))
+    port = load_plan(plan).port
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
