@@ -48,7 +48,7 @@ def test_killed_while_uninstalling_and_run_again_it_is_gone(home, plan, step):
 
 
 def test_a_taken_port_is_named_before_anything_is_written(home, plan):
-    port = next(int(line.split()[1]) for line in plan.read_text().splitlines() if line.startswith("port:"))
+    port = next(int(line.split()[1]) for line in plan.read_text().splitlines() if line.startswith("  port:"))
     with socket.socket() as other:
         other.bind(("127.0.0.1", port))
         other.listen()
