@@ -32,7 +32,8 @@ class ImageFile:
 
 @dataclass(frozen=True, slots=True)
 class ImageSpec:
-    """What an image holds and how it starts. `user` is a number; `environment` are NAME=value words."""
+    """What an image holds, how it starts and is stopped. `user` is a number; `environment` are NAME=value words;
+    `stop_signal` is a name such as SIGUSR1, SIGTERM where None."""
 
     name: str
     version: str
@@ -41,6 +42,7 @@ class ImageSpec:
     environment: tuple[str, ...]
     user: str
     labels: dict[str, str]
+    stop_signal: str | None = None
 
     @property
     def tag(self) -> str:
@@ -148,6 +150,7 @@ def _config(spec: ImageSpec, layer_digest: str) -> dict[str, Any]:
             "Entrypoint": list(spec.entrypoint),
             "WorkingDir": "/",
             "Labels": spec.labels,
+            **({"StopSignal": spec.stop_signal} if spec.stop_signal else {}),
         },
         "rootfs": {"type": "layers", "diff_ids": [layer_digest]},
         "history": [{"created": _BEGINNING, "created_by": "dsdeploy"}],

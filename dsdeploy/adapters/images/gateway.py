@@ -43,4 +43,5 @@ def gateway_image() -> ImageSpec:
             "org.opencontainers.image.version": words,
             "io.dsdeploy.libc": " ".join(platform.libc_ver()),
         },
+        stop_signal="SIGUSR1",  # HAProxy ends its answers on this one, and cuts them off on SIGTERM
     )

@@ -1,0 +1,201 @@
+"""A service changes, goes back, is watched and helped."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsdeploy.core.errors import InstallError
+from dsdeploy.core.results import Result
+from dsdeploy.core.texts import text
+from dsdeploy.workflows.steps import ask_consent, installed_plan, read_plan, rendered_release, weights_held
+
+if TYPE_CHECKING:
+    from collections.abc import Callable, Iterator
+    from pathlib import Path
+
+    from dsdeploy.adapters.hubs import Source
+    from dsdeploy.core.layout import Layout
+    from dsdeploy.core.progress import Progress
+    from dsdeploy.core.values import (
+        Checked,
+        Operation,
+        Packed,
+        Upgraded,
+    )
+    from dsdeploy.stages.check import Selection
+
+    Agree = Callable[[tuple[Operation, ...]], bool]
+
+
+def upgrade(
+    path: Path,
+    layout: Layout,
+    name: str | None,
+    source: Source,
+    mode: str,
+    selection: Selection,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Result[Upgraded]:
+    """The new revision is checked beside the old one where there is room, and in its place always."""
+    from dataclasses import replace
+
+    from dsdeploy.adapters.hubs import find_hub
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Operation, Upgraded
+    from dsdeploy.stages import upgrade as stage
+    from dsdeploy.stages.check import check_release
+    from dsdeploy.stages.fetch import fetch_operations, fetch_weights
+    from dsdeploy.stages.install import awaited_weights, desired_release
+
+    found, words = read_plan(path)
+    target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
+    with hold_lock(layout):
+        now = load_release(layout, name)
+        good = stage.good_revision(now)
+        how = stage.choose_mode(mode, found, now, target)
+        held = weights_held(found, layout)
+        release = desired_release(found, words, held or awaited_weights(found, layout), layout, now.name)
+        rendered = rendered_release(found, words, release)
+        pending = target.pending(release, rendered)
+        left = stage.left_candidate(now, layout)
+        if release.state == "installed" and not pending and left is None:
+            return Result("upgrade", Upgraded(now, good.release, False, how, (), None, False))
+        stage.judge_memory(found, now, target)
+        beside = (Operation("try-beside", {"name": now.name}),) if how == "beside" else ()
+        fetching = fetch_operations(found, held, hub.name)
+        operations = (*fetching, *beside, *pending, Operation("accept-revision", {"number": str(release.revision)}))
+        if dry_run:
+            return Result("upgrade", Upgraded(release, good.release, False, how, operations, None, False))
+        ask_consent(agree, operations)
+        if held is None:
+            held = fetch_weights(found, layout, hub, progress)
+            release = desired_release(found, words, held, layout, now.name)
+            rendered = rendered_release(found, words, release)
+        if how == "beside":
+            candidate = stage.candidate_of(release, layout)
+            try:
+                stage.start_candidate(candidate, rendered_release(found, words, candidate), target, progress)
+                checked = check_release(candidate, found, target, selection, progress)
+            finally:
+                stage.remove_candidate(candidate, target, progress)
+            if checked.verdict == "fail":
+                return Result("upgrade", Upgraded(now, good.release, False, how, operations, checked, True), 3)
+            selection = replace(selection, skip=(*selection.skip, "speed", "quality"))
+        elif left is not None:
+            stage.remove_candidate(left, target, progress)
+        try:
+            tried = stage.switch(release, rendered, good, target, progress)
+            checked = check_release(tried, found, target, selection, progress)
+        except InstallError:
+            stage.put_back(good, target, progress)
+            raise
+        if checked.verdict == "fail":
+            back = stage.put_back(good, target, progress)
+            return Result("upgrade", Upgraded(back, good.release, False, how, operations, checked, True), 3)
+        done = stage.accept(tried, rendered)
+        return Result("upgrade", Upgraded(done, good.release, True, how, operations, checked, False))
+
+
+def rollback(
+    layout: Layout,
+    name: str | None,
+    number: int | None,
+    selection: Selection,
+    agree: Agree,
+    progress: Progress,
+    *,
+    dry_run: bool,
+) -> Result[Upgraded]:
+    from dsdeploy.adapters.releases import hold_lock, load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.values import Upgraded
+    from dsdeploy.stages import upgrade as stage
+    from dsdeploy.stages.check import check_release
+
+    with hold_lock(layout):
+        now = load_release(layout, name)
+        target = find_target(now.target, progress=progress)
+        revision = stage.earlier_revision(now, number)
+        left = stage.left_candidate(now, layout)
+        removal = target.removal(left) if left else ()
+        operations = (*removal, *target.pending(revision.release, revision.rendered))
+        if not operations and now == revision.release:
+            return Result("rollback", Upgraded(now, now, False, "in-place", (), None, False))
+        if dry_run:
+            return Result("rollback", Upgraded(revision.release, now, False, "in-place", operations, None, False))
+        ask_consent(agree, operations)
+        if left is not None:
+            stage.remove_candidate(left, target, progress)
+        done = stage.put_back(revision, target, progress)
+        checked = check_release(done, installed_plan(done), target, selection, progress)
+        exit_code = 3 if checked.verdict == "fail" else 0
+        return Result("rollback", Upgraded(done, now, True, "in-place", operations, checked, False), exit_code)
+
+
+def logs(layout: Layout, name: str | None, lines: int, *, follow: bool) -> Iterator[str]:
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.targets import find_target
+
+    release = load_release(layout, name)
+    return find_target(release.target).logs(release, lines, follow=follow)
+
+
+def support_bundle(
+    layout: Layout, name: str | None, out: Path, lines: int, language: str, progress: Progress
+) -> Result[Packed]:
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.stages.check import Selection, check_release
+    from dsdeploy.stages.support import gather, pack
+
+    release = load_release(layout, name)
+    target = find_target(release.target)
+    content = gather(release, target, lines, progress)
+    selection = Selection(skip=("speed", "quality", "weights-unchanged"))
+    checked = check_release(release, installed_plan(release), target, selection, progress)
+    return Result("support-bundle", pack(release, content, checked, language, out))
+
+
+def watch(
+    layout: Layout,
+    name: str | None,
+    out: Path | None,
+    listen: str | None,
+    every_s: float,
+    only: tuple[str, ...],
+    progress: Progress,
+    *,
+    once: bool,
+) -> Result[Checked]:
+    """Checks again and again until interrupted; the result is the last look, where `once` asks for one."""
+    import time
+    from contextlib import nullcontext
+
+    from dsdeploy.adapters.metrics_listener import MetricsBoard, show_metrics
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.reports import write_report
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.errors import InvalidRequest
+    from dsdeploy.core.metrics import prometheus_text
+    from dsdeploy.stages.check import Selection, check_release
+
+    if every_s < 1 or (out is None and listen is None):
+        raise InvalidRequest(text("watch-nowhere"), hint=text("watch-nowhere-hint"))
+    selection = Selection(only, () if only else ("speed", "quality", "weights-unchanged", "long-context-read"))
+    board = MetricsBoard()
+    with show_metrics(listen, board) if listen else nullcontext():
+        while True:
+            release = load_release(layout, name)
+            target = find_target(release.target)
+            checked = check_release(release, installed_plan(release), target, selection, progress)
+            content = prometheus_text(checked)
+            board.content = content.encode()
+            if out is not None:
+                write_report(out, content)
+            if once:
+                return Result("watch", checked, 3 if checked.verdict == "fail" else 0)
+            time.sleep(every_s)

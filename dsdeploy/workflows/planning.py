@@ -1,0 +1,167 @@
+"""From what is there, and what is wanted, to a plan and its price."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from dsdeploy.core.errors import NoModelFits
+from dsdeploy.core.results import Result
+from dsdeploy.workflows.steps import read_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dsdeploy.adapters.reports import Report
+    from dsdeploy.core.cost import Cost
+    from dsdeploy.core.fleet import Fleet
+    from dsdeploy.core.values import (
+        Operation,
+        Plan,
+        Profile,
+    )
+    from dsdeploy.stages.estimate import Estimate
+    from dsdeploy.stages.plan import Hardware
+    from dsdeploy.stages.plan.differences import PlanDifference
+    from dsdeploy.stages.plan.wanted import Bought, Wanted
+
+    Agree = Callable[[tuple[Operation, ...]], bool]
+
+P = TypeVar("P", "Profile", "Fleet")
+
+
+def profile(save: Path | None) -> Result[Profile]:
+    from dsdeploy.stages.profile import detect_profile
+
+    return _profiled(detect_profile(), save)
+
+
+def profile_collected(path: Path, save: Path | None) -> Result[Profile]:
+    from dsdeploy.stages.profile import read_collected
+
+    return _profiled(read_collected(path), save)
+
+
+def profile_hosts(inventory: Path, connect_s: int, save: Path | None, done: Callable[[str], None]) -> Result[Fleet]:
+    from dsdeploy.stages.profile import ask_fleet
+
+    return _profiled(ask_fleet(inventory, connect_s, done), save)
+
+
+def profile_nodes(context: str | None, namespace: str | None, save: Path | None) -> Result[Fleet]:
+    from dsdeploy.stages.profile import ask_nodes
+
+    return _profiled(ask_nodes(context, namespace), save)
+
+
+def _profiled(found: P, save: Path | None) -> Result[P]:
+    from dsdeploy.stages.profile import save_profile
+
+    if save is not None:
+        save_profile(found, save)
+    return Result("profile", found)
+
+
+def collector() -> Result[str]:
+    from dsdeploy.adapters.collector import collector_script
+
+    return Result("profile", collector_script())
+
+
+def models_list(family: str | None, licence: str | None, format: str | None) -> Result[tuple[dict[str, Any], ...]]:
+    from dsdeploy.stages.models import list_models
+
+    return Result("models list", list_models(family, licence, format))
+
+
+def models_show(name: str) -> Result[dict[str, Any]]:
+    from dsdeploy.stages.models import show_model
+
+    return Result("models show", show_model(name))
+
+
+def estimate(asked: dict[str, Any]) -> Result[Estimate]:
+    from dsdeploy.stages.estimate import Question, estimate
+
+    found = estimate(Question(**asked))
+    return Result("estimate", found, 0 if found.fits else NoModelFits.exit_code)
+
+
+def plan(
+    wanted: Wanted, bought: Bought | None, hardware: Path | None, out: Path | None, report: Report | None = None
+) -> Result[Plan]:
+    from dsdeploy.stages.plan import choose_plan, load_request, save_plan
+
+    write = _report_writer(report)
+    request = load_request(wanted.file) if wanted.file else None
+    on = _hardware(bought, hardware, wanted.oldest_days)
+    chosen = choose_plan(wanted.over(request), on)
+    if out is not None:
+        save_plan(chosen, out)
+    write(chosen, on)
+    return Result("plan", chosen)
+
+
+def plan_verify(path: Path, bought: Bought | None, hardware: Path | None, report: Report | None = None) -> Result[Plan]:
+    from dsdeploy.stages.plan import load_plan, verify_plan
+
+    write = _report_writer(report)
+    found, on = load_plan(path), _hardware(bought, hardware, None)
+    verify_plan(found, on)
+    write(found, on)
+    return Result("plan", found)
+
+
+def _report_writer(report: Report | None) -> Callable[[Plan, Hardware], None]:
+    """Refuses a report that cannot be written, or prices that cannot be read, before anything is planned."""
+    if report is None:
+        return lambda plan, hardware: None
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.adapters.reports import demand_page, write_report
+    from dsdeploy.core.cost import demand_region
+
+    demand_page(report.path)
+    prices = read_prices(report.prices)
+    demand_region(report.region, prices)
+
+    def write(plan: Plan, hardware: Hardware) -> None:
+        from dsdeploy import __version__
+        from dsdeploy.adapters.reports.plan_html import render_plan_page
+        from dsdeploy.adapters.reports.plan_page import Extras, plan_page
+        from dsdeploy.stages.plan import speed_curve
+
+        extras = Extras(speed_curve(plan, hardware), __version__, report.rented, report.region)
+        write_report(report.path, render_plan_page(plan_page(plan, prices, extras), report.language))
+
+    return write
+
+
+def plan_diff(old: Path, new: Path) -> Result[tuple[PlanDifference, ...]]:
+    from dsdeploy.stages.plan import load_plan, plan_differences
+
+    return Result("plan", plan_differences(load_plan(old), load_plan(new)))
+
+
+def cost(path: Path, prices: Path | None, *, rented: bool, region: str, months: int) -> Result[Cost]:
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.core.cost import predict_cost
+    from dsdeploy.core.cost.of_plan import service_of
+
+    found, known = read_plan(path)[0], read_prices(prices)
+    return Result("cost", predict_cost(service_of(found, known, rented=rented, region=region, months=months), known))
+
+
+def _hardware(bought: Bought | None, path: Path | None, oldest_days: int | None) -> Hardware:
+    """Hardware to be bought, the machines of a file, or this machine."""
+    from dsdeploy.stages.plan import Pools, pool_to_buy
+    from dsdeploy.stages.profile import detect_profile, load_fleet, refuse_old
+
+    if bought is not None:
+        pool = pool_to_buy(bought.accelerator, bought.count, bought.nodes, bought.device_bytes, bought.host_bytes)
+        return Pools((pool,))
+    if path is None:
+        return detect_profile()
+    fleet = load_fleet(path)
+    if oldest_days is not None:
+        refuse_old(fleet, oldest_days)
+    return fleet

@@ -1,0 +1,69 @@
+"""A service is examined, and a report of it held to its signature."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsdeploy.core.results import Result
+from dsdeploy.workflows.steps import installed_plan
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dsdeploy.adapters.reports import ReportSigners
+    from dsdeploy.core.layout import Layout
+    from dsdeploy.core.progress import Progress
+    from dsdeploy.core.values import (
+        Checked,
+        Operation,
+    )
+    from dsdeploy.stages.check import Selection
+
+    Agree = Callable[[tuple[Operation, ...]], bool]
+
+
+def check(
+    layout: Layout,
+    name: str | None,
+    selection: Selection,
+    report: Path | None,
+    language: str,
+    progress: Progress,
+    *,
+    strict: bool,
+    against: Path | None = None,
+    sign_key: Path | None = None,
+) -> Result[Checked]:
+    """An earlier report and a key are read before any check, so that none runs in vain."""
+    from dataclasses import replace
+
+    from dsdeploy.adapters.bundle.keys import load_private
+    from dsdeploy.adapters.releases import load_release
+    from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, write_report
+    from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.comparison import compare
+    from dsdeploy.stages.check import check_release
+
+    render_report = find_report(report) if report else None
+    earlier = read_earlier(against) if against else None
+    key = load_private(str(sign_key)) if sign_key else None
+    release = load_release(layout, name)
+    checked = check_release(release, installed_plan(release), find_target(release.target), selection, progress)
+    if earlier is not None:
+        checked = replace(checked, changes=compare(earlier, checked.findings))
+    exit_code = {"fail": 3, "warn": 4 if strict else 0}.get(checked.verdict, 0)
+    result = Result("check", checked, exit_code)
+    if report and render_report:
+        content = render_report(result, language)
+        write_report(report, content)
+        if key is not None:
+            sign_report(report, content, checked, key)
+    return result
+
+
+def report_verify(path: Path, layout: Layout, trust: tuple[Path, ...]) -> Result[ReportSigners]:
+    from dsdeploy.adapters.reports import verify_report
+    from dsdeploy.stages.bundle.opening import trusted_keys
+
+    return Result("report verify", verify_report(path, trusted_keys(trust, layout.home)))

@@ -1,0 +1,86 @@
+"""What several commands do on their way."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING
+
+from dsdeploy.core.errors import NotConfirmed
+from dsdeploy.core.texts import text
+
+if TYPE_CHECKING:
+    from collections.abc import Callable
+    from pathlib import Path
+
+    from dsdeploy.core.layout import Layout
+    from dsdeploy.core.values import (
+        Operation,
+        Plan,
+        Release,
+        RenderedFiles,
+        Weights,
+    )
+
+    Agree = Callable[[tuple[Operation, ...]], bool]
+
+
+def read_plan(path: Path) -> tuple[Plan, str]:
+    from dsdeploy.stages.plan import load_plan
+
+    return load_plan(path), path.read_text(encoding="utf-8")
+
+
+def installed_plan(release: Release) -> Plan | None:
+    """The plan beside the release; None where it was broken since, which a check of its own finds."""
+    from pathlib import Path
+
+    from dsdeploy.core.errors import PlanUnreadable
+    from dsdeploy.core.layout import PLAN_FILE
+    from dsdeploy.stages.plan import load_plan
+
+    try:
+        return load_plan(Path(release.folder) / PLAN_FILE)
+    except PlanUnreadable:
+        return None
+
+
+def ask_consent(agree: Agree, operations: tuple[Operation, ...]) -> None:
+    if not agree(operations):
+        raise NotConfirmed(text("declined"), hint=text("declined-hint"))
+
+
+def weights_held(plan: Plan, layout: Layout) -> Weights | None:
+    from dsdeploy.stages.fetch import held_weights
+
+    return held_weights(plan, layout)
+
+
+def rendered_release(plan: Plan, words: str, release: Release, site: Path | None = None) -> RenderedFiles:
+    if plan.target == "kubernetes":
+        from dataclasses import replace
+
+        from dsdeploy.adapters.cluster.site import load_site
+        from dsdeploy.adapters.engines import find_engine_adapter
+        from dsdeploy.core.kubernetes import kubernetes_place
+        from dsdeploy.core.layout import SITE_FILE
+        from dsdeploy.core.values import RenderedFile
+        from dsdeploy.stages.render_kubernetes import render_kubernetes
+
+        known, said = load_site(site, plan, release)
+        d, file, engine = plan.deployment, release.weights.main_file, find_engine_adapter(plan.engine)
+        leader = engine.launch(d, kubernetes_place(d, file))
+        worker = engine.launch(d, kubernetes_place(d, file, worker=True)) if d.nodes > 1 else None
+        rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words)
+        return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
+    if plan.target == "compose":
+        from functools import partial
+
+        from dsdeploy.adapters.engines import find_engine_adapter
+        from dsdeploy.adapters.targets.compose import ComposeTarget
+        from dsdeploy.stages.render_compose import render_compose
+
+        launch = partial(find_engine_adapter(plan.engine).launch, plan.deployment)
+        return render_compose(plan, words, release, launch, ComposeTarget().images)
+    from dsdeploy.adapters.engines.llamacpp import engine_command
+    from dsdeploy.stages.render import render_process
+
+    return render_process(plan, words, release, engine_command())
