@@ -24,7 +24,8 @@ def estimate_rows(found: Estimate, language: str) -> Table:
     def band(value: Band | None, digits: int) -> str:
         if value is None:
             return say("unknown")
-        low, expected, high = (f"{number:,.{digits}f}" for number in (value.low, value.expected, value.high))
+        ends = sorted((value.low, value.high))
+        low, expected, high = (f"{number:,.{digits}f}" for number in (ends[0], value.expected, ends[1]))
         return say("band", expected=expected, low=low, high=high)
 
     rows: list[tuple[str, ...]] = [
