@@ -37,6 +37,7 @@ RULES = {
     "first-token": text("rule-first-token"),
     "quality": text("rule-quality"),
     "devices": text("rule-devices"),
+    "engine": text("rule-engine"),
 }
 TERMS = {  # of one accelerator's memory, by the names that sizing gives them
     "context": text("page-term-context"),

@@ -190,7 +190,7 @@ def _changes(
         offered = [
             change
             for one in forms
-            for change in changes_for(one, pools[0], load.without_wishes(), engines_for(one, asked))
+            for change in changes_for(one, pools[0], load.without_wishes(), engines_for(one, asked, pools[0]))
         ]
         for kind in dict.fromkeys(one.kind for one in offered):
             made.append(min((one for one in offered if one.kind == kind), key=_size_of))

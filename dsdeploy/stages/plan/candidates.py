@@ -3,10 +3,11 @@
 from collections.abc import Iterator
 from dataclasses import dataclass
 
+from dsdeploy.adapters.engines.vllm_vendor import vendor_images
 from dsdeploy.core import catalogue
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.catalogue import Variant
-from dsdeploy.core.engines import engines
+from dsdeploy.core.engines import EngineSpec, engines
 from dsdeploy.core.errors import InvalidRequest
 from dsdeploy.core.plan import Quality, Request
 from dsdeploy.core.quality import general, quality_of
@@ -121,17 +122,26 @@ def _owner(one: Variant) -> str:
     return one.repository.partition("/")[0].lower()
 
 
-def engines_for(one: Offer, request: Request) -> tuple[tuple[str, str], ...]:
-    """Engines and their newest recorded version that these weights are made for."""
+def engines_for(one: Offer, request: Request, pool: Pool) -> tuple[tuple[str, str], ...]:
+    """Engines that these weights are made for and that can be started here, with their newest recorded version."""
     gguf = one.variant.format.startswith("gguf")
     return tuple(
-        (engine.name, engine.versions[-1])
+        (engine.name, version)
         for engine in engines()
-        if engine.versions
-        and (engine.name == "llama.cpp") == gguf
+        if (engine.name == "llama.cpp") == gguf
         and (not one.variant.engines or engine.name in one.variant.engines)
         and (request.engine is None or engine.name == request.engine)
+        and (version := _newest(engine, pool))
     )
+
+
+def _newest(engine: EngineSpec, pool: Pool) -> str | None:
+    """None without a published image for this accelerator; of an accelerator nobody knows the maker's is taken."""
+    target = (pool.spec.architecture or "").rpartition(" ")[2]
+    if engine.versions:
+        version = engine.versions[-1]
+        return version if not pool.known or engine.image(target, version) else None
+    return next(reversed(vendor_images(target)), None)
 
 
 def shapes(a: Architecture, engine: str, pool: Pool) -> Iterator[Shape]:

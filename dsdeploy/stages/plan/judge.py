@@ -27,7 +27,10 @@ _VLLM = ("vllm", "vllm-ascend", "vllm-vendor")
 _STEPS = (None, 8192, 2048)  # vLLM's default, then smaller ones: they cost prefill speed and free memory
 _HOPELESS = 0.5  # what has not half of what it needs gains nothing by smaller steps
 RESERVE_BYTES = 16 << 30  # what an engine's processes and pinned buffers take of host memory for one device
-_JUDGED = ("quality", "format", "attention", "context", "disk", "devices", "memory", "kv-cache", "speed", "first-token")
+_JUDGED = (
+    *("quality", "engine", "format", "attention", "context", "disk", "devices"),
+    *("memory", "kv-cache", "speed", "first-token"),
+)
 _SEATS = 8  # seats of an engine are handed out in steps of so many
 
 

@@ -34,9 +34,12 @@ def _on(offer: Offer, pool: Pool, load: Load, request: Request) -> Iterable[Fit 
         variant = offer.variant
         yield Rejected(variant.model_id, variant.format, "quality", request.min_quality, max(0.0, offer.score))
         return
-    for engine, version in engines_for(offer, request):
-        if request.target == "process" and engine != "llama.cpp":
-            continue
+    able = engines_for(offer, request, pool)
+    if request.target == "process":
+        able = tuple(one for one in able if one[0] == "llama.cpp")
+    if not able:
+        yield Rejected(offer.variant.model_id, offer.variant.format, "engine", 0, 0)
+    for engine, version in able:
         if refused := refused_outright(offer, engine, pool, load):
             yield refused
             continue
