@@ -132,7 +132,7 @@ def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
     release, target = release_of(served), ComposeTarget()
     base = load_plan(served / "plan.yaml")
     two = replace(base, deployment=replace(base.deployment, replicas=2))
-    other = replace(two, deployment=replace(two.deployment, max_model_len=2048))
+    other = replace(two, deployment=replace(two.deployment, max_model_len=two.deployment.max_model_len // 2))
 
     def bring(plan) -> list[str]:
         rendered = render_compose(plan, "plan\n", release, partial(LlamaCpp().launch, plan.deployment), target.images)

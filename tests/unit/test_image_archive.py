@@ -43,6 +43,14 @@ def test_an_archive_holds_what_its_ids_say(spec):
     assert modes == folders | {"etc/a": 0o644, "usr/bin/program": 0o755}
 
 
+def test_an_image_says_how_it_is_stopped_only_where_asked(spec):
+    def told(one: ImageSpec) -> dict:
+        image = describe_image(one)
+        return json.loads(opened(image)[f"blobs/sha256/{image.id.removeprefix('sha256:')}"])["config"]
+
+    assert told(replace(spec, stop_signal="SIGUSR1"))["StopSignal"] == "SIGUSR1" and "StopSignal" not in told(spec)
+
+
 def test_the_same_files_give_the_same_id_whatever_their_order_and_age(spec, tmp_path):
     first = describe_image(spec)
     (tmp_path / "program").touch()

@@ -244,7 +244,9 @@ class ComposeTarget:
         return Finding("port-free", "pass", text("port-is-free", host=release.host, port=release.port))
 
     def _port_taken(self, release: Release) -> PortTaken:
-        others = (one for one in self._client.containers.list() if self._publishes(one, release.port))
+        others = (
+            one for one in self._client.containers.list(ignore_removed=True) if self._publishes(one, release.port)
+        )
         who = next((f"container {one.name}" for one in others), None) or port_holder(release.port) or "?"
         return PortTaken(
             text("port-taken", host=release.host, port=release.port, who=who), hint=text("port-not-free-hint")

@@ -88,14 +88,21 @@ def lone_images(client: "DockerClient", references: tuple[str, ...], containers:
     ours = {one.id for one in containers}
 
     def needed(reference: str) -> bool:
-        return any(one.id not in ours for one in client.containers.list(all=True, filters={"ancestor": reference}))
+        return any(
+            one.id not in ours
+            for one in client.containers.list(all=True, ignore_removed=True, filters={"ancestor": reference})
+        )
 
     return tuple(one for one in references if has_image(client, one) and not needed(one))
 
 
 def containers_of(client: "DockerClient", project: str) -> tuple[Any, ...]:
     """Every container of a Compose project, stopped ones too."""
-    return tuple(client.containers.list(all=True, filters={"label": f"com.docker.compose.project={project}"}))
+    return tuple(
+        client.containers.list(
+            all=True, ignore_removed=True, filters={"label": f"com.docker.compose.project={project}"}
+        )
+    )
 
 
 def networks_of(client: "DockerClient", project: str) -> tuple[Any, ...]:
