@@ -14,7 +14,8 @@ PAGES = {"en": ROOT / "docs/checks.md", "zh": ROOT / "docs/checks.zh.md"}
 _WORDS = {
     "en": (
         "# Checks\n\n[中文](checks.zh.md)\n\n`dsdeploy check` runs every check; none stops another. `--only`, `--skip` "
-        "and `--demote` take an id or a group; what disturbs the service runs only with `--also` or `--only`. "
+        "and `--demote` take an id or a group; what disturbs the service, or knocks at "
+        "addresses outside, runs only with `--also` or `--only`. "
         "A check that cannot be judged says why and proves nothing. For each check a test plants a fault, and sees it "
         "caught by this check and by no wrong one.\n",
         "| Check | A pass proves | Limit and its source | Planted fault | Test |",

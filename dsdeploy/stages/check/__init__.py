@@ -89,7 +89,7 @@ CHECKS = (
     Check("connection-encrypted", tls.encrypted),
     Check("tls-modern", tls.modern, ("engine-healthy",)),
     Check("certificate-valid", tls.certificate_good),
-    Check("egress-closed", network.egress_closed, _UP),
+    Check("egress-closed", network.egress_closed, _UP, only_asked=True),
     Check("nodes-near", network.nodes_near),
     Check("rdma-in-use", network.rdma_used),
     Check("weights-unchanged", integrity.weights_unchanged, (), _HOURS_S),
@@ -109,7 +109,7 @@ CHECKS = (
     Check("open-files-enough", host.files_enough, _UP),
     Check("memory-as-planned", host.memory_as_planned, _UP),
     Check("engine-not-swapped", host.not_swapped, _UP),
-    Check("engine-returns", resilience.engine_returns, _CHATS, _HOURS_S, disturbs=True),
+    Check("engine-returns", resilience.engine_returns, _CHATS, _HOURS_S, only_asked=True),
 )
 
 
@@ -134,7 +134,7 @@ class Selection:
     def takes(self, check: Check) -> bool:
         names = {check.id, group_of(check.id)}
         asked = names & {*self.only, *self.also}
-        return not names & set(self.skip) and bool(asked or not (self.only or check.disturbs))
+        return not names & set(self.skip) and bool(asked or not (self.only or check.only_asked))
 
     def demotes(self, finding: Finding) -> bool:
         return finding.id != BROKE and bool({finding.id, group_of(finding.id)} & set(self.demote))

@@ -94,14 +94,15 @@ class Outcome:
 class Check:
     """`needs` are ids of checks without whose success this one could only repeat their fault.
 
-    `within_s` is when it counts as hung; a check that `disturbs` the service runs only when asked for by name.
+    `within_s` is when it counts as hung; one that disturbs the service or knocks
+    at addresses outside is `only_asked`: it runs only when asked for by name.
     """
 
     id: str
     run: Callable[[Subject], Outcome]
     needs: tuple[str, ...] = ()
     within_s: float = 300
-    disturbs: bool = False
+    only_asked: bool = False
 
 
 def passed(message: Text, *, measured: str | None = None, limit: str | None = None) -> Outcome:
