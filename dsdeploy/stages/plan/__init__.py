@@ -155,6 +155,10 @@ def _last_resort(
         except (InvalidRequest, NoModelFits):
             pass
     nearest = found.rejected[-1] if request.model_id is None else found.rejected[0]
+    if not nearest.needed:
+        name = f"{nearest.model_id} {nearest.format}"
+        message = text("plan-nothing-runs", name=name, rule=RULES[nearest.rule])
+        raise NoModelFits(message, hint=text("plan-nothing-runs-hint"))
     change = next(iter(_changes(None, found, wanted, pools.pools, load)), None)
     raise NoModelFits(
         text(
