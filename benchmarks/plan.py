@@ -1,7 +1,7 @@
 """What planning costs, each ratio from one run; processor time of whole processes, which a busy machine changes least.
 
 A plan for one node of eight accelerators against importing typer, and against `llmfit plan` for one model where that is
-installed (`pip install llmfit`; LLMFIT names it elsewhere); a plan for 1,000 nodes of 40 kinds against one for 40
+installed (`pip install llmfit`; LLMFIT names it elsewhere), both as JSON; a plan for 1,000 nodes of 40 kinds against one for 40
 nodes, both read from a fleet file; and the memory of the largest.
 """
 
@@ -77,7 +77,7 @@ def main() -> None:
     show("its memory", memory, LIMIT_MIB, "MiB")
     if llmfit := os.environ.get("LLMFIT") or shutil.which("llmfit"):
         other, _ = processor_s([llmfit, "plan", "deepseek-ai/DeepSeek-R1", "--context", "4096", "--json"])
-        named, _ = processor_s(program(*BOUGHT, "--model", "deepseek-r1"))
+        named, _ = processor_s(program(*BOUGHT, "--model", "deepseek-r1", "--json"))
         show(f"for one model ({named:.2f} s) against llmfit plan ({other:.2f} s)", named / other, LIMIT_LLMFIT, "x")
     with tempfile.TemporaryDirectory() as folder:
         times = {}

@@ -10,14 +10,15 @@ from typer.exceptions import TyperException
 
 from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, life, models, plan, profile
 from dsdeploy.cli.house import House
+from dsdeploy.cli.plain import read_plainly
 from dsdeploy.core.errors import UsageError
 from dsdeploy.core.texts import LANGUAGES, Text, choose_language, text
 
 COMMANDS = (profile, models, estimate, plan, cost, fetch, bundle, install, keys, check, life)
 
 
-def build_app(house: House) -> typer.Typer:
-    """The command line, with its help in the house's language."""
+def build_app(house: House, only: str = "") -> typer.Typer:
+    """The command line, with its help in the house's language; of one module of commands where one is named `only`."""
     app = typer.Typer(
         help=house.say("help-app"), no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
     )
@@ -29,7 +30,8 @@ def build_app(house: House) -> typer.Typer:
     ) -> None:
         """Both are read by `main` before this program is built, wherever they stand."""
 
-    for command in COMMANDS:
+    named = tuple(one for one in COMMANDS if one.__name__ == f"dsdeploy.cli.commands.{only}")
+    for command in named or COMMANDS:
         command.add(app, house)
     return app
 
@@ -43,7 +45,8 @@ def main() -> None:
         if lang is not None and lang not in LANGUAGES:
             message = text("bad-language", found=lang)
             house.fail(command, UsageError(message, hint=text("help-lang")), as_json)
-        sys.exit(build_app(house)(words, standalone_mode=False))
+        read_plainly()
+        sys.exit(build_app(house, command)(words, standalone_mode=False))
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
     except TyperException as error:

@@ -49,7 +49,6 @@ def add(app: typer.Typer, house: House) -> None:
         region: Annotated[str, house.flag("--region", "help-region")] = "cn",
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
-        from dsdeploy.adapters.reports import Report
         from dsdeploy.cli.views.plan import difference_rows, plan_rows
         from dsdeploy.stages.plan.wanted import Bought, Wanted
 
@@ -76,17 +75,20 @@ def add(app: typer.Typer, house: House) -> None:
                 raise UsageError(text("plan-two-hardwares"), hint=text("plan-two-hardwares-hint"))
             return Bought(accelerator, count or 1, nodes or 1, device_memory, host_memory) if accelerator else None
 
-        page = Report(report, house.language, prices, rented, region) if report else None
+        def page() -> Any:
+            from dsdeploy.adapters.reports import Report
+
+            return Report(report, house.language, prices, rented, region) if report else None
 
         def work() -> Result[Any]:
-            if page is None and (prices or rented or region != "cn"):
+            if report is None and (prices or rented or region != "cn"):
                 raise UsageError(text("plan-prices-alone"), hint=text("plan-prices-alone-hint"))
             if diff is not None:
                 return workflows.plan_diff(*diff)
             if verify is not None:
                 if out or request or any(one is not None for one in flags.values()):
                     raise UsageError(text("verify-alone"), hint=text("verify-alone-hint"))
-                return workflows.plan_verify(verify, bought(), hardware, page)
-            return workflows.plan(Wanted(flags, request, oldest), bought(), hardware, out, page)
+                return workflows.plan_verify(verify, bought(), hardware, page())
+            return workflows.plan(Wanted(flags, request, oldest), bought(), hardware, out, page())
 
         house.finish("plan", work, plan_rows if diff is None else difference_rows, as_json, file=out)
