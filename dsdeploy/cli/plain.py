@@ -1,4 +1,4 @@
-"""Reads options that are words, numbers or paths without typer's validator: importing that takes as long as planning."""
+"""Reads options that are words, numbers or paths without typer's validator, whose import costs as much as planning."""
 
 import math
 from collections.abc import Callable
@@ -15,7 +15,7 @@ def read_plainly() -> None:
     """From now on, for every parameter. A typer that keeps its reader elsewhere goes on with its own."""
     theirs = getattr(typer.core, "build_runtime_param", None)
     if theirs is not None:
-        typer.core.build_runtime_param = lambda descriptor: _Reader(descriptor, theirs)  # type: ignore[assignment]
+        setattr(typer.core, "build_runtime_param", lambda descriptor: _Reader(descriptor, theirs))  # noqa: B010
 
 
 @dataclass(frozen=True, slots=True)
