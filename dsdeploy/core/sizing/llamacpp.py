@@ -68,28 +68,12 @@ def llamacpp_memory(request: MemoryRequest, version: tuple[int, ...]) -> MemoryE
     )
 
 
-def fit_expert_offload(request: MemoryRequest, host_bytes: float | None = None) -> int | None:
-    """The least `expert_layers_in_host` with which `request` fits its devices, and `host_bytes` where given; None where
-    none does. The rest of the request stays as it is."""
-    from dsdeploy.core.sizing.memory import estimate_memory
-
-    def fitting(layers: int) -> bool:
-        found = estimate_memory(replace(request, expert_layers_in_host=layers))
-        return found.fits
-
-    least = _least(request.architecture.num_hidden_layers, fitting)
-    if least is None:
-        return None
-    in_host = estimate_memory(replace(request, expert_layers_in_host=least)).host_bytes
-    return least if host_bytes is None or in_host <= host_bytes else None
-
-
 def fit_offload(
     request: MemoryRequest, version: tuple[int, ...], host_bytes: float | None = None
 ) -> MemoryRequest | None:
-    """As `fit_expert_offload`, with the layers shared out so that devices are equally full: fewer experts stay in host
-    memory. The request with its `expert_layers_in_host` and, where experts stay, `tensor_split`; None where none fits.
-    """
+    """The request with the least `expert_layers_in_host` with which it fits its devices, and `host_bytes` where given;
+    None where none does. Where experts stay there, `tensor_split` shares the layers out so that devices are equally
+    full."""
 
     def placed(layers: int) -> MemoryRequest:
         asked = replace(request, expert_layers_in_host=layers)

@@ -13,6 +13,7 @@ from dsdeploy.core.plan import Change, Plan, PlannedSpeed, Rejected, Remark, Req
 from dsdeploy.core.texts import CHANGES, RULES, Text, text
 from dsdeploy.stages.plan.build import build_plan, licences_of, planned_speed
 from dsdeploy.stages.plan.candidates import Offer, Shape, engines_for, offers
+from dsdeploy.stages.plan.case import Fit
 from dsdeploy.stages.plan.changes import changes_for
 from dsdeploy.stages.plan.cpu import WEIGHTS, choose_on_cpu, hold_fields, no_longer_fits, verify_cpu
 from dsdeploy.stages.plan.cpu import compute_buffer_bytes as compute_buffer_bytes
@@ -20,7 +21,7 @@ from dsdeploy.stages.plan.differences import plan_differences as plan_difference
 from dsdeploy.stages.plan.files import load_plan as load_plan
 from dsdeploy.stages.plan.files import load_request as load_request
 from dsdeploy.stages.plan.files import save_plan as save_plan
-from dsdeploy.stages.plan.judge import Fit, judge_exactly, speed_at
+from dsdeploy.stages.plan.judge import judge_exactly, speed_at
 from dsdeploy.stages.plan.load import Load, load_of
 from dsdeploy.stages.plan.pools import Pool, pools_of, takes_pods
 from dsdeploy.stages.plan.pools import Pools as Pools

@@ -14,7 +14,7 @@ from dsdeploy.core.plan import (
     Request,
 )
 from dsdeploy.core.sizing.speed import SpeedEstimate
-from dsdeploy.stages.plan.judge import RESERVE_BYTES, Fit
+from dsdeploy.stages.plan.case import RESERVE_BYTES, Fit
 from dsdeploy.stages.plan.rank import pareto
 
 _ALTERNATIVES = 8

@@ -5,7 +5,8 @@ from dataclasses import replace
 
 from dsdeploy.core.plan import Change
 from dsdeploy.stages.plan.candidates import Offer, shapes
-from dsdeploy.stages.plan.judge import Fit, judge, refused_outright
+from dsdeploy.stages.plan.case import Fit
+from dsdeploy.stages.plan.judge import judge, refused_outright
 from dsdeploy.stages.plan.load import Load
 from dsdeploy.stages.plan.pools import Pool
 

@@ -2,7 +2,7 @@
 
 from collections.abc import Iterable
 
-from dsdeploy.stages.plan.judge import Fit
+from dsdeploy.stages.plan.case import Fit
 
 AIMS = ("quality", "latency", "throughput", "cost")
 _ALIKE = 2.5  # percentage points: the standard error of GPQA Diamond's 198 questions at 85 %

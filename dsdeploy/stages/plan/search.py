@@ -5,7 +5,8 @@ from dataclasses import dataclass
 
 from dsdeploy.core.plan import Rejected, Request
 from dsdeploy.stages.plan.candidates import Offer, engines_for, shapes
-from dsdeploy.stages.plan.judge import Fit, closest, judge, refused_outright
+from dsdeploy.stages.plan.case import Fit
+from dsdeploy.stages.plan.judge import closest, judge, refused_outright
 from dsdeploy.stages.plan.load import Load
 from dsdeploy.stages.plan.pools import Pool
 

@@ -7,11 +7,12 @@ import pytest
 from dsdeploy.core import catalogue
 from dsdeploy.core.architecture import from_config
 from dsdeploy.core.sizing.gguf import gguf_parts
-from dsdeploy.core.sizing.llamacpp import cache_cell_bytes, fit_expert_offload, fit_offload, host_share
+from dsdeploy.core.sizing.llamacpp import cache_cell_bytes, fit_offload, host_share
 from dsdeploy.core.sizing.memory import estimate_memory
 from dsdeploy.core.sizing.values import MemoryRequest
 
 GIB, MIB = 1 << 30, 1 << 20
+VERSION = (11434,)
 R1 = catalogue.architecture("deepseek-r1")
 MAY_2025 = "b5300"
 # Qwen3-235B-A22B: a mixture of experts with grouped attention, of which mainline builds were logged in May 2025.
@@ -79,17 +80,17 @@ def test_what_stays_on_the_card_when_all_experts_are_in_host_memory():
 
 def test_the_least_offload_that_fits_is_found():
     asked = request()
-    layers = fit_expert_offload(asked)
+    layers = fit_offload(asked, VERSION).expert_layers_in_host
     assert estimate_memory(replace(asked, expert_layers_in_host=layers)).fits
     assert not estimate_memory(replace(asked, expert_layers_in_host=layers - 1)).fits
-    assert fit_expert_offload(asked, host_bytes=256e9) is None
+    assert fit_offload(asked, VERSION, host_bytes=256e9) is None
 
 
 def test_r1_dynamic_fits_one_4090_with_256_gb_and_two_h100():
     small = request(format="gguf-ud-iq1_s", published_bytes=140.2e9)
-    layers = fit_expert_offload(small, host_bytes=256e9)
-    assert layers and 0.5 < host_share(replace(small, expert_layers_in_host=layers))[0] < 1
-    assert fit_expert_offload(replace(small, device_bytes=79.2 * GIB, count=2)) == 0
+    placed = fit_offload(small, VERSION, host_bytes=256e9)
+    assert placed.expert_layers_in_host and 0.5 < host_share(placed)[0] < 1
+    assert fit_offload(replace(small, device_bytes=79.2 * GIB, count=2), VERSION).expert_layers_in_host == 0
 
 
 def test_the_fullest_device_decides():
@@ -111,7 +112,7 @@ def test_every_slot_has_its_own_context():
 
 def test_a_balanced_split_leaves_fewer_experts_in_host_memory():
     asked = request(device_bytes=79.2 * GIB, count=2)
-    placed = fit_offload(asked, (11434,))
-    assert placed.expert_layers_in_host < fit_expert_offload(asked) and sum(placed.tensor_split) == 62
+    placed = fit_offload(asked, VERSION)
+    assert not estimate_memory(replace(placed, tensor_split=())).fits and sum(placed.tensor_split) == 62
     held = estimate_memory(placed).stage_weights_bytes
     assert min(held) > 0.85 * max(held)
