@@ -1,6 +1,7 @@
 """What an engine is asked to serve and on what, and the words that start it there: between a plan and every target."""
 
 from dataclasses import dataclass, field
+from math import ceil
 
 
 @dataclass(frozen=True, slots=True)
@@ -15,6 +16,9 @@ class Deployment:
     `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without. `gpu_layers` (llama.cpp) are the
     layers in device memory, None all; `expert_layers_in_host` of them leave their routed experts in host memory, and
     `tensor_split` is how many layers each device then gets, empty for equal shares.
+    Where a device is a MIG instance, `slice` is its profile (3g.40gb; "MIG" where no tool named it), of which
+    `slices_per_card` share a card, and `resource` is the Kubernetes extended resource under which they are offered,
+    None where that is the accelerator's own.
     """
 
     model_id: str
@@ -38,11 +42,19 @@ class Deployment:
     expert_layers_in_host: int = 0
     tensor_split: tuple[int, ...] = ()
     max_num_batched_tokens: int | None = None
+    slice: str | None = None
+    slices_per_card: int = 1
+    resource: str | None = None
 
     @property
     def devices(self) -> int:
         """All devices of all replicas."""
         return self.devices_per_node * self.nodes * self.replicas
+
+    @property
+    def cards(self) -> int:
+        """What is bought for them: of cards cut into MIG instances as many as hold these."""
+        return ceil(self.devices / self.slices_per_card)
 
 
 @dataclass(frozen=True, slots=True)

@@ -142,14 +142,43 @@ class Change:
 
 
 @dataclass(frozen=True, slots=True)
+class Idle:
+    """Machines of one kind that a plan leaves unused, and the best that they could serve alone under the same request;
+    None where they serve nothing of it."""
+
+    accelerator: str
+    devices_per_node: int
+    hosts: tuple[str, ...]
+    best: Alternative | None
+
+
+@dataclass(frozen=True, slots=True)
+class PlannedCost:
+    """Money in `currency`, expected and its range; None is unknown, and `missing` are the price keys that would tell.
+
+    `per_month` is everything while the service stands; `per_million_output_tokens` shares it over the planned tokens,
+    `per_million_at_capacity` over what the hardware could deliver.
+    """
+
+    currency: str
+    region: str
+    rented: bool
+    per_month: Band | None
+    per_million_output_tokens: Band | None
+    per_million_at_capacity: Band | None
+    missing: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, slots=True)
 class Plan:
     """The contract between commands: the choice, its memory and speed, and every candidate that lost.
 
     `weights_origin` is hub, package or directory; `weights_pattern` is the shell pattern that its files' names match;
     `weights_sha256` pins a single file whose digest is known beforehand. `memory` is what a CPU engine takes of host
     memory, `device_memory` what a replica takes of its devices. `licences` say what each covers
-    and its id, as "weights: mit". `hosts` are the machines by name, leader first.
-    `hardware_asked_at` is when the profile was taken.
+    and its id, as "weights: mit". `hosts` are the machines by name, leader first,
+    `device_indices` their free devices by number, where those are not simply the first.
+    `hardware_asked_at` is when the profile was taken. `idle` are the machines that serve nothing in it.
     """
 
     request: Request
@@ -173,6 +202,9 @@ class Plan:
     alternatives: tuple[Alternative, ...] = ()
     changes: tuple[Change, ...] = ()
     hardware_asked_at: str | None = None
+    device_indices: tuple[tuple[int, ...], ...] = ()
+    idle: tuple[Idle, ...] = ()
+    cost: PlannedCost | None = None
 
     @property
     def model_id(self) -> str:

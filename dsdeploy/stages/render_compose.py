@@ -118,7 +118,7 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
     """One service of the template. Devices by number: replicas take them one after the other."""
     on_cpu = plan.device == "cpu"
     width = plan.deployment.devices_per_node
-    own = tuple(str(one) for one in range(number * width, (number + 1) * width))
+    own = tuple(_device_id(plan, rank, one) for one in range(number * width, (number + 1) * width))
     nvidia = launch.resource == _NVIDIA
     scratch = "noexec,size=64m" if on_cpu else "exec,size=8g"  # kernels compiled at start are loaded from there
     url = f"http://127.0.0.1:{launch.port}{launch.ready_path}"
@@ -144,6 +144,15 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
         "probe": ("CMD", *probe) if rank == 0 else None,
         "start_s": launch.load_s + sum(one.size_bytes for one in release.weights.files) // _LOAD_BYTES_PER_S,
     }
+
+
+def _device_id(plan: Plan, rank: int, number: int) -> str:
+    """A whole device by its number there; a MIG instance by its card's number and its own on it: NVIDIA's container
+    toolkit takes both."""
+    if plan.deployment.slice is None:
+        return str(plan.device_indices[rank][number] if plan.device_indices else number)
+    card, place = divmod(number, plan.deployment.slices_per_card)
+    return f"{card}:{place}"
 
 
 def _gateway(

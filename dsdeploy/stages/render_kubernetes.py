@@ -135,13 +135,14 @@ def _image(reference: str) -> dict[str, str]:
 def _accelerator(deployment: Deployment, leader: Launch, site: Site) -> dict[str, Any]:
     if deployment.devices_per_node == 0 or deployment.accelerator == "cpu":
         return {"mode": "none"}
-    if leader.resource is None:
+    resource = deployment.resource or leader.resource
+    if resource is None:
         raise RenderError(
             text("resource-unknown", accelerator=deployment.accelerator), hint=text("resource-unknown-hint")
         )
     return {
         "mode": "devicePlugin",
-        "resourceName": leader.resource,
+        "resourceName": resource,
         "products": list(site.products),
         "productLabel": site.product_label,
     }

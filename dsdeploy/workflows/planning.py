@@ -23,7 +23,7 @@ if TYPE_CHECKING:
     from dsdeploy.stages.estimate import Estimate
     from dsdeploy.stages.plan import Hardware
     from dsdeploy.stages.plan.differences import PlanDifference
-    from dsdeploy.stages.plan.wanted import Bought, Wanted
+    from dsdeploy.stages.plan.wanted import Bought, Pricing, Wanted
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -88,31 +88,45 @@ def estimate(asked: dict[str, Any]) -> Result[Estimate]:
 
 
 def plan(
-    wanted: Wanted, bought: Bought | None, hardware: Path | None, out: Path | None, report: Report | None = None
+    wanted: Wanted,
+    bought: Bought | None,
+    hardware: Path | None,
+    out: Path | None,
+    pricing: Pricing,
+    report: Report | None = None,
 ) -> Result[Plan]:
+    from dataclasses import replace
+
+    from dsdeploy.adapters.prices import read_prices
+    from dsdeploy.core.cost import demand_region
+    from dsdeploy.core.cost.of_plan import planned_cost
     from dsdeploy.stages.plan import choose_plan, load_request, save_plan
 
-    write = _report_writer(report)
+    write, prices = _report_writer(report, pricing), read_prices(pricing.file)
+    demand_region(pricing.region, prices)
     request = load_request(wanted.file) if wanted.file else None
-    on = _hardware(bought, hardware, wanted.oldest_days)
+    on = _beside(wanted.beside, _hardware(bought, hardware, wanted.oldest_days))
     chosen = choose_plan(wanted.over(request), on)
+    chosen = replace(chosen, cost=planned_cost(chosen, prices, rented=pricing.rented, region=pricing.region))
     if out is not None:
         save_plan(chosen, out)
     write(chosen, on)
     return Result("plan", chosen)
 
 
-def plan_verify(path: Path, bought: Bought | None, hardware: Path | None, report: Report | None = None) -> Result[Plan]:
+def plan_verify(
+    path: Path, bought: Bought | None, hardware: Path | None, pricing: Pricing, report: Report | None = None
+) -> Result[Plan]:
     from dsdeploy.stages.plan import load_plan, verify_plan
 
-    write = _report_writer(report)
+    write = _report_writer(report, pricing)
     found, on = load_plan(path), _hardware(bought, hardware, None)
     verify_plan(found, on)
     write(found, on)
     return Result("plan", found)
 
 
-def _report_writer(report: Report | None) -> Callable[[Plan, Hardware], None]:
+def _report_writer(report: Report | None, pricing: Pricing) -> Callable[[Plan, Hardware], None]:
     """Refuses a report that cannot be written, or prices that cannot be read, before anything is planned."""
     if report is None:
         return lambda plan, hardware: None
@@ -121,8 +135,8 @@ def _report_writer(report: Report | None) -> Callable[[Plan, Hardware], None]:
     from dsdeploy.core.cost import demand_region
 
     demand_page(report.path)
-    prices = read_prices(report.prices)
-    demand_region(report.region, prices)
+    prices = read_prices(pricing.file)
+    demand_region(pricing.region, prices)
 
     def write(plan: Plan, hardware: Hardware) -> None:
         from dsdeploy import __version__
@@ -130,7 +144,7 @@ def _report_writer(report: Report | None) -> Callable[[Plan, Hardware], None]:
         from dsdeploy.adapters.reports.plan_page import Extras, plan_page
         from dsdeploy.stages.plan import speed_curve
 
-        extras = Extras(speed_curve(plan, hardware), __version__, report.rented, report.region)
+        extras = Extras(speed_curve(plan, hardware), __version__, pricing.rented, pricing.region)
         write_report(report.path, render_plan_page(plan_page(plan, prices, extras), report.language))
 
     return write
@@ -149,6 +163,20 @@ def cost(path: Path, prices: Path | None, *, rented: bool, region: str, months: 
 
     found, known = read_plan(path)[0], read_prices(prices)
     return Result("cost", predict_cost(service_of(found, known, rented=rented, region=region, months=months), known))
+
+
+def _beside(plans: tuple[Path, ...], hardware: Hardware) -> Hardware:
+    """The machines that these plans leave."""
+    if not plans:
+        return hardware
+    from dsdeploy.core.errors import InvalidRequest
+    from dsdeploy.core.fleet import Fleet
+    from dsdeploy.core.texts import text
+    from dsdeploy.stages.plan import left_by, load_plan
+
+    if not isinstance(hardware, Fleet):
+        raise InvalidRequest(text("plan-beside-no-fleet"), hint=text("plan-beside-no-fleet-hint"))
+    return left_by(map(load_plan, plans), hardware)
 
 
 def _hardware(bought: Bought | None, path: Path | None, oldest_days: int | None) -> Hardware:

@@ -106,6 +106,15 @@ def test_replicas_take_their_gpus_by_number_one_after_the_other():
     assert set(found["gateway"]["depends_on"]) == {"engine", "engine-2"}
 
 
+def test_devices_that_the_plan_left_out_and_mig_instances_are_told_apart():
+    def ids(plan: Plan) -> list[str]:
+        engine = services(rendered(plan=plan, launch=lambda place: VLLM))["engine"]
+        return engine["deploy"]["resources"]["reservations"]["devices"][0]["device_ids"]
+
+    assert ids(replace(on_devices(), device_indices=((0, 2, 3, 5, 7),))) == ["0", "2", "3", "5"]
+    assert ids(on_devices(slice="1g.18gb", slices_per_card=3)) == ["0:0", "0:1", "0:2", "1:0"]
+
+
 def test_other_vendors_devices_are_given_as_nodes_and_groups():
     amd = replace(VLLM, resource="amd.com/gpu", runtime=None, devices=("/dev/kfd", "/dev/dri"), groups=("video",))
     engine = services(rendered(plan=on_devices(), launch=lambda place: amd))["engine"]

@@ -30,13 +30,10 @@ _PAGES = (".html", ".htm")
 
 @dataclass(frozen=True, slots=True)
 class Report:
-    """The page that is wanted of a plan. `prices` is a file with the user's own; `rented` prices rent, not purchase."""
+    """The page that is wanted of a plan."""
 
     path: Path
     language: str
-    prices: Path | None = None
-    rented: bool = False
-    region: str = "cn"
 
 
 def find_report(path: Path) -> Render:

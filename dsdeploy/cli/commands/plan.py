@@ -34,6 +34,7 @@ def add(app: typer.Typer, house: House) -> None:
         port: Annotated[int | None, house.flag("--port", "help-port")] = None,
         request: Annotated[Path | None, house.flag("--request", "help-request")] = None,
         hardware: Annotated[Path | None, house.flag("--hardware", "help-hardware")] = None,
+        beside: Annotated[list[Path] | None, house.flag("--beside", "help-plan-beside")] = None,
         oldest: Annotated[int | None, house.flag("--max-profile-age-days", "help-profile-age")] = None,
         accelerator: Annotated[str | None, house.flag("--accelerator", "help-plan-accelerator")] = None,
         count: Annotated[int | None, house.flag("--count", "help-plan-count")] = None,
@@ -50,7 +51,7 @@ def add(app: typer.Typer, house: House) -> None:
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.plan import difference_rows, plan_rows
-        from dsdeploy.stages.plan.wanted import Bought, Wanted
+        from dsdeploy.stages.plan.wanted import Bought, Pricing, Wanted
 
         flags = {
             "model_id": model, "users": users, "context_tokens": context, "workload": workload,
@@ -78,17 +79,20 @@ def add(app: typer.Typer, house: House) -> None:
         def page() -> Any:
             from dsdeploy.adapters.reports import Report
 
-            return Report(report, house.language, prices, rented, region) if report else None
+            return Report(report, house.language) if report else None
+
+        pricing = Pricing(prices, rented, region)
 
         def work() -> Result[Any]:
-            if report is None and (prices or rented or region != "cn"):
+            if (diff or (verify and report is None)) and pricing != Pricing():
                 raise UsageError(text("plan-prices-alone"), hint=text("plan-prices-alone-hint"))
             if diff is not None:
                 return workflows.plan_diff(*diff)
             if verify is not None:
-                if out or request or any(one is not None for one in flags.values()):
+                if out or request or beside or any(one is not None for one in flags.values()):
                     raise UsageError(text("verify-alone"), hint=text("verify-alone-hint"))
-                return workflows.plan_verify(verify, bought(), hardware, page())
-            return workflows.plan(Wanted(flags, request, oldest), bought(), hardware, out, page())
+                return workflows.plan_verify(verify, bought(), hardware, pricing, page())
+            wanted = Wanted(flags, request, oldest, tuple(beside or ()))
+            return workflows.plan(wanted, bought(), hardware, out, pricing, page())
 
         house.finish("plan", work, plan_rows if diff is None else difference_rows, as_json, file=out)

@@ -9,7 +9,7 @@ from dsdeploy.core.band import Band
 from dsdeploy.core.catalogue import find_model
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.licences import bindings
-from dsdeploy.core.plan import Alternative, Change, DeviceMemory, Plan, Rejected, Remark
+from dsdeploy.core.plan import Alternative, Change, DeviceMemory, Plan, PlannedCost, Rejected, Remark
 from dsdeploy.core.texts import CHANGES, RULES, TERMS, text
 from dsdeploy.stages.plan.differences import PlanDifference
 
@@ -43,9 +43,11 @@ def plan_rows(plan: Plan, language: str) -> Table:
     elif plan.device_memory:
         rows += _section(say("plan-section-memory"), _device_memory(plan.device_memory, say, language))
     rows += _section(say("plan-section-speed"), _speed(plan, say))
+    rows += _section(say("plan-section-cost"), _cost(plan.cost, say) if plan.cost else [])
     remarks = [(str(place), _remark(one, say)) for place, one in enumerate(plan.warnings, 1)]
     rows += _section(say("plan-section-remarks"), remarks)
     rows += _section(say("plan-section-alternatives"), [_alternative(one, say) for one in plan.alternatives[:_SHOWN]])
+    rows += _section(say("plan-section-idle"), _idle(plan, say))
     refused = [("", _reason(one, say, language)) for one in plan.rejected[:_SHOWN]]
     if (more := len(plan.rejected) - _SHOWN) > 0:
         refused.append(("", say("plan-more-rejected", count=more)))
@@ -85,7 +87,8 @@ def _where(d: Deployment, say: Say) -> str:
     """As few words as it takes: one replica on one node is what a reader assumes."""
     sizes = {"TP": d.tensor_parallel, "PP": d.pipeline_parallel, "DP": d.data_parallel}
     shape = " ".join(f"{name}{size}" for name, size in sizes.items() if size > 1) or "TP1"
-    each = f"{d.devices_per_node} × {product_name(d.accelerator)}, {shape}" + (" EP" if d.expert_parallel else "")
+    device = product_name(d.accelerator) + (f" {d.slice}" if d.slice else "")
+    each = f"{d.devices_per_node} × {device}, {shape}" + (" EP" if d.expert_parallel else "")
     if d.replicas == d.nodes == 1:
         return each
     return say("plan-where-value", replicas=d.replicas, nodes=d.nodes, each=each)
@@ -110,6 +113,32 @@ def _speed(plan: Plan, say: Say) -> Rows:
     if speed.first_token_s:
         rows.append((say("plan-first-token"), _band(speed.first_token_s, 2)))
     return rows
+
+
+def _cost(cost: PlannedCost, say: Say) -> Rows:
+    if cost.per_month is None:
+        return [(say("plan-cost-month"), say("plan-cost-unknown", keys=", ".join(cost.missing)))]
+    how, money = say("plan-cost-rented" if cost.rented else "plan-cost-bought"), cost.currency
+    rows = [(say("plan-cost-month"), f"{money} {_band(cost.per_month)}, {how}")]
+    for id, band in (
+        ("plan-cost-million", cost.per_million_output_tokens),
+        ("plan-cost-million-full", cost.per_million_at_capacity),
+    ):
+        if band is not None:
+            rows.append((say(id), f"{money} {_band(band, 2)}"))
+    return rows
+
+
+def _idle(plan: Plan, say: Say) -> Rows:
+    rows = []
+    for one in plan.idle:
+        machines = f"{len(one.hosts)} × {one.devices_per_node} × {product_name(one.accelerator)}"
+        best = say("plan-idle-nothing")
+        if one.best:
+            quality, said = _alternative(one.best, say)
+            best = f"{said} ({quality})"
+        rows.append((machines, best))
+    return [*rows, ("", say("plan-idle-command"))] if rows else []
 
 
 def _cpu_memory(plan: Plan, say: Say, language: str) -> Rows:

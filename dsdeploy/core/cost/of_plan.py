@@ -4,9 +4,10 @@ from dataclasses import replace
 from math import ceil
 
 from dsdeploy.core.band import Band
-from dsdeploy.core.cost.predict import requests_per_month
+from dsdeploy.core.cost.predict import predict_cost, requests_per_month
 from dsdeploy.core.cost.values import Prices, Service
-from dsdeploy.core.plan import Alternative, Plan
+from dsdeploy.core.errors import UnknownAccelerator
+from dsdeploy.core.plan import Alternative, Plan, PlannedCost
 from dsdeploy.core.workloads import find_workload
 
 _PROMPT_TOKENS, _OUTPUT_TOKENS = 1024, 512  # as the speed is predicted where nothing is said of them
@@ -28,7 +29,7 @@ def service_of(plan: Plan, prices: Prices, *, rented: bool = False, region: str 
         requests = speed.expected * busy_s / output if speed else 0.0
     return Service(
         accelerator=deployment.accelerator,
-        devices=max(1, deployment.devices),
+        devices=max(1, deployment.cards),
         nodes=deployment.nodes * deployment.replicas,
         output_tokens_per_s=speed,
         prompt_tokens=prompt,
@@ -39,6 +40,27 @@ def service_of(plan: Plan, prices: Prices, *, rented: bool = False, region: str 
         region=region,
         months=months,
     )
+
+
+def planned_cost(plan: Plan, prices: Prices, *, rented: bool = False, region: str = "cn") -> PlannedCost | None:
+    """None for an accelerator that nobody knows. Raises InvalidRequest for a region without prices."""
+    try:
+        found = predict_cost(service_of(plan, prices, rented=rented, region=region), prices)
+    except UnknownAccelerator:
+        return None
+    return PlannedCost(
+        currency=found.currency,
+        region=region,
+        rented=rented,
+        per_month=_rounded(found.per_month, 0),
+        per_million_output_tokens=_rounded(found.per_million_output_tokens, 2),
+        per_million_at_capacity=_rounded(found.per_million_at_capacity, 2),
+        missing=tuple(str(one.values["key"]) for one in found.missing),
+    )
+
+
+def _rounded(band: Band | None, digits: int) -> Band | None:
+    return None if band is None else Band(*(round(one, digits) for one in (band.low, band.expected, band.high)))
 
 
 def service_of_alternative(other: Alternative, plan: Plan, chosen: Service) -> Service:

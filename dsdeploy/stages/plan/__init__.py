@@ -21,6 +21,8 @@ from dsdeploy.stages.plan.differences import plan_differences as plan_difference
 from dsdeploy.stages.plan.files import load_plan as load_plan
 from dsdeploy.stages.plan.files import load_request as load_request
 from dsdeploy.stages.plan.files import save_plan as save_plan
+from dsdeploy.stages.plan.idle import idle_beside
+from dsdeploy.stages.plan.idle import left_by as left_by
 from dsdeploy.stages.plan.judge import judge_exactly, speed_at
 from dsdeploy.stages.plan.load import Load, load_of
 from dsdeploy.stages.plan.pools import Pool, pools_of, takes_pods
@@ -53,7 +55,8 @@ def choose_plan(request: Request, hardware: Hardware) -> Plan:
     order = ranked(found.fits, request.aim, request.min_quality)
     plan = build_plan(_targeted(request, hardware, order[0]), order, found.rejected, _asked_at(hardware))
     remarks = _all_remarks(plan, hardware, pools, *((Remark("plan-wishes-missed"),) if missed else ()))
-    return replace(plan, warnings=remarks, changes=_changes(order[0].offer, found, wanted, pools.pools, load))
+    changes = _changes(order[0].offer, found, wanted, pools.pools, load)
+    return replace(plan, warnings=remarks, changes=changes, idle=idle_beside(order, pools.pools))
 
 
 def verify_plan(plan: Plan, hardware: Hardware) -> None:
@@ -73,7 +76,7 @@ def verify_plan(plan: Plan, hardware: Hardware) -> None:
         message = text("plan-differs", field="weights_repo", found=plan.weights_repo, expected=known)
         raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
     shape = _shape_of(plan)
-    alike = [one for one in pools.pools if one.spec.id == d.accelerator]
+    alike = [one for one in pools.pools if (one.spec.id, one.slice) == (d.accelerator, d.slice)]
     if not alike:
         there = ", ".join(one.title for one in pools.pools) or "-"
         message = text("plan-no-such-device", accelerator=d.accelerator, there=there)
@@ -102,7 +105,7 @@ def speed_curve(plan: Plan, hardware: Hardware) -> tuple[PlannedSpeed, ...]:
     """The plan's deployment from one request at once to twice the planned ones; empty where no speed is known."""
     pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
     d, planned = plan.deployment, plan.speed
-    pool = next((one for one in pools.pools if one.spec.id == d.accelerator), None)
+    pool = next((one for one in pools.pools if (one.spec.id, one.slice) == (d.accelerator, d.slice)), None)
     offer = next((one for one in _offers_of(plan) if one.variant.repository == plan.weights_repo), None)
     if planned is None or pool is None or offer is None:
         return ()

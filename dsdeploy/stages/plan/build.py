@@ -49,9 +49,16 @@ def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejecte
         quality=best.offer.quality,
         licences=licences_of(variant.model_id),
         hosts=best.pool.names[: best.machines],
-        alternatives=tuple(map(_alternative, _next(order))),
+        device_indices=_device_indices(best),
+        alternatives=tuple(map(alternative, _next(order))),
         hardware_asked_at=asked_at,
     )
+
+
+def _device_indices(best: Fit) -> tuple[tuple[int, ...], ...]:
+    """Nothing where every machine's devices count from 0 without a gap."""
+    found = best.pool.indices[: best.machines]
+    return found if any(one != tuple(range(len(one))) for one in found) else ()
 
 
 def _host_memory(best: Fit) -> MemoryBudget:
@@ -82,7 +89,7 @@ def _next(order: tuple[Fit, ...]) -> tuple[Fit, ...]:
     return tuple(found[:_ALTERNATIVES])
 
 
-def _alternative(one: Fit) -> Alternative:
+def alternative(one: Fit) -> Alternative:
     d = one.deployment
     return Alternative(
         model_id=d.model_id, format=d.format, engine=d.engine, accelerator=d.accelerator, devices=d.devices,

@@ -240,6 +240,7 @@ class Case:
             expert_layers_in_host=self._sized(each)[0].expert_layers_in_host,
             tensor_split=self._sized(each)[0].tensor_split,
             max_num_batched_tokens=step_tokens(self._sized(each)[0], version) if self.engine in VLLM else None,
+            slice=self.pool.slice, slices_per_card=self.pool.slices_per_card, resource=self.pool.resource,
         )  # fmt: skip
 
 

@@ -4,6 +4,7 @@ import re
 from collections import defaultdict
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass, replace
+from itertools import chain
 
 from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator, offered_bytes, slice_of
 from dsdeploy.core.errors import UnknownAccelerator
@@ -13,8 +14,10 @@ from dsdeploy.core.plan import Remark
 
 _GIB = 1 << 30
 _HOST_STEP_BYTES = 32 * _GIB  # nodes whose free memory differs by less are alike
+_MIG_RESOURCE = "nvidia.com/mig-"  # with the device plugin's mixed strategy; nvidia.com/gpu with its single one
 _HELD_SHARE = 0.10  # as core.health: idle devices show up to 5 % in use
 _KUBERNETES = "node.kubernetes.io/"  # what it taints nodes with by itself repeats what ready and cordoned say
+_COMPUTE_SLICES = 7  # of a card (NVIDIA MIG user guide)
 _OFFERED_OF_SLICE = 0.99  # as of a whole device where no more is known
 
 
@@ -23,12 +26,14 @@ Note = Callable[..., None]
 
 @dataclass(frozen=True, slots=True)
 class Pool:
-    """Nodes with `devices` accelerators of one kind each; `names` are the machines, empty for hardware to be bought.
+    """Nodes with `devices` accelerators of one kind each; `names` are the machines, empty for hardware to be bought,
+    `indices` each one's devices by number.
 
     `device_bytes` is what the driver offers a program on the device that offers least; `linked` is whether every pair
     of a node's devices is joined by the accelerator's own link. `host_bytes` and `disk_bytes` are what is free on the
     node that has least; None is unknown. `rdma` is whether every node has such a network. `slice` names the MIG
-    profile that each device is an instance of: such devices serve alone, for NCCL joins none of them.
+    profile that each device is an instance of: such devices serve alone, for NCCL joins none of them. Of them
+    `slices_per_card` share a card, and a cluster offers them as `resource` where not as whole devices.
     """
 
     spec: AcceleratorSpec
@@ -42,7 +47,10 @@ class Pool:
     disk_bytes: int | None = None
     disk_path: str = ""
     names: tuple[str, ...] = ()
+    indices: tuple[tuple[int, ...], ...] = ()
     slice: str | None = None
+    slices_per_card: int = 1
+    resource: str | None = None
 
     @property
     def title(self) -> str:
@@ -93,10 +101,11 @@ def _size(pool: Pool) -> tuple[float, str]:
 
 def _kind(pool: Pool) -> tuple[object, ...]:
     rough = (None if pool.host_bytes is None else pool.host_bytes // _HOST_STEP_BYTES, round(pool.device_bytes / _GIB))
-    return pool.spec.id, pool.slice, pool.devices, pool.linked, pool.rdma, *rough
+    return pool.spec.id, pool.slice, pool.slices_per_card, pool.resource, pool.devices, pool.linked, pool.rdma, *rough
 
 
 def _merge(members: list[tuple[Machine, Pool]]) -> Pool:
+    members = sorted(members, key=lambda one: _faults(one[0]))
     pools = [pool for _, pool in members]
     disks = [pool.disk_bytes for pool in pools if pool.disk_bytes is not None]
     hosts = [pool.host_bytes for pool in pools if pool.host_bytes is not None]
@@ -106,7 +115,8 @@ def _merge(members: list[tuple[Machine, Pool]]) -> Pool:
         device_bytes=min(pool.device_bytes for pool in pools),
         host_bytes=min(hosts, default=None),
         disk_bytes=min(disks, default=None),
-        names=tuple(machine.name for machine, _ in sorted(members, key=lambda one: _faults(one[0]))),
+        names=tuple(machine.name for machine, _ in members),
+        indices=tuple(chain.from_iterable(pool.indices for pool in pools)),
     )
 
 
@@ -154,7 +164,8 @@ def _node_pools(machine: Machine, note: Note) -> Iterable[Pool]:
         if not (known or reported):
             continue
         offered, linked = offered_bytes(spec, reported), _linked(profile, devices, spec)
-        yield replace(_node_pool(profile, spec, len(devices), offered), linked=linked, known=known)
+        pool = _node_pool(profile, spec, len(devices), offered)
+        yield replace(pool, linked=linked, known=known, indices=(tuple(one.index for one in devices),))
 
 
 def _node_pool(profile: Profile, spec: AcceleratorSpec, devices: int, device_bytes: float) -> Pool:
@@ -189,8 +200,21 @@ def _slice_pools(machine: Machine, note: Note) -> Iterable[Pool]:
         note("plan-device-sliced", name=machine.name, index=cut[0].index)
         return
     note("plan-device-slices", name=machine.name, count=count, profile=profile or "MIG")
-    pool = _node_pool(machine.profile, spec, count, memory_bytes * _OFFERED_OF_SLICE)
-    yield replace(pool, linked=False, slice=profile or "MIG")
+    resource = f"{_MIG_RESOURCE}{profile}"
+    yield replace(
+        _node_pool(machine.profile, spec, count, memory_bytes * _OFFERED_OF_SLICE),
+        linked=False,
+        slice=profile or "MIG",
+        slices_per_card=_slices_per_card(cut, profile),
+        resource=resource if machine.node and resource in machine.node.resources else None,
+    )
+
+
+def _slices_per_card(cut: list[Accelerator], profile: str) -> int:
+    """As the machine's tool lists them; a cluster lists each alone, then as many as the profile's compute allows."""
+    most = max(len(one.slices or ()) for one in cut)
+    compute = re.match(r"(\d)g\.", profile)
+    return most if most > 1 or not compute else max(1, _COMPUTE_SLICES // int(compute[1]))
 
 
 def _usable_devices(profile: Profile, name: str, note: Note) -> list[Accelerator]:

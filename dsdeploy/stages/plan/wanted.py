@@ -11,11 +11,13 @@ DEFAULTS = Request(model_id=None, users=1, context_tokens=4096, target="auto")
 
 @dataclass(frozen=True, slots=True)
 class Wanted:
-    """`flags` holds what was given, by the request's field names. A profile older than `oldest_days` is refused."""
+    """`flags` holds what was given, by the request's field names. A profile older than `oldest_days` is refused.
+    Machines on which the plans `beside` stand are left alone."""
 
     flags: dict[str, Any] = field(default_factory=dict)
     file: Path | None = None
     oldest_days: int | None = None
+    beside: tuple[Path, ...] = ()
 
     def over(self, request: Request | None) -> Request:
         return replace(request or DEFAULTS, **{name: one for name, one in self.flags.items() if one is not None})
@@ -30,3 +32,12 @@ class Bought:
     nodes: int
     device_bytes: int | None = None
     host_bytes: int | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Pricing:
+    """`file` holds the user's own prices; `rented` prices rent, not purchase."""
+
+    file: Path | None = None
+    rented: bool = False
+    region: str = "cn"
