@@ -52,7 +52,7 @@ def test_own_prices_change_the_cost_and_a_wrong_key_is_named(planned, tmp_path):
     ("words", "code"),
     [
         (("--report", "plan.pdf"), "UnknownReport"),
-        (("--rented",), "UsageError"),
+        (("--region", "uk"), "InvalidRequest"),
         (("--report", "/nowhere/plan.html"), "ReportNotWritable"),
         (("--report", "plan.html", "--region", "uk"), "InvalidRequest"),
         (("--report", "plan.html", "--prices", "/nowhere.yaml"), "PricesUnreadable"),

@@ -68,16 +68,14 @@ def test_devices_that_were_left_out_are_not_counted_into():
 
 def test_mig_instances_are_priced_as_the_cards_that_hold_them():
     pieces = (Slice("3g.48gb", 47 * GIB),) * 2
-    plan = choose_plan(
-        Request("deepseek-r1-distill-qwen-32b", 40, 16384, "auto", replicas=3), fleet(node("cut", 4, slices=pieces))
-    )
+    plan = choose_plan(Request("deepseek-r1-distill-qwen-32b", 40, 8192, "auto"), fleet(node("cut", 4, slices=pieces)))
     d = plan.deployment
     assert (d.slice, d.slices_per_card, d.resource) == ("3g.48gb", 2, None)
     assert service_of(plan, load_prices()).devices == d.cards == (d.replicas + 1) // 2
 
 
 def test_a_cluster_offers_instances_under_a_resource_of_their_own():
-    instance = Accelerator("nvidia", "NVIDIA H20", 0, 95 * GIB, None, None, None, (Slice("3g.48gb", 47 * GIB),))
+    instance = Accelerator("nvidia", "NVIDIA H20", 0, 95 * GIB, None, None, None, slices=(Slice("3g.48gb", 47 * GIB),))
     machine = node("cut", 1)
     profile = replace(machine.profile, accelerators=(instance, replace(instance, index=1)))
     mixed = Node(True, True, (), {"nvidia.com/mig-3g.48gb": "2"}, {})
