@@ -10,7 +10,7 @@ from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.industries import find_industry
 from dsdeploy.core.machines import Profile
 from dsdeploy.core.plan import Change, Plan, PlannedSpeed, Rejected, Remark, Request
-from dsdeploy.core.texts import CHANGES, RULES, Text, text
+from dsdeploy.core.texts import text
 from dsdeploy.stages.plan.build import build_plan, licences_of, planned_speed
 from dsdeploy.stages.plan.candidates import Offer, Shape, engines_for, offers
 from dsdeploy.stages.plan.case import Fit
@@ -29,6 +29,7 @@ from dsdeploy.stages.plan.pools import Pool, pools_of, takes_pods
 from dsdeploy.stages.plan.pools import Pools as Pools
 from dsdeploy.stages.plan.pools import pool_to_buy as pool_to_buy
 from dsdeploy.stages.plan.rank import AIMS, ranked
+from dsdeploy.stages.plan.refusal import refusal
 from dsdeploy.stages.plan.search import Found, search
 from dsdeploy.stages.plan.site import site_remarks
 
@@ -159,26 +160,8 @@ def _last_resort(
         except (InvalidRequest, NoModelFits):
             pass
     nearest = found.rejected[-1] if request.model_id is None else found.rejected[0]
-    if not nearest.needed:
-        name = f"{nearest.model_id} {nearest.format}"
-        message = text("plan-nothing-runs", name=name, rule=RULES[nearest.rule])
-        raise NoModelFits(message, hint=text("plan-nothing-runs-hint"))
-    change = next(iter(_changes(None, found, wanted, pools.pools, load)), None)
-    raise NoModelFits(
-        text(
-            "plan-nothing-fits", users=request.users, context=request.context_tokens,
-            name=f"{nearest.model_id} {nearest.format}", rule=RULES[nearest.rule], shape=nearest.shape or "-",
-            needed=f"{nearest.needed:,.10g}", available=f"{nearest.available:,.10g}",
-        ),
-        hint=_hint(change),
-    )  # fmt: skip
-
-
-def _hint(change: Change | None) -> Text:
-    if change is None:
-        return text("plan-nothing-fits-hint")
-    smallest = text(CHANGES[change.kind], before=f"{change.before:,}", after=f"{change.after:,}")
-    return text("plan-change-hint", change=smallest, name=f"{change.model_id} {change.format}")
+    change = next(iter(_changes(None, found, wanted, pools.pools, load)), None) if nearest.needed else None
+    raise refusal(request, nearest, pools.pools[0], change)
 
 
 def _changes(

@@ -1,0 +1,25 @@
+"""What is said where nothing can run: what is missing, and what to do."""
+
+import pytest
+
+from dsdeploy.core.errors import NoModelFits
+from dsdeploy.core.plan import Request
+from dsdeploy.stages.plan import Pools, choose_plan, pool_to_buy
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "request_", "said"),
+    [
+        ("Gaudi 3", Request(None, 1, 4096, "auto"), ("No image", "vllm-vendor (bf16", "--accelerator gaudi3")),
+        ("MLU370", Request(None, 1, 4096, "auto"), ("No image", "none that is known")),
+        ("Ascend 310P", Request("deepseek-v3", 1, 4096, "auto"), ("No weights", "vllm-ascend (fp16, w8a8-int8)")),
+        ("NVIDIA H20", Request("deepseek-v3", 1, 4096, "process", format="fp8-block"), ("llama.cpp alone", "--target")),
+        ("V100-SXM2-32GB", Request("deepseek-v3", 1, 4096, "auto", format="fp8-block"), ("V100", "llama.cpp (gguf)")),
+    ],
+)
+def test_a_refusal_names_what_is_missing_and_a_way_on(accelerator, request_, said):
+    with pytest.raises(NoModelFits) as refused:
+        choose_plan(request_, Pools((pool_to_buy(accelerator, 8, 1, None, None),)))
+    words = " ".join(one.render("en") for one in (refused.value.message, refused.value.hint))
+    assert all(one in words for one in said), words
+    assert refused.value.message.render("zh")
