@@ -56,7 +56,7 @@ def choose_plan(request: Request, hardware: Hardware) -> Plan:
     order = ranked(found.fits, request.aim, request.min_quality)
     plan = build_plan(_targeted(request, hardware, order[0]), order, found.rejected, _asked_at(hardware))
     remarks = _all_remarks(plan, hardware, pools, *((Remark("plan-wishes-missed"),) if missed else ()))
-    changes = _changes(order[0].offer, found, wanted, pools.pools, load)
+    changes = _changes(order[0].offer, found, wanted, pools.pools, load.without_wishes() if missed else load)
     return replace(plan, warnings=remarks, changes=changes, idle=idle_beside(order, pools.pools))
 
 
@@ -160,7 +160,9 @@ def _last_resort(
         except (InvalidRequest, NoModelFits):
             pass
     nearest = found.rejected[-1] if request.model_id is None else found.rejected[0]
-    change = next(iter(_changes(None, found, wanted, pools.pools, load)), None) if nearest.needed else None
+    change = (
+        next(iter(_changes(None, found, wanted, pools.pools, load.without_wishes())), None) if nearest.needed else None
+    )
     raise refusal(request, nearest, pools.pools[0], change)
 
 
@@ -169,7 +171,7 @@ def _changes(
 ) -> tuple[Change, ...]:
     """For the nearest better models, each once, on the largest pool."""
     lost = {(one.model_id, one.format): one.rule for one in found.rejected}
-    numbers = ("memory", "kv-cache", "context")
+    numbers = ("memory", "kv-cache", "context", "speed", "first-token")
     better: dict[str, list[Offer]] = {}
     for offer in sorted(wanted, key=lambda one: one.score, reverse=chosen is None):
         rule = lost.get((offer.variant.model_id, offer.variant.format))
@@ -179,9 +181,7 @@ def _changes(
     made: list[Change] = []
     for forms in list(better.values())[:_BETTER]:
         offered = [
-            change
-            for one in forms
-            for change in changes_for(one, pools[0], load.without_wishes(), engines_for(one, asked, pools[0]))
+            change for one in forms for change in changes_for(one, pools[0], load, engines_for(one, asked, pools[0]))
         ]
         for kind in dict.fromkeys(one.kind for one in offered):
             made.append(min((one for one in offered if one.kind == kind), key=_size_of))

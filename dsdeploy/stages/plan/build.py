@@ -1,5 +1,7 @@
 """Turns what won into a plan: the choice with its reasons, and what came next."""
 
+from collections.abc import Iterator
+
 from dsdeploy.core import catalogue
 from dsdeploy.core.band import Band
 from dsdeploy.core.licences import bindings
@@ -15,6 +17,7 @@ from dsdeploy.core.plan import (
 )
 from dsdeploy.core.sizing.speed import SpeedEstimate
 from dsdeploy.stages.plan.case import RESERVE_BYTES, Fit
+from dsdeploy.stages.plan.load import Load, load_of
 from dsdeploy.stages.plan.rank import pareto
 
 _ALTERNATIVES = 8
@@ -42,7 +45,7 @@ def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejecte
         engine_arguments=(),
         memory=_host_memory(best),
         disk_path=best.pool.disk_path,
-        warnings=tuple(_remarks(best)),
+        warnings=(*_wishes(best, load_of(request)), *_remarks(best)),
         rejected=rejected,
         device_memory=_device_memory(best),
         speed=planned_speed(best.speed, best.at_once, best.deployment.replicas),
@@ -130,6 +133,15 @@ def _band(band: Band, times: int = 1) -> Band:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
+
+
+def _wishes(one: Fit, load: Load) -> Iterator[Remark]:
+    """What a workload wishes and nearly gets."""
+    rate, first = one.tokens_per_s_per_user, one.first_token_s
+    if load.wished_tokens_per_s and rate and rate < load.wished_tokens_per_s:
+        yield Remark("plan-wish-speed", {"wished": f"{load.wished_tokens_per_s:g}", "expected": f"{rate:.1f}"})
+    if load.wished_first_token_s and first and first > load.wished_first_token_s:
+        yield Remark("plan-wish-first", {"wished": f"{load.wished_first_token_s:g}", "expected": f"{first:.1f}"})
 
 
 def _remarks(one: Fit) -> list[Remark]:

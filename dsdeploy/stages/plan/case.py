@@ -87,9 +87,12 @@ class Case:
         return self.shape.data
 
     def judge(self, most: int) -> Fit | Rejected:
-        """With the fewest replicas that keep every rule; rejected by what the most of them break."""
+        """With the fewest replicas that keep every rule, with the most where they nearly keep a workload's wishes;
+        rejected by what the most of them break."""
         if broken := self._broken(most):
-            return broken
+            eased = replace(self, load=self.load.eased())
+            slow = broken.rule in ("speed", "first-token")
+            return broken if not slow or eased._broken(most) else eased._fit(most)
         low, high = 1, most
         while low < high:
             middle = (low + high) // 2
@@ -121,12 +124,17 @@ class Case:
     def _fit(self, replicas: int) -> Fit:
         at_once = self._at_once(replicas)
         memory, each = self._held(at_once, replicas), self._each(at_once, replicas)
-        size = self.offer.variant.size_bytes or round(sum(memory.stage_weights_bytes) * self.shape.tensor)
+        size = self.offer.variant.size_bytes or self._whole_bytes()
         return Fit(
             self.offer, self._deployment(replicas, each), self.shape, self.pool, memory,
             self._shared_speed(at_once, replicas), at_once, self._needed_tokens(at_once, replicas), size,
             support_of(self.offer, self.engine, self.pool),
         )  # fmt: skip
+
+    def _whole_bytes(self) -> int:
+        """The weights' size by their format, as one device would hold them: a split repeats some on every device."""
+        whole = replace(self, shape=Shape(1, 1, 1), memories={})
+        return round(sum(whole._memory(1).stage_weights_bytes))
 
     def _at_once(self, replicas: int) -> int:
         return settle(self.load, lambda number: self._service_s(self._shared_speed(number, replicas)))

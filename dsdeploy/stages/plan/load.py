@@ -7,6 +7,7 @@ from dsdeploy.core.plan import Request
 from dsdeploy.core.workloads import concurrency, find_workload
 
 _FEW = 4  # users at once for whom a processor reads experts fast enough
+_NEAR = 0.8  # of a workload's wish, a round number: no prediction of speed is surer than that (docs/sizing.md)
 _SETTLED = 12  # rounds until the number at once and the time an answer takes agree
 
 
@@ -37,6 +38,15 @@ class Load:
 
     def without_wishes(self) -> "Load":
         return replace(self, wished_first_token_s=None, wished_tokens_per_s=None)
+
+    def eased(self) -> "Load":
+        """With wishes that count as kept where they are nearly."""
+        rate, first = self.wished_tokens_per_s, self.wished_first_token_s
+        return replace(
+            self,
+            wished_tokens_per_s=rate * _NEAR if rate else None,
+            wished_first_token_s=first / _NEAR if first else None,
+        )
 
 
 def load_of(request: Request) -> Load:

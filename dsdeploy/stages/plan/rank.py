@@ -16,8 +16,8 @@ def ranked(fits: Iterable[Fit], aim: str, min_quality: float | None) -> tuple[Fi
 
     For quality: models whose scores do not differ beyond the benchmark's own error count as alike; among them the
     fast enough, the settled, then the better, the newer and the less quantised win, and of the ways to serve the same
-    weights the one with fewest devices that is fast enough. For another aim, all whose quality is at least
-    `min_quality`, else near the best's, are compared by it first.
+    weights the one with fewest devices that is fast enough, of equally fast ones that on fewest nodes. For another
+    aim, all whose quality is at least `min_quality`, else near the best's, are compared by it first.
     """
     found = list(fits)
     best = max((one.offer.score for one in found), default=0.0)
@@ -47,7 +47,11 @@ def _beats(other: tuple[float, ...], goods: tuple[float, ...]) -> bool:
 def _goods(one: Fit) -> tuple[float, ...]:
     """Speeds to two digits: closer than any prediction."""
     speeds = one.tokens_per_s_per_user or 0.0, one.output_tokens_per_s or 0.0
-    return one.offer.score, *(float(f"{speed:.2g}") for speed in speeds), -float(one.deployment.devices)
+    return one.offer.score, *map(_two_digits, speeds), -float(one.deployment.devices)
+
+
+def _two_digits(speed: float) -> float:
+    return float(f"{speed:.2g}")
 
 
 def _tier(one: Fit, best: float) -> int:
@@ -66,16 +70,18 @@ def _by_comfort(one: Fit) -> tuple[bool, ...]:
 def _by_weights(one: Fit) -> tuple[object, ...]:
     newest = tuple(-int(part) for part in one.offer.released.split("-") if part.isdigit())
     variant, d, speed = one.offer.variant, one.deployment, one.tokens_per_s_per_user or 0.0
-    weights = -one.offer.score, newest, -one.weights_bytes, variant.model_id, variant.format
+    weights = -one.offer.score, newest, -(variant.size_bytes or 0), variant.model_id, variant.format
+    rough = _two_digits(speed)
     engine = ("vllm", "sglang").index(d.engine) if d.engine in ("vllm", "sglang") else 2
     way = (
         d.expert_layers_in_host,
-        d.devices if _comfortable(one) else -speed,
-        -speed,
-        engine,
+        d.devices if _comfortable(one) else -rough,
+        -rough,
         d.nodes,
+        engine,
         d.pipeline_parallel,
         d.data_parallel,
+        -speed,
     )
     return *weights, *way, d.engine, one.shape.words, one.pool.spec.id, one.pool.names
 
