@@ -156,13 +156,15 @@ class Idle:
 class PlannedCost:
     """Money in `currency`, expected and its range; None is unknown, and `missing` are the price keys that would tell.
 
-    `per_month` is everything while the service stands; `per_million_output_tokens` shares it over the planned tokens,
-    `per_million_at_capacity` over what the hardware could deliver.
+    `outlay` is paid for accelerators and servers before the first month, `per_month` is everything while the service
+    stands; `per_million_output_tokens` shares it over the planned tokens, `per_million_at_capacity` over what the
+    hardware could deliver.
     """
 
     currency: str
     region: str
     rented: bool
+    outlay: Band | None
     per_month: Band | None
     per_million_output_tokens: Band | None
     per_million_at_capacity: Band | None

@@ -105,7 +105,7 @@ def plan(
     write, prices = _report_writer(report, pricing), read_prices(pricing.file)
     demand_region(pricing.region, prices)
     request = load_request(wanted.file) if wanted.file else None
-    on = _beside(wanted.beside, _hardware(bought, hardware, wanted.oldest_days))
+    on = _beside(wanted.beside, _hardware(bought, hardware, wanted.oldest_days, pricing))
     chosen = choose_plan(wanted.over(request), on)
     chosen = replace(chosen, cost=planned_cost(chosen, prices, rented=pricing.rented, region=pricing.region))
     if out is not None:
@@ -120,7 +120,7 @@ def plan_verify(
     from dsdeploy.stages.plan import load_plan, verify_plan
 
     write = _report_writer(report, pricing)
-    found, on = load_plan(path), _hardware(bought, hardware, None)
+    found, on = load_plan(path), _hardware(bought, hardware, None, pricing)
     verify_plan(found, on)
     write(found, on)
     return Result("plan", found)
@@ -179,12 +179,17 @@ def _beside(plans: tuple[Path, ...], hardware: Hardware) -> Hardware:
     return left_by(map(load_plan, plans), hardware)
 
 
-def _hardware(bought: Bought | None, path: Path | None, oldest_days: int | None) -> Hardware:
+def _hardware(bought: Bought | None, path: Path | None, oldest_days: int | None, pricing: Pricing) -> Hardware:
     """Hardware to be bought, the machines of a file, or this machine."""
-    from dsdeploy.stages.plan import Pools, pool_to_buy
+    from dsdeploy.stages.plan import Pools, pool_to_buy, pools_within
     from dsdeploy.stages.profile import detect_profile, load_fleet, refuse_old
 
-    if bought is not None:
+    if bought is not None and bought.budget is not None:
+        from dsdeploy.adapters.prices import read_prices
+
+        prices = read_prices(pricing.file)
+        return pools_within(bought.budget, prices, pricing.region, bought.accelerator, bought.host_bytes)
+    if bought is not None and bought.accelerator is not None:
         pool = pool_to_buy(bought.accelerator, bought.count, bought.nodes, bought.device_bytes, bought.host_bytes)
         return Pools((pool,))
     if path is None:

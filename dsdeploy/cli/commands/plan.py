@@ -39,6 +39,7 @@ def add(app: typer.Typer, house: House) -> None:
         accelerator: Annotated[str | None, house.flag("--accelerator", "help-plan-accelerator")] = None,
         count: Annotated[int | None, house.flag("--count", "help-plan-count")] = None,
         nodes: Annotated[int | None, house.flag("--nodes", "help-plan-nodes")] = None,
+        budget: Annotated[float | None, house.flag("--budget", "help-plan-budget")] = None,
         device_memory: Annotated[int | None, house.flag("--device-memory-bytes", "help-device-memory")] = None,
         host_memory: Annotated[int | None, house.flag("--host-memory-bytes", "help-host-memory")] = None,
         out: Annotated[Path | None, house.flag("--out", "help-out")] = None,
@@ -65,16 +66,22 @@ def add(app: typer.Typer, house: House) -> None:
         }  # fmt: skip
 
         def bought() -> Bought | None:
+            if budget is not None and (hardware or count or nodes or device_memory):
+                raise UsageError(text("plan-budget-alone"), hint=text("plan-budget-alone-hint"))
+            if budget is not None and budget <= 0:
+                raise UsageError(text("bad-number", name="budget", found=budget), hint=text("bad-number-hint"))
             for name, given in sizes.items():
                 if given is None:
                     continue
-                if accelerator is None:
+                if accelerator is None and (name != "--host-memory-bytes" or budget is None):
                     raise UsageError(text("plan-count-alone", name=name), hint=text("plan-count-alone-hint"))
                 if given < 1:
-                    raise UsageError(text("bad-number", name=name, found=given), hint=text("bad-number-hint"))
+                    raise UsageError(text("bad-number", name=name[2:], found=given), hint=text("bad-number-hint"))
             if accelerator is not None and hardware is not None:
                 raise UsageError(text("plan-two-hardwares"), hint=text("plan-two-hardwares-hint"))
-            return Bought(accelerator, count or 1, nodes or 1, device_memory, host_memory) if accelerator else None
+            if budget is None and accelerator is None:
+                return None
+            return Bought(accelerator, count or 1, nodes or 1, device_memory, host_memory, budget)
 
         def page() -> Any:
             from dsdeploy.adapters.reports import Report

@@ -116,10 +116,11 @@ def _speed(plan: Plan, say: Say) -> Rows:
 
 
 def _cost(cost: PlannedCost, say: Say) -> Rows:
-    if cost.per_month is None:
-        return [(say("plan-cost-month"), say("plan-cost-unknown", keys=", ".join(cost.missing)))]
     how, money = say("plan-cost-rented" if cost.rented else "plan-cost-bought"), cost.currency
-    rows = [(say("plan-cost-month"), f"{money} {_band(cost.per_month)}, {how}")]
+    rows = [(say("plan-cost-outlay"), f"{money} {_band(cost.outlay)}")] if cost.outlay and not cost.rented else []
+    if cost.per_month is None:
+        return [*rows, (say("plan-cost-month"), say("plan-cost-unknown", keys=", ".join(cost.missing)))]
+    rows.append((say("plan-cost-month"), f"{money} {_band(cost.per_month)}, {how}"))
     for id, band in (
         ("plan-cost-million", cost.per_million_output_tokens),
         ("plan-cost-million-full", cost.per_million_at_capacity),

@@ -52,6 +52,7 @@ def planned_cost(plan: Plan, prices: Prices, *, rented: bool = False, region: st
         currency=found.currency,
         region=region,
         rented=rented,
+        outlay=_rounded(found.outlay, 0),
         per_month=_rounded(found.per_month, 0),
         per_million_output_tokens=_rounded(found.per_million_output_tokens, 2),
         per_million_at_capacity=_rounded(found.per_million_at_capacity, 2),

@@ -11,6 +11,7 @@ from dsdeploy.core.industries import find_industry
 from dsdeploy.core.machines import Profile
 from dsdeploy.core.plan import Change, Plan, PlannedSpeed, Rejected, Remark, Request
 from dsdeploy.core.texts import text
+from dsdeploy.stages.plan.budget import pools_within as pools_within
 from dsdeploy.stages.plan.build import build_plan, licences_of, planned_speed
 from dsdeploy.stages.plan.candidates import Offer, Shape, engines_for, offers
 from dsdeploy.stages.plan.case import Fit

@@ -25,13 +25,15 @@ class Wanted:
 
 @dataclass(frozen=True, slots=True)
 class Bought:
-    """Hardware that is not there yet: `count` accelerators in each of `nodes` nodes. None is as the catalogue says."""
+    """Hardware that is not there yet: `count` accelerators in each of `nodes` nodes, or what `budget` buys of them, of
+    any where `accelerator` is None. None is as the catalogue says."""
 
-    accelerator: str
+    accelerator: str | None
     count: int
     nodes: int
     device_bytes: int | None = None
     host_bytes: int | None = None
+    budget: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

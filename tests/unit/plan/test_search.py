@@ -292,3 +292,18 @@ def test_an_accelerator_nobody_knows_and_a_profile_of_no_machine_are_named():
         bought("H2O")
     with pytest.raises(InvalidRequest):
         choose_plan(wants(), fleet())
+
+
+def test_a_workloads_wish_that_is_nearly_kept_refuses_no_better_model():
+    """A prediction is no surer than a fifth: R1 at 16 tokens/s where 20 are wished, not a distill a third as good."""
+    asked = wants(None, 300, workload="dispatch-support")
+    plan = choose_plan(asked, bought("A800-SXM4-80GB", 8, 2))
+    assert plan.model_id == "deepseek-r1-0528" and 16 <= plan.speed.tokens_per_s_per_user.expected < 20
+    assert next(one.values["wished"] for one in plan.warnings if one.code == "plan-wish-speed") == "20"
+    limited = choose_plan(replace(asked, min_tokens_per_s=20.0), bought("A800-SXM4-80GB", 8, 2))
+    assert limited.speed.tokens_per_s_per_user.expected >= 20 and "plan-wish-speed" not in codes(limited)
+
+
+def test_replicas_are_preferred_to_stages_across_nodes_that_are_no_faster():
+    plan = choose_plan(wants(None, 300, workload="dispatch-support"), bought("Ascend 910B3", 8, 4))
+    assert (plan.deployment.nodes, plan.deployment.replicas) == (1, 4)
