@@ -109,9 +109,11 @@ def detect_numa_nodes() -> int | None:
 
 
 def detect_disks() -> tuple[Disk, ...]:
-    """Mounted disks that hold data, one row a device; a mount that cannot be read is left out."""
+    """Mounted disks that hold data, one row a device; a mount that cannot be read is left out. In a container the
+    root is none of these: an overlay on a disk of the host."""
     disks: dict[str, Disk] = {}
-    for mount in psutil.disk_partitions(all=False):
+    root = (one for one in psutil.disk_partitions(all=True) if one.mountpoint == "/" and one.fstype == "overlay")
+    for mount in (*psutil.disk_partitions(all=False), *root):
         try:
             usage = psutil.disk_usage(mount.mountpoint)
         except OSError:

@@ -10,7 +10,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsdeploy.adapters.collector import Answer, NotCollected, collector_script, read_answers
-from dsdeploy.adapters.collector.machine import read_machine
+from dsdeploy.adapters.collector.machine import _disks, read_machine
 from dsdeploy.core.machines import Profile
 from tests.program import run, run_json
 
@@ -92,3 +92,12 @@ def test_any_one_answer_may_be_nonsense(name, said):
     except NotCollected:
         return
     assert isinstance(profile, Profile) and profile.memory_bytes >= 0 and json.dumps(profile.hostname)
+
+
+def test_other_containers_roots_are_no_disks_and_ones_own_is():
+    head = "Filesystem Type 1024-blocks Used Available Capacity Mounted on\n"
+    theirs = "overlay overlay 1000 1 999 1% /var/lib/docker/overlay2/x/merged\n"
+    own = "overlay overlay 1000 1 999 1% /\n"
+    disk = "/dev/vda ext4 1000 1 999 1% /\n"
+    assert [(one.path, one.filesystem) for one in _disks(head + theirs + disk)] == [("/", "ext4")]
+    assert [(one.path, one.filesystem) for one in _disks(head + own + theirs)] == [("/", "overlay")]

@@ -99,11 +99,14 @@ def _cores(lscpu: str) -> tuple[int | None, int | None]:
 
 
 def _disks(df: str) -> tuple[Disk, ...]:
-    """One row a device, the first mount of each; paths with spaces are kept whole."""
+    """One row a device, the first mount of each; paths with spaces are kept whole. An overlay is a container's root,
+    seen from inside: other containers' are on a disk that has its own row."""
     disks: dict[str, Disk] = {}
     for line in df.splitlines()[1:]:
         words = line.split(maxsplit=6)
         if len(words) == 7 and words[2].isdigit() and int(words[2]) and words[1] not in _NOT_DISKS:
+            if words[1] == "overlay" and words[6] != "/":
+                continue
             free = int(words[4]) * _KIB if words[4].isdigit() else 0
             disks.setdefault(words[0], Disk(words[6], words[1], int(words[2]) * _KIB, free))
     return tuple(sorted(disks.values(), key=lambda disk: disk.path))
