@@ -103,6 +103,13 @@ class Rejected:
     engine: str = ""
     shape: str = ""
 
+    @property
+    def amounts(self) -> dict[str, str]:
+        """What is needed and available in words without a language: bytes in GiB, all else as it is."""
+        bytes_ = self.rule in ("memory", "disk")
+        named = {"needed": self.needed, "available": self.available}
+        return {name: f"{value / 2**30:,.1f} GiB" if bytes_ else f"{value:,.10g}" for name, value in named.items()}
+
 
 @dataclass(frozen=True, slots=True)
 class Remark:

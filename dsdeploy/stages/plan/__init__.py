@@ -24,7 +24,7 @@ from dsdeploy.stages.plan.files import load_request as load_request
 from dsdeploy.stages.plan.files import save_plan as save_plan
 from dsdeploy.stages.plan.idle import idle_beside
 from dsdeploy.stages.plan.idle import left_by as left_by
-from dsdeploy.stages.plan.judge import judge_exactly, speed_at
+from dsdeploy.stages.plan.judge import closest, judge_exactly, speed_at
 from dsdeploy.stages.plan.load import Load, load_of
 from dsdeploy.stages.plan.pools import Pool, pools_of, takes_pods
 from dsdeploy.stages.plan.pools import Pools as Pools
@@ -105,6 +105,8 @@ def verify_plan(plan: Plan, hardware: Hardware) -> None:
 
 def speed_curve(plan: Plan, hardware: Hardware) -> tuple[PlannedSpeed, ...]:
     """The plan's deployment from one request at once to twice the planned ones; empty where no speed is known."""
+    if plan.device == "cpu":
+        return ()
     pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
     d, planned = plan.deployment, plan.speed
     pool = next((one for one in pools.pools if (one.spec.id, one.slice) == (d.accelerator, d.slice)), None)
@@ -114,7 +116,9 @@ def speed_curve(plan: Plan, hardware: Hardware) -> tuple[PlannedSpeed, ...]:
     load, shape = load_of(plan.request), _shape_of(plan)
     steps = {max(1, round(2 * planned.at_once * (step / _STEPS) ** 2)) for step in range(_STEPS + 1)}
     each = {
-        at_once: speed_at(offer, d.engine, d.engine_version, shape, pool, load, ceil(at_once / d.replicas))
+        at_once: speed_at(
+            offer, d.engine, d.engine_version, shape, pool, load, ceil(at_once / d.replicas), d.max_num_batched_tokens
+        )
         for at_once in sorted(steps)
     }
     found = (planned_speed(speed, at_once, d.replicas) for at_once, speed in each.items())
@@ -160,7 +164,7 @@ def _last_resort(
             return _choose_on_cpu(request, hardware, pools)
         except (InvalidRequest, NoModelFits):
             pass
-    nearest = found.rejected[-1] if request.model_id is None else found.rejected[0]
+    nearest = closest(found.rejected)
     change = (
         next(iter(_changes(None, found, wanted, pools.pools, load.without_wishes())), None) if nearest.needed else None
     )

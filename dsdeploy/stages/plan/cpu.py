@@ -31,7 +31,7 @@ def choose_on_cpu(request: Request, profile: Profile) -> Plan:
     raise NoModelFits(
         text(
             "no-model-fits", users=request.users, context=request.context_tokens, name=f"{last.model_id} {last.format}",
-            rule=RULES[last.rule], needed=f"{last.needed:,.10g}", available=f"{last.available:,.10g}",
+            rule=RULES[last.rule], **last.amounts,
         ),
         hint=text("no-model-fits-hint"),
     )  # fmt: skip
@@ -126,8 +126,7 @@ WEIGHTS = (
 
 
 def no_longer_fits(broken: Rejected) -> PlanDoesNotHold:
-    numbers = {"needed": f"{broken.needed:,.10g}", "available": f"{broken.available:,.10g}"}
-    message = text("plan-no-longer-fits", rule=RULES[broken.rule], **numbers)
+    message = text("plan-no-longer-fits", rule=RULES[broken.rule], **broken.amounts)
     return PlanDoesNotHold(message, hint=text("no-model-fits-hint"))
 
 

@@ -1,6 +1,6 @@
 """Whether one set of weights, on one engine, split one way, serves a load on a pool; else the first rule it breaks."""
 
-from collections.abc import Iterator
+from collections.abc import Iterable
 
 from dsdeploy.core.plan import Rejected
 from dsdeploy.core.sizing.speed import SpeedEstimate
@@ -44,10 +44,10 @@ def judge_exactly(
 
 
 def speed_at(
-    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, at_once: int
+    offer: Offer, engine: str, version: str, shape: Shape, pool: Pool, load: Load, at_once: int, step: int | None = None
 ) -> SpeedEstimate | None:
     """One replica's speed when it answers so many at once; None where it cannot be predicted."""
-    return Case(offer, engine, version, shape, pool, load).speed_at(at_once)
+    return Case(offer, engine, version, shape, pool, load, step).speed_at(at_once)
 
 
 def refused_outright(offer: Offer, engine: str, pool: Pool, load: Load) -> Rejected | None:
@@ -73,8 +73,8 @@ def _replicas(shape: Shape, pool: Pool, most: int | None) -> int:
     return max(1, min(held, most or held))
 
 
-def closest(rejected: Iterator[Rejected] | list[Rejected]) -> Rejected:
-    """Of one model's refusals the one that missed least: the last rule in the order they are judged, then by share."""
+def closest(rejected: Iterable[Rejected]) -> Rejected:
+    """Of refusals the one that missed least: the last rule in the order they are judged, then by share."""
 
     def nearness(one: Rejected) -> tuple[int, float]:
         small, large = sorted((one.needed, one.available))

@@ -15,8 +15,7 @@ def refusal(request: Request, nearest: Rejected, pool: Pool, change: Change | No
         return NoModelFits(
             text(
                 "plan-nothing-fits", users=request.users, context=request.context_tokens, name=name,
-                rule=RULES[nearest.rule], shape=nearest.shape or "-", needed=f"{nearest.needed:,.10g}",
-                available=f"{nearest.available:,.10g}",
+                rule=RULES[nearest.rule], shape=nearest.shape or "-", **nearest.amounts,
             ),
             hint=_hint(change),
         )  # fmt: skip

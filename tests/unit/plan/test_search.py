@@ -307,3 +307,20 @@ def test_a_workloads_wish_that_is_nearly_kept_refuses_no_better_model():
 def test_replicas_are_preferred_to_stages_across_nodes_that_are_no_faster():
     plan = choose_plan(wants(None, 300, workload="dispatch-support"), bought("Ascend 910B3", 8, 4))
     assert (plan.deployment.nodes, plan.deployment.replicas) == (1, 4)
+
+
+def test_the_planned_speed_lies_on_the_curve_around_it():
+    pools = bought("NVIDIA H20")
+    plan = choose_plan(wants(None, 300, workload="dispatch-support"), pools)
+    curve = [*stage.speed_curve(plan, pools), plan.speed]
+    first = [one.first_token_s.expected for one in sorted(curve, key=lambda one: one.at_once)]
+    assert first == sorted(first) and len(first) > 5
+
+
+def test_a_refusal_without_a_model_names_the_nearest_miss():
+    with pytest.raises(NoModelFits) as refused:
+        choose_plan(wants(None, 400, 32768, workload="coding"), bought("RTX 4090", 2))
+    assert "KV cache" in refused.value.message.render("en")
+    with pytest.raises(NoModelFits) as refused:
+        choose_plan(wants("deepseek-r1", 40, 4096), Pools((pool_to_buy("RTX 4090", 2, 1, None, None),)))
+    assert "GiB" in refused.value.message.render("en") and "e+" not in refused.value.message.render("en")

@@ -3,7 +3,7 @@
 from dataclasses import dataclass
 
 from dsdeploy.adapters.reports.page import PlanPage, Tile
-from dsdeploy.adapters.reports.plan_page.building import candidates, deployment, memory, rejections, speed
+from dsdeploy.adapters.reports.plan_page.building import candidates, deployment, idle, memory, rejections, speed
 from dsdeploy.adapters.reports.plan_page.costing import costs
 from dsdeploy.adapters.reports.plan_page.deciding import better, duties, quality, what
 from dsdeploy.adapters.reports.plan_page.words import banded, hardware, listed, money
@@ -33,6 +33,7 @@ def plan_page(plan: Plan, prices: Prices, extras: Extras) -> PlanPage:
         memory(plan),
         speed(plan, extras.speeds),
         candidates(plan, service, cost, prices),
+        *idle(plan),
         rejections(plan),
         listed(text("page-warnings"), tuple(map(_remark, plan.warnings)), text("page-none")),
         listed(text("page-assumptions"), cost.assumptions, text("page-none")),

@@ -24,6 +24,7 @@ from dsdeploy.core.plan import Alternative, Plan, PlannedSpeed
 from dsdeploy.core.texts import TERMS, Text, text
 
 _MEMORY = {**TERMS, "weights": text("page-weights"), "kv_cache": text("page-kv-cache")}
+_HOSTS = 4
 _TABLE_ROWS = 40  # a page is read by people: the plan file holds the rest
 
 
@@ -52,19 +53,20 @@ def memory(plan: Plan) -> Section:
             "compute": host.compute_bytes,
             "reserve": host.reserve_bytes,
         }
-        return _bars(text("page-host-bar"), parts, host.available_bytes, ())
+        return _bars(text("plan-section-host-memory"), text("page-host-bar"), parts, host.available_bytes, ())
     parts = {"weights": found.weights_bytes, **found.terms_bytes, "kv_cache": found.kv_cache_bytes}
     tokens = text("page-cache-note", tokens=f"{found.kv_cache_tokens:,}", needed=f"{found.needed_tokens:,}")
-    return _bars(text("page-device-bar", count=plan.deployment.devices), parts, found.device_bytes, (tokens,))
+    bar = text("page-device-bar", count=plan.deployment.devices)
+    return _bars(text("page-memory"), bar, parts, found.device_bytes, (tokens,))
 
 
-def _bars(label: Text, parts: dict[str, int], limit: int, notes: tuple[Text, ...]) -> Section:
+def _bars(title: Text, label: Text, parts: dict[str, int], limit: int, notes: tuple[Text, ...]) -> Section:
     named = tuple((_MEMORY.get(name, _MEMORY["other"]), size / GIB) for name, size in parts.items() if size)
     bars = StackedBars(text("page-memory-title"), text("page-memory-limit"), (Bar(label, named, limit / GIB),))
     columns = (text("page-memory-term"), text("page-gib"))
     rows = [(name, f"{size:,.1f}") for name, size in named]
     rows.append((text("page-memory-limit"), f"{limit / GIB:,.1f}"))
-    return Section(text("page-memory"), (bars, Table(columns, tuple(rows), (1,)), *((Items(notes),) if notes else ())))
+    return Section(title, (bars, Table(columns, tuple(rows), (1,)), *((Items(notes),) if notes else ())))
 
 
 def speed(plan: Plan, speeds: tuple[PlannedSpeed, ...]) -> Section:
@@ -141,6 +143,25 @@ def _alternative(one: Alternative, price: float | None) -> tuple[str, ...]:
         number(one.first_token_s, 2),
         number(price, 2),
     )
+
+
+def idle(plan: Plan) -> tuple[Section, ...]:
+    """Nothing where every machine serves."""
+    if not plan.idle:
+        return ()
+    columns = (text("page-hosts"), text("page-hardware"), text("page-model"), text("page-quality-tile"),
+               text("page-user-speed"))  # fmt: skip
+    rows = tuple(
+        (
+            ", ".join(one.hosts[:_HOSTS]) + (" …" if len(one.hosts) > _HOSTS else ""),
+            f"{len(one.hosts)} × {one.devices_per_node} × {product_name(one.accelerator)}",
+            f"{one.best.model_id} · {one.best.format}" if one.best else text("plan-idle-nothing"),
+            percent(one.best.quality) if one.best else "–",
+            number(one.best.tokens_per_s_per_user, 1) if one.best else "–",
+        )
+        for one in plan.idle
+    )
+    return (Section(text("plan-section-idle"), (Table(columns, rows, (3, 4), None, text("plan-idle-command")),)),)
 
 
 def rejections(plan: Plan) -> Section:
