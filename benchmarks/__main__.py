@@ -53,6 +53,7 @@ def main() -> None:
         ordered = {one: kept[one] for one in BENCHMARKS if one in kept}
         beside.write_text(json.dumps(ordered, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
         beside.replace(KEPT)
+    subprocess.run([sys.executable, "-m", "scripts.write_reference"], cwd=ROOT, check=True)
 
 
 def figures(name: str) -> dict[str, object]:
