@@ -157,7 +157,7 @@ def _remarks(one: Fit) -> list[Remark]:
         said.append(Remark("plan-tensor-over-pcie", {"tensor": str(shape.tensor)}))
     if d.expert_layers_in_host:
         said.append(Remark("plan-experts-in-host", {"layers": str(d.expert_layers_in_host)}))
-    if one.speed is None:
+    if one.speed is None and not d.expert_layers_in_host:
         said.append(Remark("plan-speed-unknown", {"name": one.pool.spec.name}))
     if "v4-cache-unsettled" in one.memory.warnings:
         said.append(Remark("plan-v4-cache-unsettled"))

@@ -324,3 +324,8 @@ def test_a_refusal_without_a_model_names_the_nearest_miss():
     with pytest.raises(NoModelFits) as refused:
         choose_plan(wants("deepseek-r1", 40, 4096), Pools((pool_to_buy("RTX 4090", 2, 1, None, None),)))
     assert "GiB" in refused.value.message.render("en") and "e+" not in refused.value.message.render("en")
+
+
+def test_an_unknown_speed_is_laid_to_the_host_memory_where_experts_stay_there():
+    plan = choose_plan(wants("deepseek-r1", 1, 8192), bought("RTX 4090", 4))
+    assert plan.speed is None and "plan-experts-in-host" in codes(plan) and "plan-speed-unknown" not in codes(plan)
