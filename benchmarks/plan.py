@@ -1,8 +1,8 @@
 """What planning costs, each ratio from one run; processor time of whole processes, which a busy machine changes least.
 
 A plan for one node of eight accelerators against importing typer, and against `llmfit plan` for one model where that is
-installed (`pip install llmfit`; LLMFIT names it elsewhere), both as JSON; a plan for 1,000 nodes of 40 kinds against one
-for 40 nodes, both read from a fleet file; and the memory of the largest.
+installed (`pip install llmfit`; LLMFIT names it elsewhere), both as JSON; a plan for 1,000 nodes of 40 kinds against
+one for 40, both read from a fleet file; and the memory of the largest.
 """
 
 import argparse

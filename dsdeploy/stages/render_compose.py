@@ -148,11 +148,15 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
 
 def _device_id(plan: Plan, rank: int, number: int) -> str:
     """A whole device by its number there; a MIG instance by its card's number and its own on it: NVIDIA's container
-    toolkit takes both."""
-    if plan.deployment.slice is None:
-        return str(plan.device_indices[rank][number] if plan.device_indices else number)
-    card, place = divmod(number, plan.deployment.slices_per_card)
-    return f"{card}:{place}"
+    toolkit takes both. Raises RenderError where the plan names too few devices."""
+    if plan.deployment.slice is not None:
+        return ":".join(map(str, divmod(number, plan.deployment.slices_per_card)))
+    if not plan.device_indices:
+        return str(number)
+    there = dict(enumerate(plan.device_indices[rank])) if rank < len(plan.device_indices) else {}
+    if number not in there:
+        raise RenderError(text("compose-devices-missing"), hint=text("compose-devices-missing-hint"))
+    return str(there[number])
 
 
 def _gateway(

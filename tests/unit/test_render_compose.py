@@ -112,6 +112,9 @@ def test_devices_that_the_plan_left_out_and_mig_instances_are_told_apart():
         return engine["deploy"]["resources"]["reservations"]["devices"][0]["device_ids"]
 
     assert ids(replace(on_devices(), device_indices=((0, 2, 3, 5, 7),))) == ["0", "2", "3", "5"]
+    for few in (((0, 2),), ((),)):
+        with pytest.raises(RenderError, match="compose-devices-missing"):
+            ids(replace(on_devices(), device_indices=few))
     assert ids(on_devices(slice="1g.18gb", slices_per_card=3)) == ["0:0", "0:1", "0:2", "1:0"]
 
 
