@@ -137,11 +137,11 @@ def _rounded(value: float | None) -> float | None:
 
 def _wishes(one: Fit, load: Load) -> Iterator[Remark]:
     """What a workload wishes and nearly gets."""
-    rate, first = one.tokens_per_s_per_user, one.first_token_s
-    if load.wished_tokens_per_s and rate and rate < load.wished_tokens_per_s:
-        yield Remark("plan-wish-speed", {"wished": f"{load.wished_tokens_per_s:g}", "expected": f"{rate:.1f}"})
-    if load.wished_first_token_s and first and first > load.wished_first_token_s:
-        yield Remark("plan-wish-first", {"wished": f"{load.wished_first_token_s:g}", "expected": f"{first:.1f}"})
+    wished, near, rate, first = load, load.eased(), one.tokens_per_s_per_user, one.first_token_s
+    if rate and (near.wished_tokens_per_s or rate) <= rate < (wished.wished_tokens_per_s or 0):
+        yield Remark("plan-wish-speed", {"wished": f"{wished.wished_tokens_per_s:g}", "expected": f"{rate:.1f}"})
+    if first and (wished.wished_first_token_s or first) < first <= (near.wished_first_token_s or 0):
+        yield Remark("plan-wish-first", {"wished": f"{wished.wished_first_token_s:g}", "expected": f"{first:.1f}"})
 
 
 def _remarks(one: Fit) -> list[Remark]:

@@ -329,3 +329,8 @@ def test_a_refusal_without_a_model_names_the_nearest_miss():
 def test_an_unknown_speed_is_laid_to_the_host_memory_where_experts_stay_there():
     plan = choose_plan(wants("deepseek-r1", 1, 8192), bought("RTX 4090", 4))
     assert plan.speed is None and "plan-experts-in-host" in codes(plan) and "plan-speed-unknown" not in codes(plan)
+
+
+def test_wishes_that_are_far_missed_are_not_said_to_be_near():
+    plan = choose_plan(wants("deepseek-r1-0528", 300, 8192, workload="dispatch-support"), bought("A800-SXM4-80GB"))
+    assert "plan-wishes-missed" in codes(plan) and not {"plan-wish-speed", "plan-wish-first"} & codes(plan)
