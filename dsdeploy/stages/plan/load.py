@@ -17,7 +17,8 @@ class Load:
 
     `requests_per_hour` is each user's, None where all users ask at once. Limits are None where nobody set one;
     `wished` limits come from a workload: a plan keeps them if any candidate can. `offload` is whether experts may be
-    left in host memory: for few users, or for who names the model.
+    left in host memory: for few users, or for who names the model; then only `offload_at_last` where there are wishes,
+    for nobody knows how fast it is.
     """
 
     users: int
@@ -31,13 +32,19 @@ class Load:
     wished_first_token_s: float | None = None
     wished_tokens_per_s: float | None = None
     offload: bool = False
+    offload_at_last: bool = False
 
     def needed_tokens(self, at_once: int) -> int:
         """What the cache of one data-parallel rank must hold: one full context, and what the others hold."""
         return self.longest_tokens + (max(1, at_once) - 1) * self.held_tokens
 
     def without_wishes(self) -> "Load":
-        return replace(self, wished_first_token_s=None, wished_tokens_per_s=None)
+        return replace(
+            self,
+            wished_first_token_s=None,
+            wished_tokens_per_s=None,
+            offload=self.offload or self.offload_at_last,
+        )
 
     def eased(self) -> "Load":
         """With wishes that count as kept where they are nearly."""
@@ -70,7 +77,8 @@ def load_of(request: Request) -> Load:
     return Load(
         request.users, longest, min(longest, prompt + output), prompt, output,
         requests_per_hour=work.requests_per_user_per_hour,
-        first_token_s=request.max_first_token_s, tokens_per_s=request.min_tokens_per_s, offload=offload,
+        first_token_s=request.max_first_token_s, tokens_per_s=request.min_tokens_per_s,
+        offload=request.users <= _FEW, offload_at_last=offload,
         wished_first_token_s=None if request.max_first_token_s else work.first_token_s,
         wished_tokens_per_s=None if request.min_tokens_per_s else work.tokens_per_s_per_user,
     )  # fmt: skip
