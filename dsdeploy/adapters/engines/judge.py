@@ -7,7 +7,7 @@ from dsdeploy.core.engines import EngineSpec, engines, find_engine
 from dsdeploy.core.errors import EngineCannotRun, UnknownEngineVersion
 from dsdeploy.core.flags import nearest_versions
 from dsdeploy.core.sizing.support import format_support
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import Text, text
 
 
 def target(deployment: Deployment) -> str:
@@ -52,10 +52,10 @@ def hold_split(deployment: Deployment, spec: EngineSpec, ranks: int) -> None:
     """Raises EngineCannotRun where a replica's ranks are not as many as its devices."""
     devices = deployment.devices_per_node * deployment.nodes
     if devices and ranks != devices:
-        raise wrong_split(deployment, spec, f"{ranks} ranks, {devices} devices")
+        raise wrong_split(deployment, spec, text("split-ranks", ranks=ranks, devices=devices))
 
 
-def wrong_split(deployment: Deployment, spec: EngineSpec, reason: str) -> EngineCannotRun:
+def wrong_split(deployment: Deployment, spec: EngineSpec, reason: Text) -> EngineCannotRun:
     devices = deployment.devices_per_node * deployment.nodes
     return EngineCannotRun(
         text("engine-wrong-split", engine=spec.name, reason=reason),

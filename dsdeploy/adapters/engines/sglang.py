@@ -6,6 +6,7 @@ from dsdeploy.adapters.engines.surroundings import ACCESS, OFFLINE, ULIMITS, cac
 from dsdeploy.core.catalogue import architecture, find_model
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
+from dsdeploy.core.texts import text
 
 _DIST_PORT = 20000
 _KV_CACHE = {"fp8": "fp8_e4m3"}
@@ -22,7 +23,7 @@ class Sglang:
         inside = _data_parallel_inside(deployment)
         judge.hold_split(deployment, spec, ranks if inside else ranks * deployment.data_parallel)
         if inside and deployment.tensor_parallel % deployment.data_parallel:
-            raise judge.wrong_split(deployment, spec, "attention's groups do not divide the tensor-parallel group")
+            raise judge.wrong_split(deployment, spec, text("split-attention-groups"))
         judge.hold_image(deployment, spec, self._image(deployment), ())
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:

@@ -51,7 +51,7 @@ def hold_vllm(deployment: Deployment, spec: EngineSpec, versions: tuple[str, ...
     judge.hold_split(deployment, spec, ranks)
     table = flag_table("vllm", deployment.engine_version)
     if deployment.nodes > 1 and "--nnodes" not in table.options and deployment.data_parallel % deployment.nodes:
-        raise judge.wrong_split(deployment, spec, f"{table.version} shares no data-parallel rank between nodes")
+        raise judge.wrong_split(deployment, spec, text("split-rank-over-nodes", version=table.version))
     faults = "; ".join(table.faults(_options(deployment, Place("/", "model", "/", node_rank="0"), table)))
     if faults:
         words = {"engine": spec.name, "version": table.version, "model": deployment.model_id, "faults": faults}
@@ -136,7 +136,7 @@ def _nodes(d: Deployment, place: Place, table: FlagTable) -> list[str]:
     if not headless:
         return words
     if local > 1 and not place.node_rank.isdecimal():
-        raise judge.wrong_split(d, find_engine(d.engine), f"{table.version} needs each node's number beforehand")
+        raise judge.wrong_split(d, find_engine(d.engine), text("split-number-unknown", version=table.version))
     start = place.node_rank if local == 1 else str(int(place.node_rank) * local)
     return [*words, "--data-parallel-start-rank", start, *headless]
 
