@@ -17,6 +17,12 @@ def target(deployment: Deployment) -> str:
     return (find_accelerator(deployment.accelerator).architecture or "").rpartition(" ")[2]
 
 
+def lacks_bf16(deployment: Deployment) -> bool:
+    """Whether a bfloat16 checkpoint must be cast to float16 here: Turing, 310P, CoreX."""
+    runs = find_engine(deployment.engine).runs.get(target(deployment), ())
+    return deployment.format == "fp16" or ("fp16" in runs and "bf16" not in runs)
+
+
 def vendor(deployment: Deployment) -> str:
     return "cpu" if deployment.accelerator == "cpu" else find_accelerator(deployment.accelerator).vendor
 

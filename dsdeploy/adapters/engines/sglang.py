@@ -65,7 +65,7 @@ def _options(d: Deployment, place: Place) -> tuple[str, ...]:
         words += ["--mem-fraction-static", f"{d.memory_utilization:g}"]
     if d.kv_cache_dtype != "auto":
         words += ["--kv-cache-dtype", _KV_CACHE.get(d.kv_cache_dtype, d.kv_cache_dtype)]
-    if d.format == "fp16" or judge.target(d) == "sm75":
+    if judge.lacks_bf16(d):
         words += ["--dtype", "float16"]
     if d.format == "w8a8-int8":
         words += ["--quantization", "w8a8_int8"]

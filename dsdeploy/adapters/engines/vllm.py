@@ -112,9 +112,9 @@ def _options(d: Deployment, place: Place, table: FlagTable) -> tuple[str, ...]:
         words += ["--gpu-memory-utilization", f"{d.memory_utilization:g}"]
     if d.kv_cache_dtype != "auto":
         words += ["--kv-cache-dtype", d.kv_cache_dtype]
-    if d.format == "fp16" or judge.target(d) == "sm75":
+    if judge.lacks_bf16(d):
         words += ["--dtype", "float16"]
-    words += ["--enable-prefix-caching", *_model_options(d)]
+    words += ["--enable-prefix-caching" if _caches_prefixes(d) else "--no-enable-prefix-caching", *_model_options(d)]
     if d.draft_tokens:
         words += ["--speculative-config", json.dumps(_drafts(d))]
     if "--shutdown-timeout" in table.options:
@@ -122,6 +122,11 @@ def _options(d: Deployment, place: Place, table: FlagTable) -> tuple[str, ...]:
     if "--disable-log-requests" in table.options and "--enable-log-requests" not in table.options:
         words += ["--disable-log-requests"]
     return tuple(words)
+
+
+def _caches_prefixes(d: Deployment) -> bool:
+    """Not on the 310P, whose tutorial turns it off (vllm-project/vllm-ascend@f233dca, tutorials/hardwares/310p.md)."""
+    return judge.target(d) != "310p"
 
 
 def _nodes(d: Deployment, place: Place, table: FlagTable) -> list[str]:
