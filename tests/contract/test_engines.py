@@ -49,6 +49,14 @@ def test_each_engine_that_is_described_has_a_member_and_runs_something():
         find_engine_adapter("vlm")
 
 
+@pytest.mark.parametrize(("name", "instead"), [("KTransformers", "llama.cpp"), ("mindie", "vllm-ascend")])
+def test_an_engine_that_is_left_out_is_refused_by_name_with_what_serves_instead(name, instead):
+    with pytest.raises(UnknownEngine) as refused:
+        find_engine_adapter(name)
+    for language in ("en", "zh"):
+        assert f"--engine {instead}" in refused.value.hint.render(language)
+
+
 @pytest.mark.parametrize("engine", engine_adapters())
 def test_every_rendered_option_is_known_to_its_release_and_legal(engine):
     wrong, seen = {}, 0

@@ -114,7 +114,8 @@ def _options(d: Deployment, place: Place, table: FlagTable) -> tuple[str, ...]:
         words += ["--kv-cache-dtype", d.kv_cache_dtype]
     if judge.lacks_bf16(d):
         words += ["--dtype", "float16"]
-    words += ["--enable-prefix-caching" if _caches_prefixes(d) else "--no-enable-prefix-caching", *_model_options(d)]
+    words += ["--enable-prefix-caching" if _caches_prefixes(d) else "--no-enable-prefix-caching"]
+    words += _model_options(d, table)
     if d.draft_tokens:
         words += ["--speculative-config", json.dumps(_drafts(d))]
     if "--shutdown-timeout" in table.options:
@@ -146,7 +147,7 @@ def _nodes(d: Deployment, place: Place, table: FlagTable) -> list[str]:
     return [*words, "--data-parallel-start-rank", start, *headless]
 
 
-def _model_options(d: Deployment) -> list[str]:
+def _model_options(d: Deployment, table: FlagTable) -> list[str]:
     """How this model thinks and calls tools, and the block that DeepSeek-V4's compressed cache is made for."""
     parsers = (find_model(d.model_id).get("parsers") or {}).get("vllm") or {}
     words = []
@@ -154,6 +155,8 @@ def _model_options(d: Deployment) -> list[str]:
         words += ["--tokenizer-mode", parsers["tokenizer_mode"]]
     if parsers.get("reasoning"):
         words += ["--reasoning-parser", parsers["reasoning"]]
+        # Without this word, 0.8 reads no parser.
+        words += ["--enable-reasoning"] if "--enable-reasoning" in table.options else []
     if parsers.get("tool"):
         words += ["--enable-auto-tool-choice", "--tool-call-parser", parsers["tool"]]
     if architecture(d.model_id).compress_ratios:
