@@ -51,7 +51,9 @@ class Place:
 
     `weights` is the absolute path of the weights' folder, or of the first GGUF file. `keys_file` holds one accepted
     key a line; `writable` is the one folder, besides /tmp, that the engine may write to. `leader_address` and
-    `node_rank` (0 is the leader) matter where a replica has several nodes.
+    `node_rank` (0 is the leader) matter where a replica has several nodes, as does `peer_address`, another of them by a
+    name that this one can look up: given where the engine shares its host's network, whose routes and names decide by
+    which address the others reach it.
     """
 
     weights: str
@@ -62,6 +64,7 @@ class Place:
     writable: str = "/cache"
     leader_address: str = "127.0.0.1"
     node_rank: str = "0"
+    peer_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)

@@ -111,6 +111,7 @@ def _place(plan: Plan, release: Release, rank: int) -> Place:
         port=_ENGINE_PORT,
         leader_address=plan.hosts[0] if several else "127.0.0.1",
         node_rank=str(rank),
+        peer_address=plan.hosts[0 if rank else 1] if several else "",
     )
 
 

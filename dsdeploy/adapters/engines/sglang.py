@@ -32,7 +32,9 @@ class Sglang:
         access = ACCESS[vendor]
         return Launch(
             image=self._image(deployment),
-            argv=key_in_arguments(place.keys_file, "sglang.launch_server", *_options(deployment, place)),
+            argv=key_in_arguments(
+                place.keys_file, "sglang.launch_server", *_options(deployment, place), peer=place.peer_address
+            ),
             environment=OFFLINE | caches(place.writable) | ({"SGLANG_USE_AITER": "1"} if vendor == "amd" else {}),
             port=place.port,
             ready_path="/health",
