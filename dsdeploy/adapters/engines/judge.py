@@ -9,6 +9,13 @@ from dsdeploy.core.flags import nearest_versions
 from dsdeploy.core.sizing.support import format_support
 from dsdeploy.core.texts import Text, text
 
+# Drafted with DSpark instead of plain MTP (vllm-project/recipes@8959cf64, DeepSeek-V4: variants default and dspark).
+_DSPARK = ("-0731", "-0813", "-dspark")
+
+
+def drafts_with_dspark(deployment: Deployment) -> bool:
+    return deployment.model_id.endswith(_DSPARK)
+
 
 def target(deployment: Deployment) -> str:
     """What kernels are compiled for (sm90, gfx942, 910b …), "cpu" without an accelerator. Raises UnknownAccelerator."""

@@ -76,10 +76,16 @@ def _options(d: Deployment, place: Place) -> tuple[str, ...]:
         words += ["--reasoning-parser", parsers["reasoning"]]
     if parsers.get("tool"):
         words += ["--tool-call-parser", parsers["tool"]]
-    if d.draft_tokens:
-        words += ["--speculative-algorithm", "EAGLE", "--speculative-num-steps", str(d.draft_tokens)]
-        words += ["--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", str(d.draft_tokens + 1)]
-    return tuple(words)
+    return (*words, *_drafts(d)) if d.draft_tokens else tuple(words)
+
+
+def _drafts(d: Deployment) -> tuple[str, ...]:
+    """As sglang 0.5.23 checks them (arg_groups/speculative_hook.py): both drafts lie in the model's own weights."""
+    if judge.drafts_with_dspark(d):
+        words = ("--speculative-algorithm", "DSPARK", "--speculative-dspark-block-size", str(d.draft_tokens))
+        return (*words, "--enable-dp-lm-head") if d.data_parallel > 1 else words
+    words = ("--speculative-algorithm", "EAGLE", "--speculative-num-steps", str(d.draft_tokens))
+    return (*words, "--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", str(d.draft_tokens + 1))
 
 
 def _split(d: Deployment) -> list[str]:

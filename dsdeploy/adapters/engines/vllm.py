@@ -17,8 +17,6 @@ DRAIN_S = 120
 MASTER_PORT, RPC_PORT = 29501, 13345
 # Loading, compiling and capturing graphs of 671B outlasts the default of 600 s (vllm-ascend's own runs give 3,000).
 _READY_S = 3600
-# Drafted with DSpark instead of plain MTP (vllm-project/recipes@8959cf64, DeepSeek-V4: variants default and dspark).
-_DSPARK = ("-0731", "-0813", "-dspark")
 
 
 class Vllm:
@@ -166,7 +164,7 @@ def _model_options(d: Deployment, table: FlagTable) -> list[str]:
 
 
 def _drafts(d: Deployment) -> dict[str, str | int]:
-    if d.model_id.endswith(_DSPARK):
+    if judge.drafts_with_dspark(d):
         return {
             "method": "dspark", "num_speculative_tokens": d.draft_tokens, "draft_sample_method": "probabilistic"
         }  # fmt: skip
