@@ -77,7 +77,8 @@ class Launch:
     the spot; a plan or bundle pins its digest. `devices` are device nodes, `resource` the Kubernetes extended resource
     of the accelerator, `runtime` the container runtime's name for it where one is needed. `ready_path` answers 200 once
     the model is loaded; `metrics_path` is None where there is none. `load_s` is the time budget from start to ready
-    without reading weights; `drain_s` is how long running answers may take to end after the stop signal.
+    without reading weights; `drain_s` is how long running answers may take to end after the stop signal. A user that is
+    `looked_up` needs an entry in /etc/passwd, which images have for root alone.
     """
 
     image: str | None
@@ -97,3 +98,4 @@ class Launch:
     load_s: int = 600
     drain_s: int = 120
     serves_http: bool = True
+    looked_up: bool = False

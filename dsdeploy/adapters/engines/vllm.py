@@ -89,6 +89,7 @@ def vllm_launch(
         load_s=1800 if deployment.nodes > 1 else 900,
         drain_s=DRAIN_S,
         serves_http=not follower,
+        looked_up=access is not None and access.looked_up,
     )  # fmt: skip
 
 
