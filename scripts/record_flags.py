@@ -1,11 +1,12 @@
 """Records the options of an engine's release, from that release itself.
 
     PYTHON-OF-THE-RELEASE scripts/record_flags.py vllm 0.32.0          # asks the release's own parser
-    python scripts/record_flags.py vllm-source 0.23.0 UNPACKED-WHEEL   # reads the wheel's Python files as text
-    python scripts/record_flags.py sglang-source 0.5.23 UNPACKED-WHEEL
+    python scripts/record_flags.py vllm-source 0.23.0 UNPACKED   # reads the Python files as text
+    python scripts/record_flags.py sglang-source 0.5.23 UNPACKED
     python scripts/record_flags.py llama.cpp b11434 LLAMA-SERVER       # reads its --help
 
-Writes dsdeploy/core/data/flags/ENGINE-VERSION.json. Text of a wheel gives names, types and literal choices; a parser
+UNPACKED is the folder of an unpacked wheel or source archive from the Python package index. Writes
+dsdeploy/core/data/flags/ENGINE-VERSION.json. Text of a wheel gives names, types and literal choices; a parser
 gives all. Options that only exist at run time (a list of choices made by code) have null choices.
 """
 
@@ -118,12 +119,41 @@ def _choices(node: ast.expr | None, lists: dict[str, list[str]]) -> list[str] | 
         return None
 
 
-def _with_parsers(options: Iterator[Option], release: Path) -> Iterator[Option]:
-    """Tool parsers register themselves by name in a decorator, where the wheel keeps them beside its server."""
-    said = "".join(one.read_text(encoding="utf-8") for one in release.glob("vllm/**/tool_parsers/*.py"))
-    names = [name for one in re.findall(r"register_module\(([^)]*)\)", said) for name in re.findall(r'"(\w+)"', one)]
+def _with_names(options: Iterator[Option], names: dict[str, list[str]]) -> Iterator[Option]:
+    """Choices that a release keeps elsewhere than in the option."""
     for one in options:
-        yield one | {"choices": sorted(set(names))} if names and one["names"] == ["--tool-call-parser"] else one
+        found = names.get(one["names"][0])
+        if one["names"][0] == "--quantization":  # plugins register more, such as "ascend"
+            one = one | {"type": None, "choices": None}
+        yield one | {"choices": sorted(found)} if found else one
+
+
+def vllm_names(release: Path) -> dict[str, list[str]]:
+    """Parsers register themselves by name, in a decorator or, in newer releases, in a dictionary beside them."""
+    folders = {"--tool-call-parser": "**/tool_parsers/*.py", "--reasoning-parser": "reasoning/*.py"}
+    found = {option: _registered([*(release / "vllm").glob(files)]) for option, files in folders.items()}
+    return found | {"--tokenizer-mode": literal_lists(release / "vllm" / "config").get("TokenizerMode", [])}
+
+
+def _registered(files: list[Path]) -> list[str]:
+    said = "".join(one.read_text(encoding="utf-8") for one in files)
+    names = {
+        name for one in re.findall(r"@\w+\.register_module\(([^)]*)\)", said) for name in re.findall(r'"([\w-]+)"', one)
+    }
+    for file in files:
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            value = getattr(node, "value", None)
+            if isinstance(value, ast.Dict) and "TO_REGISTER" in ast.unparse(node).partition("=")[0]:
+                names |= {one.value for one in value.keys if isinstance(one, ast.Constant)}
+    return sorted(names)
+
+
+def sglang_names(release: Path) -> dict[str, list[str]]:
+    folder = release / "sglang" / "srt"
+    return {
+        "--reasoning-parser": literal_lists(folder / "parser")["REASONING_PARSER_NAMES"],
+        "--tool-call-parser": literal_lists(folder / "function_call")["TOOL_CALL_PARSER_NAMES"],
+    }
 
 
 def literal_lists(folder: Path) -> dict[str, list[str]]:
@@ -171,15 +201,12 @@ def main() -> None:
     elif name == "vllm":
         files = [release / "vllm/engine/arg_utils.py", *release.glob("vllm/entrypoints/openai/cli_args.py")]
         files += release.glob("vllm/entrypoints/cli/serve.py")
-        options, source = (
-            from_source(files, literal_lists(release / "vllm")),
-            "the Python files of the published wheel, read as text",
-        )
-        options = _with_parsers(options, release)
+        options = _with_names(from_source(files, literal_lists(release / "vllm")), vllm_names(release))
+        source = WHEEL
     else:
         files = [release / "sglang/srt/server_args.py", *release.glob("sglang/srt/arg_groups/fields/*.py")]
         lists = literal_lists(release / "sglang/srt/arg_groups")
-        options, source = from_source(files, lists), WHEEL
+        options, source = _with_names(from_source(files, lists), sglang_names(release)), WHEEL
     rows = sorted(options, key=lambda one: one["names"])
     OUT.mkdir(exist_ok=True)
     lines = ",\n  ".join(json.dumps(one) for one in rows)

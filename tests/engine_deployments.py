@@ -47,13 +47,15 @@ def _shapes(adapter, model_id, format, engine, version, chip) -> Iterator[Deploy
     for devices, nodes, tensor, pipeline, data, experts, drafts, cache in SHAPES:
         shape = Deployment(
             model_id, format, engine, version, chip, 0 if chip == "cpu" else devices, nodes, 1, tensor, pipeline, data,
-            experts, 32768, 16, 0.9, cache, drafts, expert_layers_in_host=3,
+            experts, 32768, 16, 0.9, cache, drafts, expert_layers_in_host=3, max_num_batched_tokens=8192,
         )  # fmt: skip
         if engine == "sglang" and data > 1 and architecture(model_id).n_routed_experts:
             shape = replace(shape, tensor_parallel=tensor * data)
         if engine == "llama.cpp":
             shape = replace(shape, kv_cache_dtype="q8_0" if cache == "fp8" else "auto")
             shape = replace(shape, tensor_parallel=1, pipeline_parallel=1, data_parallel=1)
+            if devices > 1:
+                shape = replace(shape, gpu_layers=40, tensor_split=tuple(range(1, devices + 1)))
         try:
             adapter.refuse(shape)
         except EngineCannotRun:

@@ -63,7 +63,9 @@ class Place:
 
     `weights` is the absolute path of the weights' folder, or of the first GGUF file. `keys_file` holds one accepted
     key a line; `writable` is the one folder, besides /tmp, that the engine may write to. `leader_address` and
-    `node_rank` (0 is the leader) matter where a replica has several nodes.
+    `node_rank` (0 is the leader) matter where a replica has several nodes, as does `peer_address`, another of them by a
+    name that this one can look up: given where the engine shares its host's network, whose routes and names decide by
+    which address the others reach it.
     """
 
     weights: str
@@ -74,6 +76,7 @@ class Place:
     writable: str = "/cache"
     leader_address: str = "127.0.0.1"
     node_rank: str = "0"
+    peer_address: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -86,7 +89,8 @@ class Launch:
     the spot; a plan or bundle pins its digest. `devices` are device nodes, `resource` the Kubernetes extended resource
     of the accelerator, `runtime` the container runtime's name for it where one is needed. `ready_path` answers 200 once
     the model is loaded; `metrics_path` is None where there is none. `load_s` is the time budget from start to ready
-    without reading weights; `drain_s` is how long running answers may take to end after the stop signal.
+    without reading weights; `drain_s` is how long running answers may take to end after the stop signal. A user that is
+    `looked_up` needs an entry in /etc/passwd, which images have for root alone.
     """
 
     image: str | None
@@ -106,3 +110,4 @@ class Launch:
     load_s: int = 600
     drain_s: int = 120
     serves_http: bool = True
+    looked_up: bool = False

@@ -41,6 +41,7 @@ _UPSTREAM = "engines"
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; probes fail unpunished no shorter than reading the weights from it
 _BODY_BYTES, _BODY_BYTES_PER_TOKEN = 10 * 2**20, 16  # four letters of UTF-8 beyond Latin, or an escaped one, per token
 _NVIDIA = "nvidia.com/gpu"
+_USERS = "passwd"
 
 
 def render_compose(
@@ -51,14 +52,18 @@ def render_compose(
     if nodes > 1 and plan.deployment.replicas > 1:
         raise RenderError(text("compose-one-replica"), hint=text("compose-one-replica-hint"))
     gateway = tuple(RenderedFile(f"{GATEWAY_FOLDER}/{name}", content) for name, content in gateway_files().items())
+    folders = tuple("" if nodes == 1 else f"node-{rank}/" for rank in range(nodes))
     projects = (
-        RenderedFile(COMPOSE_FILE if nodes == 1 else f"node-{rank}/{COMPOSE_FILE}", content)
-        for rank in range(nodes)
-        for content in (_project(plan, release, launch, images, gateway, rank),)
+        RenderedFile(folder + COMPOSE_FILE, _project(plan, release, launch, images, gateway, rank))
+        for rank, folder in enumerate(folders)
     )
+    looked_up = launch(_place(plan, release, 0)).looked_up
+    users = (RenderedFile(f"{folder}{_USERS}", _users(images)) for folder in folders if looked_up)
     unit = RenderedFile(f"dsdeploy-{release.name}.service", _unit(plan, release))
     monitoring = _monitoring(launch(_place(plan, release, 0))) if nodes == 1 else ()
-    return RenderedFiles("compose", (RenderedFile(PLAN_FILE, plan_text), *projects, unit, *gateway, *monitoring))
+    return RenderedFiles(
+        "compose", (RenderedFile(PLAN_FILE, plan_text), *projects, *users, unit, *gateway, *monitoring)
+    )
 
 
 def _project(
@@ -111,6 +116,7 @@ def _place(plan: Plan, release: Release, rank: int) -> Place:
         port=_ENGINE_PORT,
         leader_address=plan.hosts[0] if several else "127.0.0.1",
         node_rank=str(rank),
+        peer_address=plan.hosts[0 if rank else 1] if several else "",
     )
 
 
@@ -140,6 +146,7 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
         "ulimits": launch.ulimits,
         "tmpfs": tuple(f"{one}:rw,nosuid,nodev,{scratch},mode=1777" for one in launch.writable),
         "mounts": launch.mounts,
+        "users": f"./{_USERS}" if launch.looked_up else None,
         "drain_s": launch.drain_s,
         "probe": ("CMD", *probe) if rank == 0 else None,
         "start_s": launch.load_s + sum(one.size_bytes for one in release.weights.files) // _LOAD_BYTES_PER_S,
@@ -157,6 +164,11 @@ def _device_id(plan: Plan, rank: int, number: int) -> str:
     if number not in there:
         raise RenderError(text("compose-devices-missing"), hint=text("compose-devices-missing-hint"))
     return str(there[number])
+
+
+def _users(images: Images) -> str:
+    """/etc/passwd of an engine that looks up its user there."""
+    return f"root:x:0:0::/root:/bin/sh\ndsdeploy:x:{images.user}::/tmp:/usr/sbin/nologin\n"
 
 
 def _gateway(

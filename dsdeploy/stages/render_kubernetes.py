@@ -86,6 +86,7 @@ def _values(
                 {"path": path, "sizeBytes": _TMP_BYTES if path == "/tmp" else _CACHE_BYTES}
                 for path in dict.fromkeys((*leader.writable, *(worker.writable if worker else ())))
             ],
+            "userEntry": leader.looked_up,
             "supplementalGroups": [int(one) for one in leader.groups if one.isdigit() and int(one) > 0],
         },
         "accelerator": _accelerator(deployment, leader, site),

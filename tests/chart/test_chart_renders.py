@@ -153,6 +153,17 @@ def test_shared_memory_is_counted_in_the_limit():
     assert {"name": "shm", "emptyDir": {"medium": "Memory", "sizeLimit": "24"}} in pod["volumes"]
 
 
+def test_an_engine_that_looks_its_user_up_finds_it_unless_the_cluster_names_users_itself():
+    mount = {"name": "manifest", "mountPath": "/etc/passwd", "subPath": "passwd", "readOnly": True}
+    documents = render(example("amd-mi300x", engine__userEntry=True))
+    pod = engine_of(documents)["spec"]
+    assert mount in pod["containers"][0]["volumeMounts"]
+    manifest = next(one for one in documents if one["metadata"]["name"].endswith("-manifest"))
+    assert f"dsdeploy:x:{pod['securityContext']['runAsUser']}:" in manifest["data"]["passwd"]
+    unnamed = render(example("amd-mi300x", engine__userEntry=True, security__runAsUser=None))
+    assert mount not in engine_of(unnamed)["spec"]["containers"][0]["volumeMounts"]
+
+
 def test_a_mirror_replaces_every_registry_and_no_other_image_is_asked_for():
     documents = render(
         example("cpu", **{"global": {"imageRegistry": "mirror.site:5000/all/", "imagePullSecrets": ["pull"]}})

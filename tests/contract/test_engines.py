@@ -49,6 +49,14 @@ def test_each_engine_that_is_described_has_a_member_and_runs_something():
         find_engine_adapter("vlm")
 
 
+@pytest.mark.parametrize(("name", "instead"), [("KTransformers", "llama.cpp"), ("mindie", "vllm-ascend")])
+def test_an_engine_that_is_left_out_is_refused_by_name_with_what_serves_instead(name, instead):
+    with pytest.raises(UnknownEngine) as refused:
+        find_engine_adapter(name)
+    for language in ("en", "zh"):
+        assert f"--engine {instead}" in refused.value.hint.render(language)
+
+
 @pytest.mark.parametrize("engine", engine_adapters())
 def test_every_rendered_option_is_known_to_its_release_and_legal(engine):
     wrong, seen = {}, 0
@@ -190,6 +198,25 @@ def test_the_key_reaches_the_engine_and_is_struck_from_its_log(tmp_path):
     assert "***" in done.stderr and "first-key" not in done.stderr
     done = started(key_in_environment(str(keys), "sh", "-c", 'echo "$VLLM_API_KEY"'))
     assert done.stdout == "first-key\n"
+
+
+def test_between_nodes_an_engine_learns_by_which_address_the_others_reach_it(tmp_path):
+    """Loopback stands for the network: another host is beyond a unit test."""
+    (tmp_path / "keys").write_text("first-key\n")
+    said = 'echo "$VLLM_HOST_IP $HCCL_IF_IP $GLOO_SOCKET_IFNAME $NCCL_SOCKET_IFNAME"'
+    words = key_in_environment(str(tmp_path / "keys"), "sh", "-c", said, peer="127.0.0.1")
+    assert started(words).stdout == "127.0.0.1 127.0.0.1 lo lo\n"
+    assert started(words, GLOO_SOCKET_IFNAME="ib0").stdout == "127.0.0.1 127.0.0.1 ib0 lo\n"
+    lost = started(key_in_environment(str(tmp_path / "keys"), "sh", "-c", said, peer="no-such-node.invalid"))
+    assert lost.returncode == 1 and "no way to no-such-node.invalid" in lost.stderr and not lost.stdout
+
+
+@pytest.mark.parametrize("engine", ["vllm", "sglang"])
+def test_a_peer_goes_before_the_words_and_changes_no_other(engine):
+    one = next(one for one, _ in launches() if one.engine == engine and one.nodes == 2)
+    adapter = find_engine_adapter(engine)
+    alone, told = (adapter.launch(one, replace(PLACE, peer_address=peer)).argv for peer in ("", "node-b"))
+    assert told[3] == "node-b" and told[4:] == alone[3:] and told[2].endswith(alone[2])
 
 
 @pytest.mark.parametrize("words", [key_in_environment("KEYS", "echo"), key_in_arguments("KEYS", "this")])

@@ -63,11 +63,23 @@ RECIPES = {
     "v4-flash-8x-b200": on("b200", 8, FLASH, MIXED, dp=8, ep=True, draft_tokens=2),
     "v4-pro-8x-h200": on("h200-141gb", 8, PRO, MIXED, tp=8, ep=True, max_num_seqs=16, memory_utilization=0.95),
     "v4-pro-8x-b200": on("b200", 8, PRO, MIXED, tp=8, ep=True),
-    "distill-qwen-1.5b-1x-t4": on("t4", 1, f"{QWEN}1.5b", "fp16", max_model_len=8192, max_num_seqs=8),
+    "distill-qwen-1.5b-1x-t4": on("t4", 1, f"{QWEN}1.5b", "bf16", max_model_len=8192, max_num_seqs=8),
+    "distill-qwen-7b-fp8-1x-t4": on("t4", 1, f"{QWEN}7b", "fp8", max_model_len=8192, max_num_seqs=4),
     "distill-qwen-7b-1x-a10": on("a10", 1, f"{QWEN}7b", "bf16", max_model_len=8192, max_num_seqs=8),
     "distill-llama-8b-1x-a10": on("a10", 1, f"{LLAMA}8b", "bf16", max_model_len=8192, max_num_seqs=8),
+    "distill-qwen-7b-1x-ascend-310p": on(
+        "ascend-310p", 1, f"{QWEN}7b", "bf16", engine="vllm-ascend", max_model_len=8192, max_num_seqs=8
+    ),
+    "distill-0528-qwen3-8b-1x-a10": on(
+        "a10", 1, "deepseek-r1-0528-qwen3-8b", "bf16", max_model_len=8192, max_num_seqs=8
+    ),
     "distill-qwen-14b-2x-a10": on("a10", 2, f"{QWEN}14b", "bf16", tp=2, max_model_len=8192, max_num_seqs=8),
+    "distill-qwen-14b-w8a8-1x-a10": on("a10", 1, f"{QWEN}14b", "w8a8-int8", max_model_len=8192, max_num_seqs=4),
+    "distill-qwen-32b-w4a16-1x-l40s": on("l40s", 1, f"{QWEN}32b", "w4a16", max_model_len=16384, max_num_seqs=8),
     "distill-qwen-32b-2x-l40s": on("l40s", 2, f"{QWEN}32b", "bf16", tp=2, max_model_len=16384, max_num_seqs=8),
+    "distill-llama-70b-w4a16-2x-l40s": on(
+        "l40s", 2, f"{LLAMA}70b", "w4a16", tp=2, max_model_len=8192, max_num_seqs=4
+    ),
     "distill-llama-70b-4x-a800": on("a800-sxm4-80gb", 4, f"{LLAMA}70b", "bf16", tp=4),
 }  # fmt: skip
 # Where a node stands, what it is called and how much one asks of it is the site's: no part of a recipe.

@@ -138,6 +138,20 @@ def test_several_machines_are_one_project_each_with_one_gateway():
     assert leader["gateway"]["environment"]["METRICS_HOST"] == "127.0.0.1" and "ports" not in leader["gateway"]
     assert {one.node_rank for one in places} == {"0", "1"} and {one.leader_address for one in places} == {"10.0.0.1"}
     assert {one.host for one in places} == {"127.0.0.1"}
+    assert {(one.node_rank, one.peer_address) for one in places} == {("0", "10.0.0.2"), ("1", "10.0.0.1")}
+
+
+@pytest.mark.parametrize("nodes", [1, 2])
+def test_an_engine_that_looks_its_user_up_finds_it(nodes):
+    plan = replace(on_devices(nodes=nodes), hosts=("10.0.0.1", "10.0.0.2"))
+    files = contents(plan, lambda place: replace(VLLM, looked_up=True))
+    for folder in ("",) if nodes == 1 else ("node-0/", "node-1/"):
+        assert f":x:{services(files[f'{folder}compose.yaml'])['engine']['user']}::" in files[f"{folder}passwd"]
+        mounts = services(files[f"{folder}compose.yaml"])["engine"]["volumes"]
+        assert [(one["source"], one["read_only"]) for one in mounts if one["target"] == "/etc/passwd"] == [
+            ("./passwd", True)
+        ]
+    assert not any("passwd" in path for path in contents(plan, lambda place: VLLM))
 
 
 def test_several_machines_that_are_not_named_are_refused():

@@ -56,6 +56,14 @@ def test_workers_are_told_their_leader_and_rank_by_the_cluster():
     assert values["parallelism"] == {"tensor": 8, "pipeline": 4, "data": 1, "nodes": 4, "devicesPerNode": 8}
 
 
+def test_a_user_that_is_looked_up_is_named():
+    start = launch(kubernetes_place(ONE), "vllm")
+    assert [rendered(start=replace(start, looked_up=one))["engine"]["userEntry"] for one in (True, False)] == [
+        True,
+        False,
+    ]
+
+
 def test_numbers_in_words_stay_words_for_a_reader_of_yaml_1_2():
     start = replace(launch(kubernetes_place(ONE), "vllm"), argv=("1e5", "08", "0o7", "yes", "null"))
     content = render_kubernetes(ONE, start, None, FILES, SITE, "").files[1].content

@@ -7,7 +7,14 @@ from dsdeploy.core.engines import EngineSpec, engines, find_engine
 from dsdeploy.core.errors import EngineCannotRun, UnknownEngineVersion
 from dsdeploy.core.flags import nearest_versions
 from dsdeploy.core.sizing.support import format_support
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import Text, text
+
+# Drafted with DSpark instead of plain MTP (vllm-project/recipes@8959cf64, DeepSeek-V4: variants default and dspark).
+_DSPARK = ("-0731", "-0813", "-dspark")
+
+
+def drafts_with_dspark(deployment: Deployment) -> bool:
+    return deployment.model_id.endswith(_DSPARK)
 
 
 def target(deployment: Deployment) -> str:
@@ -15,6 +22,12 @@ def target(deployment: Deployment) -> str:
     if deployment.accelerator == "cpu":
         return "cpu"
     return (find_accelerator(deployment.accelerator).architecture or "").rpartition(" ")[2]
+
+
+def lacks_bf16(deployment: Deployment) -> bool:
+    """Whether a bfloat16 checkpoint must be cast to float16 here: Turing, 310P, CoreX."""
+    runs = find_engine(deployment.engine).runs.get(target(deployment), ())
+    return deployment.format == "fp16" or ("fp16" in runs and "bf16" not in runs)
 
 
 def vendor(deployment: Deployment) -> str:
@@ -52,10 +65,10 @@ def hold_split(deployment: Deployment, spec: EngineSpec, ranks: int) -> None:
     """Raises EngineCannotRun where a replica's ranks are not as many as its devices."""
     devices = deployment.devices_per_node * deployment.nodes
     if devices and ranks != devices:
-        raise wrong_split(deployment, spec, f"{ranks} ranks, {devices} devices")
+        raise wrong_split(deployment, spec, text("split-ranks", ranks=ranks, devices=devices))
 
 
-def wrong_split(deployment: Deployment, spec: EngineSpec, reason: str) -> EngineCannotRun:
+def wrong_split(deployment: Deployment, spec: EngineSpec, reason: Text) -> EngineCannotRun:
     devices = deployment.devices_per_node * deployment.nodes
     return EngineCannotRun(
         text("engine-wrong-split", engine=spec.name, reason=reason),

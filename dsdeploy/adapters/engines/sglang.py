@@ -6,6 +6,7 @@ from dsdeploy.adapters.engines.surroundings import ACCESS, OFFLINE, ULIMITS, cac
 from dsdeploy.core.catalogue import architecture, find_model
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
+from dsdeploy.core.texts import text
 
 _DIST_PORT = 20000
 _KV_CACHE = {"fp8": "fp8_e4m3"}
@@ -22,7 +23,7 @@ class Sglang:
         inside = _data_parallel_inside(deployment)
         judge.hold_split(deployment, spec, ranks if inside else ranks * deployment.data_parallel)
         if inside and deployment.tensor_parallel % deployment.data_parallel:
-            raise judge.wrong_split(deployment, spec, "attention's groups do not divide the tensor-parallel group")
+            raise judge.wrong_split(deployment, spec, text("split-attention-groups"))
         judge.hold_image(deployment, spec, self._image(deployment), ())
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:
@@ -31,7 +32,9 @@ class Sglang:
         access = ACCESS[vendor]
         return Launch(
             image=self._image(deployment),
-            argv=key_in_arguments(place.keys_file, "sglang.launch_server", *_options(deployment, place)),
+            argv=key_in_arguments(
+                place.keys_file, "sglang.launch_server", *_options(deployment, place), peer=place.peer_address
+            ),
             environment=OFFLINE | caches(place.writable) | ({"SGLANG_USE_AITER": "1"} if vendor == "amd" else {}),
             port=place.port,
             ready_path="/health",
@@ -64,7 +67,7 @@ def _options(d: Deployment, place: Place) -> tuple[str, ...]:
         words += ["--mem-fraction-static", f"{d.memory_utilization:g}"]
     if d.kv_cache_dtype != "auto":
         words += ["--kv-cache-dtype", _KV_CACHE.get(d.kv_cache_dtype, d.kv_cache_dtype)]
-    if d.format == "fp16" or judge.target(d) == "sm75":
+    if judge.lacks_bf16(d):
         words += ["--dtype", "float16"]
     if d.format == "w8a8-int8":
         words += ["--quantization", "w8a8_int8"]
@@ -73,10 +76,16 @@ def _options(d: Deployment, place: Place) -> tuple[str, ...]:
         words += ["--reasoning-parser", parsers["reasoning"]]
     if parsers.get("tool"):
         words += ["--tool-call-parser", parsers["tool"]]
-    if d.draft_tokens:
-        words += ["--speculative-algorithm", "EAGLE", "--speculative-num-steps", str(d.draft_tokens)]
-        words += ["--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", str(d.draft_tokens + 1)]
-    return tuple(words)
+    return (*words, *_drafts(d)) if d.draft_tokens else tuple(words)
+
+
+def _drafts(d: Deployment) -> tuple[str, ...]:
+    """As sglang 0.5.23 checks them (arg_groups/speculative_hook.py): both drafts lie in the model's own weights."""
+    if judge.drafts_with_dspark(d):
+        words = ("--speculative-algorithm", "DSPARK", "--speculative-dspark-block-size", str(d.draft_tokens))
+        return (*words, "--enable-dp-lm-head") if d.data_parallel > 1 else words
+    words = ("--speculative-algorithm", "EAGLE", "--speculative-num-steps", str(d.draft_tokens))
+    return (*words, "--speculative-eagle-topk", "1", "--speculative-num-draft-tokens", str(d.draft_tokens + 1))
 
 
 def _split(d: Deployment) -> list[str]:

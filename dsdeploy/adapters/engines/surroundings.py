@@ -1,6 +1,6 @@
 """What surrounds an engine's process: offline always, caches in one writable folder, devices as each vendor wants."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
 from dsdeploy.core.deployment import Deployment
 
@@ -52,6 +52,7 @@ class Access:
     runtime: str | None = None
     mounts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
+    looked_up: bool = False
 
     def device_nodes(self, deployment: Deployment) -> tuple[str, ...]:
         numbers = range(deployment.devices_per_node)
@@ -60,7 +61,9 @@ class Access:
 
 
 # NVIDIA container toolkit; ROCm's "Run Docker containers"; vllm-ascend's installation page; device nodes of the other
-# vendors as gpustack-runtime 0.2 asks for them; resource names as in core/data/node_resources.json.
+# vendors as gpustack-runtime 0.2 asks for them; resource names as in core/data/node_resources.json. Ascend's devices
+# belong to the driver's group HwHiAiUser, which Huawei asks to be 1000 where containers run; HCCL does not start for a
+# user that /etc/passwd does not name (vllm-project/vllm-ascend #9490).
 _ASCEND = Access(
     resource="huawei.com/Ascend910",
     devices=("/dev/davinci{n}", "/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc"),
@@ -71,6 +74,8 @@ _ASCEND = Access(
         "/usr/local/Ascend/driver/version.info",
         "/etc/ascend_install.info",
     ),
+    groups=("1000",),
+    looked_up=True,
 )
 ACCESS = {
     "nvidia": Access("nvidia.com/gpu", runtime="nvidia"),
@@ -83,7 +88,7 @@ ACCESS = {
     "thead": Access("alibabacloud.com/ppu", ("/dev/alixpu", "/dev/alixpu_ctl", "/dev/alixpu_ppu{n}")),
     "intel": Access("gpu.intel.com/xe", ("/dev/dri",), groups=("video", "render")),
 }
-ASCEND_310P = Access("huawei.com/Ascend310P", _ASCEND.devices, mounts=_ASCEND.mounts)
+ASCEND_310P = replace(_ASCEND, resource="huawei.com/Ascend310P")
 
 # RDMA pins its buffers; NCCL's and the vendors' documents ask for no limit, and for a stack of 64 MiB.
 ULIMITS = {"memlock": -1, "stack": 64 << 20, "nofile": 1 << 20}

@@ -17,8 +17,6 @@ DRAIN_S = 120
 MASTER_PORT, RPC_PORT = 29501, 13345
 # Loading, compiling and capturing graphs of 671B outlasts the default of 600 s (vllm-ascend's own runs give 3,000).
 _READY_S = 3600
-# Drafted with DSpark instead of plain MTP (vllm-project/recipes@8959cf64, DeepSeek-V4: variants default and dspark).
-_DSPARK = ("-0731", "-0813", "-dspark")
 
 
 class Vllm:
@@ -51,7 +49,7 @@ def hold_vllm(deployment: Deployment, spec: EngineSpec, versions: tuple[str, ...
     judge.hold_split(deployment, spec, ranks)
     table = flag_table("vllm", deployment.engine_version)
     if deployment.nodes > 1 and "--nnodes" not in table.options and deployment.data_parallel % deployment.nodes:
-        raise judge.wrong_split(deployment, spec, f"{table.version} shares no data-parallel rank between nodes")
+        raise judge.wrong_split(deployment, spec, text("split-rank-over-nodes", version=table.version))
     faults = "; ".join(table.faults(_options(deployment, Place("/", "model", "/", node_rank="0"), table)))
     if faults:
         words = {"engine": spec.name, "version": table.version, "model": deployment.model_id, "faults": faults}
@@ -73,7 +71,7 @@ def vllm_launch(
     follower = deployment.nodes > 1 and place.node_rank != "0"
     return Launch(
         image=image,
-        argv=key_in_environment(place.keys_file, "vllm", *words),
+        argv=key_in_environment(place.keys_file, "vllm", *words, peer=place.peer_address),
         environment={
             **OFFLINE, **caches(place.writable), "VLLM_ENGINE_READY_TIMEOUT_S": str(_READY_S), **environment
         },
@@ -91,6 +89,7 @@ def vllm_launch(
         load_s=1800 if deployment.nodes > 1 else 900,
         drain_s=DRAIN_S,
         serves_http=not follower,
+        looked_up=access is not None and access.looked_up,
     )  # fmt: skip
 
 
@@ -112,9 +111,10 @@ def _options(d: Deployment, place: Place, table: FlagTable) -> tuple[str, ...]:
         words += ["--gpu-memory-utilization", f"{d.memory_utilization:g}"]
     if d.kv_cache_dtype != "auto":
         words += ["--kv-cache-dtype", d.kv_cache_dtype]
-    if d.format == "fp16" or judge.target(d) == "sm75":
+    if judge.lacks_bf16(d):
         words += ["--dtype", "float16"]
-    words += ["--enable-prefix-caching", *_model_options(d)]
+    words += ["--enable-prefix-caching" if _caches_prefixes(d) else "--no-enable-prefix-caching"]
+    words += _model_options(d, table)
     if d.draft_tokens:
         words += ["--speculative-config", json.dumps(_drafts(d))]
     if "--shutdown-timeout" in table.options:
@@ -122,6 +122,11 @@ def _options(d: Deployment, place: Place, table: FlagTable) -> tuple[str, ...]:
     if "--disable-log-requests" in table.options and "--enable-log-requests" not in table.options:
         words += ["--disable-log-requests"]
     return tuple(words)
+
+
+def _caches_prefixes(d: Deployment) -> bool:
+    """Not on the 310P, whose tutorial turns it off (vllm-project/vllm-ascend@f233dca, tutorials/hardwares/310p.md)."""
+    return judge.target(d) != "310p"
 
 
 def _nodes(d: Deployment, place: Place, table: FlagTable) -> list[str]:
@@ -136,12 +141,12 @@ def _nodes(d: Deployment, place: Place, table: FlagTable) -> list[str]:
     if not headless:
         return words
     if local > 1 and not place.node_rank.isdecimal():
-        raise judge.wrong_split(d, find_engine(d.engine), f"{table.version} needs each node's number beforehand")
+        raise judge.wrong_split(d, find_engine(d.engine), text("split-number-unknown", version=table.version))
     start = place.node_rank if local == 1 else str(int(place.node_rank) * local)
     return [*words, "--data-parallel-start-rank", start, *headless]
 
 
-def _model_options(d: Deployment) -> list[str]:
+def _model_options(d: Deployment, table: FlagTable) -> list[str]:
     """How this model thinks and calls tools, and the block that DeepSeek-V4's compressed cache is made for."""
     parsers = (find_model(d.model_id).get("parsers") or {}).get("vllm") or {}
     words = []
@@ -149,6 +154,8 @@ def _model_options(d: Deployment) -> list[str]:
         words += ["--tokenizer-mode", parsers["tokenizer_mode"]]
     if parsers.get("reasoning"):
         words += ["--reasoning-parser", parsers["reasoning"]]
+        # Without this word, 0.8 reads no parser.
+        words += ["--enable-reasoning"] if "--enable-reasoning" in table.options else []
     if parsers.get("tool"):
         words += ["--enable-auto-tool-choice", "--tool-call-parser", parsers["tool"]]
     if architecture(d.model_id).compress_ratios:
@@ -158,7 +165,7 @@ def _model_options(d: Deployment) -> list[str]:
 
 
 def _drafts(d: Deployment) -> dict[str, str | int]:
-    if d.model_id.endswith(_DSPARK):
+    if judge.drafts_with_dspark(d):
         return {
             "method": "dspark", "num_speculative_tokens": d.draft_tokens, "draft_sample_method": "probabilistic"
         }  # fmt: skip

@@ -1,7 +1,9 @@
 """vLLM on Ascend, through Huawei's plugin: the same words, its own quantisation and communication settings."""
 
+from dataclasses import replace
+
 from dsdeploy.adapters.engines import judge
-from dsdeploy.adapters.engines.surroundings import ACCESS, ASCEND_310P
+from dsdeploy.adapters.engines.surroundings import ACCESS, ASCEND_310P, Access
 from dsdeploy.adapters.engines.vllm import hold_vllm, vllm_launch
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
@@ -28,13 +30,23 @@ class VllmAscend:
         """Each release of the plugin goes with the vLLM of the same number, whose options it knows."""
         self.refuse(deployment)
         target = judge.target(deployment)
-        quantised = deployment.format in ("w8a8-int8", "w4a8-int4")
+        more = ("--quantization", "ascend") if deployment.format in ("w8a8-int8", "w4a8-int4") else ()
         return vllm_launch(
             deployment,
             place,
             flag_table("vllm", deployment.engine_version),
             find_engine(self.name).image(target, deployment.engine_version),
-            ASCEND_310P if target == "310p" else ACCESS["ascend"],
-            ("--quantization", "ascend") if quantised else (),
+            _access(target, deployment.nodes),
+            (*more, "--enforce-eager") if target == "310p" else more,
             _ENVIRONMENT,
         )
+
+
+def _access(target: str, nodes: int) -> Access:
+    """Between nodes HCCL reads the addresses of the NPUs' own network from a file of the host.
+
+    Source: vllm-project/vllm-ascend@4788df7, docs/source/tutorials/models/DeepSeek-R1.md. On the 310P graphs can only
+    be captured for few sizes (tutorials/hardwares/310p.md@f233dca): it runs without.
+    """
+    access = ASCEND_310P if target == "310p" else ACCESS["ascend"]
+    return replace(access, mounts=(*access.mounts, "/etc/hccn.conf")) if nodes > 1 else access

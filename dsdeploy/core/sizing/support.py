@@ -25,7 +25,9 @@ def format_support(spec: AcceleratorSpec, engine: str, format: str, a: Architect
     elif a.expert_dtype == "fp4" and name.startswith("fp8"):
         wanted = ("fp4-experts+fp8",)
     elif name in ("fp16", "bf16"):
-        wanted = ("fp16", "bf16") if name == "fp16" else ("bf16",)
+        # Where a chip has no bf16, vLLM and SGLang cast a checkpoint to fp16, whose range dense models keep to; the
+        # experts of DeepSeek-V2 and later leave it (vLLM's deepseek_v2.py scales them for fp16).
+        wanted = ("bf16",) if name == "bf16" and a.n_routed_experts else ("bf16", "fp16")
     else:
         wanted = tuple(one for one in (*runs, *_UNPACKED) if same_format(one, name)) or (name,)
     if any(one in runs for one in wanted):
@@ -57,4 +59,6 @@ def attention_support(spec: AcceleratorSpec, a: Architecture) -> str:
     """native or none: whether this chip has kernels for the model's attention, where that needs its own."""
     sparse = a.index_topk or a.compress_ratios or a.kv_source_layer_ids
     target = (spec.architecture or "").rpartition(" ")[2]
-    return "none" if sparse and target not in _SPARSE else "native"
+    # vllm-ascend's tutorial for the 310P names plain attention alone.
+    compressed = target == "310p" and a.kv_lora_rank
+    return "none" if compressed or (sparse and target not in _SPARSE) else "native"

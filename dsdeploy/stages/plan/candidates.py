@@ -7,7 +7,7 @@ from dsdeploy.adapters.engines.vllm_vendor import vendor_images
 from dsdeploy.core import catalogue
 from dsdeploy.core.architecture import Architecture
 from dsdeploy.core.catalogue import Variant
-from dsdeploy.core.engines import EngineSpec, engines
+from dsdeploy.core.engines import EngineSpec, engines, find_engine
 from dsdeploy.core.errors import InvalidRequest
 from dsdeploy.core.plan import Quality, Request
 from dsdeploy.core.quality import general, quality_of
@@ -59,7 +59,12 @@ class Shape:
 
 
 def offers(request: Request) -> tuple[Offer, ...]:
-    """Best first; of the same quality the newer model, then more bits. Raises UnknownModel, InvalidRequest."""
+    """Best first; of the same quality the newer model, then more bits.
+
+    Raises UnknownModel, UnknownEngine, InvalidRequest.
+    """
+    if request.engine is not None:
+        find_engine(request.engine)
     if request.model_id is not None:
         named = catalogue.find_model(request.model_id)
         models = [named] if named.get("architecture") and named.get("deployable", True) else []
@@ -130,7 +135,7 @@ def engines_for(one: Offer, request: Request, pool: Pool) -> tuple[tuple[str, st
         for engine in engines()
         if (engine.name == "llama.cpp") == gguf
         and (not one.variant.engines or engine.name in one.variant.engines)
-        and (request.engine is None or engine.name == request.engine)
+        and (request.engine is None or engine.name == request.engine.lower())
         and (version := _newest(engine, pool))
     )
 

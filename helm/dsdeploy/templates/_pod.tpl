@@ -197,6 +197,9 @@ spec:
       volumeMounts:
         {{- include "dsdeploy.weightsMount" (dict "Values" $.Values "readOnly" true) | nindent 8 }}
         - {name: engine-key, mountPath: {{ dir $engine.keysFile }}, readOnly: true}
+        {{- if and $engine.userEntry $.Values.security.runAsUser }}
+        - {name: manifest, mountPath: /etc/passwd, subPath: passwd, readOnly: true}
+        {{- end }}
         {{- if gt (int64 $engine.shmBytes) 0 }}
         - {name: shm, mountPath: /dev/shm}
         {{- end }}

@@ -3,20 +3,26 @@
 vLLM reads VLLM_API_KEY, which it never logs (it logs --api-key). SGLang knows --api-key alone and logs it with all its
 arguments: it is started inside the process that read the key, and the key is struck from its log. Both are handed to
 `python3 -c`, so no target has a file to carry.
+
+With a `peer`, another node, the engine is also told by which address and interface that one is reached. Left alone,
+vLLM and SGLang ask which address leads to 8.8.8.8: none where a closed site has no default route, and vLLM then tells
+its other nodes 0.0.0.0. Gloo asks what the host's own name means: 127.0.1.1 on Debian.
 """
 
 from pathlib import Path
 
 
-def key_in_environment(keys_file: str, *command: str) -> tuple[str, ...]:
+def key_in_environment(keys_file: str, *command: str, peer: str = "") -> tuple[str, ...]:
     """`command` with the first key of `keys_file` in VLLM_API_KEY: never in words, nor in the container's record."""
-    return ("python3", "-c", _code("environment"), keys_file, *command)
+    return (*_python("environment", peer), keys_file, *command)
 
 
-def key_in_arguments(keys_file: str, module: str, *arguments: str) -> tuple[str, ...]:
+def key_in_arguments(keys_file: str, module: str, *arguments: str, peer: str = "") -> tuple[str, ...]:
     """The Python `module`, run in the same process with the first key of `keys_file` as its --api-key."""
-    return ("python3", "-c", _code("argument"), keys_file, module, *arguments)
+    return (*_python("argument", peer), keys_file, module, *arguments)
 
 
-def _code(name: str) -> str:
-    return (Path(__file__).parent / f"{name}.py").read_text(encoding="utf-8")
+def _python(name: str, peer: str) -> tuple[str, ...]:
+    files = ("network", name) if peer else (name,)
+    code = "\n".join((Path(__file__).parent / f"{one}.py").read_text(encoding="utf-8") for one in files)
+    return ("python3", "-c", code, *((peer,) if peer else ()))

@@ -5,6 +5,7 @@ from dsdeploy.adapters.engines.llamacpp import CLOSED, place_options
 from dsdeploy.adapters.engines.surroundings import ACCESS, OFFLINE, caches
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
+from dsdeploy.core.texts import text
 
 _CELLS = 256  # llama.cpp rounds a sequence's cache up to this
 _EVERY_LAYER = 999
@@ -18,7 +19,7 @@ class LlamaCpp:
         judge.hold_version(deployment, spec, spec.versions)
         judge.hold_format(deployment, spec)
         if deployment.nodes > 1 or deployment.data_parallel > 1:
-            raise judge.wrong_split(deployment, spec, "it serves one node, as one rank")
+            raise judge.wrong_split(deployment, spec, text("split-one-rank"))
         if deployment.accelerator != "cpu":
             judge.hold_image(deployment, spec, self._image(deployment), ())
 
