@@ -15,6 +15,7 @@ from dsdeploy.core.values import Finding
 _OLDEST = (1, 29)
 _LEAST = "restricted"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
+_REACH = ("create", "get")
 _WRITE = ("create", "delete", "get", "list", "patch", "update", "watch")
 _READ = ("get", "list", "watch")
 # what helm/rbac.yaml grants, and nothing more
@@ -26,6 +27,7 @@ RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "persistentvolumeclaims", _WRITE),
     ("", "pods", _WRITE),
     ("", "pods/log", ("get",)),
+    ("", "pods/portforward", _REACH),
     ("", "events", _READ),
     ("apps", "deployments", _WRITE),
     ("apps", "deployments/scale", ("patch",)),
@@ -66,6 +68,11 @@ def release_findings(cluster: Cluster, release: str, many: tuple[Document, ...])
         *_storage(cluster, many),
     )
     return found if blocked else (*found, _admitted(cluster, release, many))
+
+
+def loader_findings(cluster: Cluster) -> tuple[Finding, ...]:
+    """What sending weights onto a claim needs besides."""
+    return (_rights(cluster, (("", "pods/exec", _REACH),)),)
 
 
 def _version(cluster: Cluster) -> Finding:
