@@ -246,7 +246,10 @@ def _pod(release: Release, what: Loading, name: str, sender: str) -> Document:
         "imagePullPolicy": "IfNotPresent",
         "command": [what.python, "-I", "-c", f"import time; time.sleep({_LONGEST_S})"],
         "securityContext": verify["securityContext"],
-        "resources": verify["resources"],
+        "resources": {
+            "requests": {**verify["resources"]["requests"], "cpu": "100m"},
+            "limits": verify["resources"]["limits"],
+        },
         "volumeMounts": [{"name": "weights", "mountPath": _CLAIM}, {"name": "tools", "mountPath": _TOOLS}],
     }
     return {

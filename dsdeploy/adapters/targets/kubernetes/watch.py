@@ -41,7 +41,8 @@ def look(cluster: Cluster, chosen: str) -> Seen:
     claims = tuple(one for one in cluster.list("v1", "PersistentVolumeClaim") if one["metadata"]["name"] in used)
     ours = {one["metadata"]["uid"] for one in (*owners, *pods, *claims)}
     events = [one for one in cluster.list("v1", "Event") if one["involvedObject"].get("uid") in ours]
-    return Seen(owners, pods, claims, tuple(sorted(events, key=_moment)), tuple(_lost(cluster, pods)))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Seen(owners, pods, claims, tuple(sorted(events, key=_moment)), tuple(_lost(cluster, pods)), now)
 
 
 def _lost(cluster: Cluster, pods: tuple[Document, ...]) -> Iterator[str]:
