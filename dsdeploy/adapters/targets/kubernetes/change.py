@@ -28,9 +28,11 @@ def of_component(pods: tuple[Document, ...], component: str) -> tuple[Document, 
 
 def all_ready(cluster: Cluster, release: Release) -> bool:
     """Whether each controller has all the pods that it was asked for, of this version, ready."""
-    kinds = (("apps/v1", "Deployment"), *((_GROUPS,) if cluster.has(*_GROUPS) else ()))
-    found = [one for api, kind in kinds for one in cluster.list(api, kind, selector(release.name))]
-    return bool(found) and all(map(_settled, found))
+    chosen = selector(release.name)
+    single = cluster.list("apps/v1", "Deployment", chosen)
+    groups = cluster.list(*_GROUPS, chosen) if cluster.has(*_GROUPS) else ()
+    pods = of_component(cluster.list("v1", "Pod", chosen), "engine") if groups else ()
+    return bool(single or groups) and all(map(_settled, single)) and all(_group_settled(one, pods) for one in groups)
 
 
 def stuck(cluster: Cluster, release: Release) -> bool:
@@ -104,6 +106,26 @@ def _settled(one: dict[str, Any]) -> bool:
     status, wanted = one.get("status") or {}, int(one["spec"].get("replicas", 1))
     current = status.get("observedGeneration") == one["metadata"]["generation"]
     return current and int(status.get("updatedReplicas", 0)) == wanted == int(status.get("readyReplicas", 0))
+
+
+def _group_settled(group: Document, pods: tuple[Document, ...]) -> bool:
+    """By its pods: what a LeaderWorkerSet says of itself does not tell of which generation it speaks."""
+    inner = group["spec"]["leaderWorkerTemplate"]
+    worker = inner["workerTemplate"]
+    templates = {"leader": inner.get("leaderTemplate") or worker, "worker": worker}
+    wanted = int(group["spec"].get("replicas", 1)) * int(inner.get("size", 1))
+    return len(pods) == wanted and all(
+        ready(one) and "deletionTimestamp" not in one["metadata"]
+        and _made_from(one, templates[one["metadata"]["labels"].get("dsdeploy.io/role", "leader")])
+        for one in pods
+    )  # fmt: skip
+
+
+def _made_from(pod: Document, template: Document) -> bool:
+    real, asked = pod["spec"]["containers"][0], template["spec"]["containers"][0]
+    told = {one["name"]: one.get("value") for one in real.get("env") or ()}
+    same = all(real.get(part) == asked.get(part) for part in ("image", "command", "args"))
+    return same and all(told.get(one["name"], "?") == one.get("value") for one in asked.get("env") or ())
 
 
 def _note(release: Release) -> Path:

@@ -36,6 +36,7 @@ def take(path: str, size: int) -> None:
     with open(path + PART, "ab") as file:
         if file.tell() > size:
             file.truncate(0)
+            file.seek(0)
         while left := size - file.tell():
             piece = os.read(sys.stdin.fileno(), min(left, _PIECE_BYTES))
             if not piece:
