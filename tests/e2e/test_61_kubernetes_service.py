@@ -13,10 +13,10 @@ import yaml
 from dsdeploy.adapters.images.archive import describe_image
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.targets.kubernetes.preflight import RIGHTS
+from tests.kube.fixtures import RBAC
 from tests.program import PROGRAM, environment, run, run_json, wait_until
 
 pytestmark = pytest.mark.kubernetes
-RBAC = Path(__file__).parents[2] / "helm/rbac.yaml"
 SPACE = "llm"
 CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 

@@ -21,6 +21,7 @@ from tests.kube.names import Names
 from tests.kube.node import Node
 
 GPU = "nvidia.com/gpu"
+RBAC = Path(__file__).parents[2] / "helm/rbac.yaml"
 _TOOLS = Path(__file__).parents[2] / "scripts/install-kube-tools.sh"
 
 

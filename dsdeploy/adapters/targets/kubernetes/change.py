@@ -123,9 +123,9 @@ def _group_settled(group: Document, pods: tuple[Document, ...]) -> bool:
 
 def _made_from(pod: Document, template: Document) -> bool:
     real, asked = pod["spec"]["containers"][0], template["spec"]["containers"][0]
-    told = {one["name"]: one.get("value") for one in real.get("env") or ()}
+    told = {one["name"]: one.get("value") or "" for one in real.get("env") or ()}
     same = all(real.get(part) == asked.get(part) for part in ("image", "command", "args"))
-    return same and all(told.get(one["name"], "?") == one.get("value") for one in asked.get("env") or ())
+    return same and all(told.get(one["name"]) == (one.get("value") or "") for one in asked.get("env") or ())
 
 
 def _note(release: Release) -> Path:
