@@ -1,15 +1,15 @@
 """Rendering DeepSeek-R1 671B on four nodes: dsdeploy's values and Helm, against plain Helm with the values at hand.
 
-    python -m benchmarks.chart --rounds 15
+    python -m benchmarks.chart [--rounds 15] [--json FILE]
 
-Needs scripts/install-kube-tools.sh. Prints medians in seconds and their ratio; rounds alternate the order.
+Needs scripts/install-kube-tools.sh. Medians in seconds; rounds alternate the order.
 """
 
 import argparse
-import json
 import statistics
 import time
 
+from benchmarks.figures import Row, add_json, report
 from tests.chart.deployments import MODELS, values
 from tests.chart.rendering import render
 
@@ -17,7 +17,8 @@ from tests.chart.rendering import render
 def main() -> None:
     asked = argparse.ArgumentParser(description=__doc__)
     asked.add_argument("--rounds", type=int, default=15)
-    rounds = asked.parse_args().rounds
+    add_json(asked)
+    given = asked.parse_args()
     ready = values(*MODELS[-1], "vllm")
 
     def plain() -> None:
@@ -27,14 +28,15 @@ def main() -> None:
         render(values(*MODELS[-1], "vllm"))
 
     took: dict[str, list[float]] = {"helm_template_s": [], "dsdeploy_s": []}
-    for number in range(rounds):
+    for number in range(given.rounds):
         pair = [("helm_template_s", plain), ("dsdeploy_s", ours)]
         for name, work in pair if number % 2 else reversed(pair):
             begun = time.perf_counter()
             work()
             took[name].append(time.perf_counter() - begun)
     medians = {name: statistics.median(many) for name, many in took.items()}
-    print(json.dumps({**medians, "ratio": medians["dsdeploy_s"] / medians["helm_template_s"], "rounds": rounds}))
+    row = Row("rendering 671B on four nodes", medians["dsdeploy_s"], medians["helm_template_s"], "s", 2)
+    report(given.json, "chart", "helm template", (row,))
 
 
 if __name__ == "__main__":

@@ -1,9 +1,10 @@
 """From the install command to the first answered chat on a real cluster: dsdeploy against `helm install --wait`.
 
 The same values, model and namespace settings, in turns; what Helm alone cannot do (Secrets) is laid ready for it before
-the clock starts. `python -m benchmarks.kubernetes`, as root.
+the clock starts. `python -m benchmarks.kubernetes [--json FILE]`, as root.
 """
 
+import argparse
 import base64
 import json
 import shutil
@@ -18,10 +19,12 @@ from pathlib import Path
 
 import yaml
 
+from benchmarks.figures import Row, add_json, not_here, report
 from dsdeploy.adapters.images.archive import describe_image
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.templates import chart_folder
 from tests.kube.fixtures import Site, started, tools
+from tests.kube.node import missing
 from tests.program import run
 
 ROUNDS = 2
@@ -30,6 +33,11 @@ CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8
 
 
 def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    add_json(asked)
+    given = asked.parse_args()
+    if lacking := missing():
+        not_here(f"lacks {', '.join(lacking)}")
     with tempfile.TemporaryDirectory() as name, tools(), started(Path(name) / "cluster") as site:
         home = Path(name) / "home"
         plan, words = prepare(site, Path(name), home)
@@ -45,10 +53,9 @@ def main() -> None:
             taken["helm install --wait"].append(by_hand(site, other, name, home / "kept" / name))
             subprocess.run(("helm", "uninstall", name, "--namespace", other), check=True, stdout=subprocess.DEVNULL)
             emptied(site, other)
-    for what, seconds in taken.items():
-        print(f"{what}: {statistics.median(seconds):.1f} s ({min(seconds):.1f}-{max(seconds):.1f})")
-    ratio = statistics.median(taken["dsdeploy install"]) / statistics.median(taken["helm install --wait"])
-    print(f"ratio {ratio:.2f}, to reach {TO_REACH}")
+    ours, hand = (statistics.median(many) for many in taken.values())
+    rows = (Row("from the command to the first answered chat", ours, hand, "s", TO_REACH),)
+    report(given.json, "kubernetes", "helm install --wait", rows)
 
 
 def prepare(site: Site, folder: Path, home: Path) -> tuple[Path, Path]:

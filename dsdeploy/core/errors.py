@@ -282,6 +282,22 @@ class NotStarted(InstallError):
     pass
 
 
+class NoGateway(InstallError):
+    pass
+
+
+class ClaimTooSmall(InstallError):
+    pass
+
+
+class LoadBusy(InstallError):
+    pass
+
+
+class WeightsRefused(InstallError):
+    pass
+
+
 class EngineDied(InstallError):
     pass
 

@@ -13,7 +13,8 @@ LWS_VARIABLES = ("$(LWS_LEADER_ADDRESS)", "$(LWS_WORKER_INDEX)")
 class WeightsVolume:
     """`source` is pvc, image or hostPath; `name` is the claim's, the image's with its digest, or the node's folder.
 
-    `create_bytes` above 0 makes the claim anew, of that size and class, instead of naming one.
+    `create_bytes` above 0 makes the claim anew, of that size and class, instead of naming one. `load` sends the
+    weights of this machine's store onto the claim; without it they must lie there.
     """
 
     source: str
@@ -23,6 +24,7 @@ class WeightsVolume:
     access_mode: str = "ReadOnlyMany"
     create_bytes: int = 0
     verify: str = "stamp"
+    load: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,7 +33,8 @@ class Site:
 
     `host_memory_bytes` is one engine pod's, without shared memory. `test_key_secret` "" leaves `helm test` out.
     `products` are values of `product_label`. Rates are what the weights' volume reads and a core hashes.
-    `engine_python` is the engine image's Python, "" where it has none.
+    `engine_python` is the engine image's Python, "" where it has none. `read_only_root` None is the default of the
+    accelerator: everywhere but on NVIDIA's, whose container hook may need to write there.
     """
 
     engine_image: str
@@ -50,6 +53,7 @@ class Site:
     client_namespaces: tuple[str, ...] = ()
     client_cidrs: tuple[str, ...] = ()
     engine_python: str = "python3"
+    read_only_root: bool | None = None
     spare_devices: bool = False
     monitored: bool = False
     gateway_replicas: int = 2

@@ -73,6 +73,7 @@ def _values(
             "spareGpus": site.spare_devices and not several,
             **nodes,
             "python": site.engine_python,
+            "readOnlyRootFilesystem": _read_only(leader, site),
             "port": leader.port,
             "readyPath": leader.ready_path,
             "metricsPath": leader.metrics_path or "",
@@ -111,6 +112,11 @@ def _values(
         "monitoring": {part: {"enabled": site.monitored} for part in ("serviceMonitor", "prometheusRule", "dashboard")},
         "test": {"keySecret": {"name": site.test_key_secret, "key": "api-key"}},
     }
+
+
+def _read_only(leader: Launch, site: Site) -> bool:
+    """nvidia-cdi-hook writes into the container's root: https://github.com/kserve/kserve/pull/5711."""
+    return (leader.resource or "").split("/")[0] != "nvidia.com" if site.read_only_root is None else site.read_only_root
 
 
 def _node(launch: Launch, several: bool) -> dict[str, Any]:

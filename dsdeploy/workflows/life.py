@@ -38,6 +38,7 @@ def upgrade(
     progress: Progress,
     *,
     dry_run: bool,
+    site: Path | None = None,
 ) -> Result[Upgraded]:
     """The new revision is checked beside the old one where there is room, and in its place always."""
     from dataclasses import replace
@@ -49,7 +50,7 @@ def upgrade(
     from dsdeploy.stages import upgrade as stage
     from dsdeploy.stages.check import check_release
     from dsdeploy.stages.fetch import fetch_operations, fetch_weights
-    from dsdeploy.stages.install import awaited_weights, desired_release
+    from dsdeploy.stages.install import awaited_weights, desired_release, rehearse
 
     found, words = read_plan(path)
     target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
@@ -59,12 +60,13 @@ def upgrade(
         how = stage.choose_mode(mode, found, now, target)
         held = weights_held(found, layout)
         release = desired_release(found, words, held or awaited_weights(found, layout), layout, now.name)
-        rendered = rendered_release(found, words, release)
+        rendered = rendered_release(found, words, release, site)
         pending = target.pending(release, rendered)
         left = stage.left_candidate(now, layout)
         if release.state == "installed" and not pending and left is None:
             return Result("upgrade", Upgraded(now, good.release, False, how, (), None, False))
         stage.judge_memory(found, now, target)
+        rehearse(release, rendered, target)
         beside = (Operation("try-beside", {"name": now.name}),) if how == "beside" else ()
         fetching = fetch_operations(found, held, hub.name)
         operations = (*fetching, *beside, *pending, Operation("accept-revision", {"number": str(release.revision)}))
@@ -74,11 +76,11 @@ def upgrade(
         if held is None:
             held = fetch_weights(found, layout, hub, progress)
             release = desired_release(found, words, held, layout, now.name)
-            rendered = rendered_release(found, words, release)
+            rendered = rendered_release(found, words, release, site)
         if how == "beside":
             candidate = stage.candidate_of(release, layout)
             try:
-                stage.start_candidate(candidate, rendered_release(found, words, candidate), target, progress)
+                stage.start_candidate(candidate, rendered_release(found, words, candidate, site), target, progress)
                 checked = check_release(candidate, found, target, selection, progress)
             finally:
                 stage.remove_candidate(candidate, target, progress)

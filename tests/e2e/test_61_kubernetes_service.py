@@ -13,10 +13,10 @@ import yaml
 from dsdeploy.adapters.images.archive import describe_image
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.targets.kubernetes.preflight import RIGHTS
-from tests.program import run, wait_until
+from tests.kube.fixtures import RBAC
+from tests.program import PROGRAM, environment, run, run_json, wait_until
 
 pytestmark = pytest.mark.kubernetes
-RBAC = Path(__file__).parents[2] / "helm/rbac.yaml"
 SPACE = "llm"
 CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 
@@ -131,24 +131,141 @@ def test_helm_test_infers(site, service):
     assert [one["service"]["state"] for one in told] == ["running"]
 
 
-def test_an_upgrade_and_the_way_back(site, service):
-    home, plan, with_rights = service
+def test_checks_logs_and_status_reach_it_through_the_api_server(service):
+    home, _, with_rights = service
+    asked = ("chat-answers", "api-needs-key", "connection-encrypted", "runs-without-root", "read-only-root")
+    only = [word for one in asked for word in ("--only", one)]
+    told = run_json("check", "--home", str(home), *only, **with_rights)["data"]
+    assert {one["id"]: one["status"] for one in told["findings"]} == dict.fromkeys(asked, "pass")
+    assert "slot" in run("logs", "--home", str(home), "--lines", "50", **with_rights).stdout
+
+
+def test_a_key_is_in_force_when_the_command_ends(site, service):
+    home, _, with_rights = service
+    file = home / "second"
+    r = run("keys", "create", "second", "--out", str(file), "--home", str(home), "--yes", **with_rights)
+    assert r.returncode == 0, r.stderr
+    assert chat(site, home, file.read_text().strip())[0] == 200
+    r = run("keys", "revoke", "second", "--home", str(home), "--yes", **with_rights)
+    assert r.returncode == 0, r.stderr
+    assert chat(site, home, file.read_text().strip())[0] == 401
+
+
+def site_with(home: Path, **changes: object) -> Path:
     words = yaml.safe_load((home / "releases/default/site.yaml").read_text())
-    changed = home / "changed.yaml"
-    changed.write_text(yaml.safe_dump({**words, "gateway_replicas": 2}))
-    r = run("install", str(plan), "--site", str(changed), "--home", str(home), "--yes", **with_rights)
+    path = home / "changed.yaml"
+    path.write_text(yaml.safe_dump({**words, **changes}))
+    return path
+
+
+def upgrade(home: Path, plan: Path, changed: Path, with_rights: dict[str, str]) -> subprocess.CompletedProcess[str]:
+    only = ("--only", "chat-answers", "--only", "api-needs-key")
+    return run("upgrade", str(plan), "--site", str(changed), "--home", str(home), "--yes", *only, **with_rights)
+
+
+@pytest.fixture(scope="module")
+def other(service) -> Path:
+    """Another plan for the same model."""
+    path = service[0] / "other.yaml"
+    r = run("plan", "--model", "smoke", "--users", "3", "--target", "kubernetes", "--out", str(path))
     assert r.returncode == 0, r.stderr
+    return path
+
+
+def make_claim(site, name: str, folder: Path, size: str = "1Gi", mode: str = "ReadWriteMany") -> None:
+    folder.mkdir()
+    folder.chmod(0o777)
+    volume = {
+        "capacity": {"storage": size}, "accessModes": [mode], "storageClassName": "site",
+        "hostPath": {"path": str(folder)}, "claimRef": {"namespace": SPACE, "name": name},
+    }  # fmt: skip
+    site.api.create_persistent_volume({"metadata": {"name": name}, "spec": volume})
+    asked = {"resources": {"requests": {"storage": size}}, "accessModes": [mode], "storageClassName": "site"}
+    site.api.create_namespaced_persistent_volume_claim(SPACE, {"metadata": {"name": name}, "spec": asked})
+    found = site.api.read_namespaced_persistent_volume_claim
+    wait_until(lambda: found(name, SPACE).status.phase == "Bound")
+
+
+@pytest.mark.parametrize(
+    ("name", "size", "mode", "code"),
+    [("small", "100Mi", "ReadWriteMany", "ClaimTooSmall"), ("closed", "1Gi", "ReadOnlyMany", "WeightsRefused")],
+)
+def test_a_claim_that_cannot_take_the_weights_is_named_and_the_service_stays(
+    site, service, may_exec, other, tmp_path, name, size, mode, code
+):
+    home, _, with_rights = service
+    make_claim(site, name, tmp_path / name, size, mode)
+    r = upgrade(home, other, site_with(home, weights={"source": "pvc", "name": name, "load": True}), with_rights)
+    assert r.returncode == 15 and code in r.stderr, r.stderr
     assert chat(site, home, key_of(home))[0] == 200
-    changed.write_text(yaml.safe_dump(words))
-    r = run("install", str(plan), "--site", str(changed), "--home", str(home), "--yes", **with_rights)
-    assert r.returncode == 0, r.stderr
-    assert chat(site, home, key_of(home))[0] == 200
-    history = json.loads(
-        subprocess.run(
-            ("helm", "history", "default", "--namespace", SPACE, "--output", "json"), capture_output=True, text=True
-        ).stdout
+
+
+@pytest.fixture(scope="module")
+def may_exec(site, least):
+    rule = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}
+    role = {"kind": "Role", "metadata": {"name": "exec"}, "rules": [rule]}
+    bound = {
+        "kind": "RoleBinding", "metadata": {"name": "exec"},
+        "subjects": [{"kind": "ServiceAccount", "name": "dsdeploy"}],
+        "roleRef": {"apiGroup": "rbac.authorization.k8s.io", "kind": "Role", "name": "exec"},
+    }  # fmt: skip
+    many = [{"apiVersion": "rbac.authorization.k8s.io/v1", **one} for one in (role, bound)]
+    site.kubectl("--namespace", SPACE, "apply", "--filename", "-", input=yaml.safe_dump_all(many))
+
+
+def test_weights_are_sent_onto_a_claim_through_every_interruption(site, service, may_exec, other, tmp_path):
+    """Cut off, gone on with; altered on the way, refused and sent again; then a revision that runs from there."""
+    home, _, with_rights = service
+    make_claim(site, "sent", tmp_path / "sent")
+    changed = site_with(home, weights={"source": "pvc", "name": "sent", "sub_path": "smoke", "load": True})
+    words = ("upgrade", str(other), "--site", str(changed), "--home", str(home), "--yes", "--only", "chat-answers")
+    child = subprocess.Popen(
+        [*PROGRAM, *words], env=environment(**with_rights), stdin=subprocess.DEVNULL, stderr=subprocess.DEVNULL
     )
-    assert [one["status"] for one in history] == ["superseded", "superseded", "deployed"]
+    wait_until(lambda: any(one.stat().st_size for one in tmp_path.glob("sent/smoke/*.part")), 60)
+    child.kill()
+    child.wait()
+    (part,) = tmp_path.glob("sent/smoke/*.part")
+    begun = part.stat().st_size
+    assert 0 < begun < 253_113_024
+    with part.open("r+b") as file:
+        file.write(b"altered")
+    r = upgrade(home, other, changed, with_rights)
+    assert r.returncode == 15 and "SHA-256 differs" in r.stderr, r.stderr
+    assert not list(tmp_path.glob("sent/smoke/*.gguf*"))
+    r = upgrade(home, other, changed, with_rights)
+    assert r.returncode == 0, r.stderr
+    assert chat(site, home, key_of(home))[0] == 200
+    pods = site.api.list_namespaced_pod(SPACE, label_selector="app.kubernetes.io/component=engine").items
+    claims = {
+        one.persistent_volume_claim.claim_name
+        for pod in pods
+        for one in pod.spec.volumes
+        if one.persistent_volume_claim
+    }
+    assert claims == {"sent"}
+    r = run("install", str(other), "--home", str(home), "--yes", "--json", **with_rights)
+    assert json.loads(r.stdout)["data"]["changed"] is False, r.stdout
+
+
+def test_an_upgrade_that_does_not_start_puts_the_good_revision_back(site, service, plan_first):
+    home, _, with_rights = service
+    absent = "registry.invalid/dsdeploy/absent@sha256:" + "0" * 64
+    r = upgrade(home, plan_first, site_with(home, engine_image=absent), with_rights)
+    assert r.returncode == 15 and "registry.invalid/dsdeploy/absent" in r.stderr, r.stderr
+    assert chat(site, home, key_of(home))[0] == 200
+
+
+@pytest.fixture(scope="module")
+def plan_first(service) -> Path:
+    return service[1]
+
+
+def test_a_rollback_goes_back_to_the_first_revision(site, service):
+    home, _, with_rights = service
+    told = run_json("rollback", "--home", str(home), "--yes", "--only", "chat-answers", **with_rights)
+    assert told["exit_code"] == 0 and told["data"]["release"]["revision"] == 1
+    assert chat(site, home, key_of(home))[0] == 200
 
 
 def test_without_rights_nothing_is_made_and_each_right_is_named(site, service):

@@ -88,7 +88,7 @@ class ControlPlane:
             "--service-account-signing-key-file", str(self._accounts),
             "--kubelet-client-certificate", str(kubelet_certificate), "--kubelet-client-key", str(kubelet_key),
             "--kubelet-preferred-address-types", "InternalIP", "--service-node-port-range", "20000-32767",
-            "--watch-cache=true", "--profiling=false",
+            "--watch-cache=true", "--profiling=false", "--feature-gates", "ImageVolume=true",
         )  # fmt: skip
         self.wait(lambda: self._ask("/readyz") == 200)
 

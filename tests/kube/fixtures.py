@@ -1,5 +1,6 @@
 """A real cluster for the tests marked `kubernetes`: started once a session, stopped with everything that ran in it."""
 
+import fcntl
 import os
 import shutil
 import subprocess
@@ -20,6 +21,7 @@ from tests.kube.names import Names
 from tests.kube.node import Node
 
 GPU = "nvidia.com/gpu"
+RBAC = Path(__file__).parents[2] / "helm/rbac.yaml"
 _TOOLS = Path(__file__).parents[2] / "scripts/install-kube-tools.sh"
 
 
@@ -85,7 +87,16 @@ def tools() -> Iterator[None]:
 
 @contextmanager
 def started(folder: Path) -> Iterator[Site]:
-    """The whole cluster, and KUBECONFIG for it; everything is stopped and taken away at the end."""
+    """The whole cluster, and KUBECONFIG for it; everything is stopped and taken away at the end.
+
+    One at a time on a machine, for each has the same bridge and addresses: another session's is waited for.
+    """
+    with Path("/tmp/dsdeploy-kube-cluster.lock").open("w") as alone:
+        fcntl.flock(alone, fcntl.LOCK_EX)
+        yield from _started(folder)
+
+
+def _started(folder: Path) -> Iterator[Site]:
     plane = ControlPlane(folder / "plane")
     node = Node(folder / "node", plane)
     names = None

@@ -55,17 +55,20 @@ class Names:
         os.replace(beside, self._folder / "hosts")
 
     def _known(self) -> str:
-        """A Service's own address; without one, those of its ready pods."""
+        """A Service's own address; without one, those of its pods, and of each pod with a name of its own there."""
         places = {}
         for one in self._api.list_service_for_all_namespaces().items:
             headless = one.spec.cluster_ip in (None, "None")
             places[one.metadata.namespace, one.metadata.name] = [] if headless else [one.spec.cluster_ip]
+        hosts = {}
         for one in self._api.list_endpoints_for_all_namespaces().items:
-            where = places.get((one.metadata.namespace, one.metadata.name))
-            if where == []:
-                where += [address.ip for part in one.subsets or () for address in part.addresses or ()]
+            space, name = one.metadata.namespace, one.metadata.name
+            addresses = [address for part in one.subsets or () for address in part.addresses or ()]
+            if places.get((space, name)) == []:
+                places[space, name] = [address.ip for address in addresses]
+                hosts |= {(space, f"{it.hostname}.{name}"): [it.ip] for it in addresses if it.hostname}
         return "".join(
             f"{address} {name}.{space}.{_DOMAIN}\n"
-            for (space, name), many in sorted(places.items())
+            for (space, name), many in sorted((places | hosts).items())
             for address in many
         )

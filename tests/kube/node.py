@@ -131,6 +131,7 @@ address = "{self.socket}"
 [plugins."io.containerd.grpc.v1.cri"]
 sandbox_image = "docker.io/dsdeploy/pause:tests"
 restrict_oom_score_adj = true
+netns_mounts_under_state_dir = true
 [plugins."io.containerd.grpc.v1.cri".cni]
 bin_dir = "/usr/lib/cni"
 conf_dir = "{network}"

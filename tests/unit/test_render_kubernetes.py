@@ -2,7 +2,7 @@ from dataclasses import replace
 
 import pytest
 import yaml
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from dsdeploy.core.errors import RenderError
@@ -37,6 +37,7 @@ def expanded(word: str, variables: dict[str, str]) -> str:
     return out
 
 
+@settings(deadline=None)
 @given(st.lists(st.text(st.characters(codec="utf-8", exclude_categories=["Cc", "Cs"])), min_size=1, max_size=4))
 def test_words_reach_the_engine_as_they_were_meant(words):
     start = replace(launch(kubernetes_place(ONE), "vllm"), argv=tuple(words), environment={"A": words[0]})

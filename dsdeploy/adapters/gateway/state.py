@@ -42,11 +42,11 @@ def read_state(endpoint: Endpoint) -> GatewayState:
     return GatewayState(frozenset(told["keys"]), tuple(upstreams))
 
 
-def wait_for_keys(endpoint: Endpoint, keys: tuple[ApiKey, ...]) -> None:
+def wait_for_keys(endpoint: Endpoint, keys: tuple[ApiKey, ...], wait_s: float = _WAIT_S) -> None:
     """Until exactly these keys are in force. Raises KeysNotInForce."""
     wanted = frozenset(one.sha256[:_FINGERPRINT] for one in keys)
-    if not wait_until(endpoint, lambda state: state.keys == wanted, _WAIT_S):
-        raise KeysNotInForce(text("keys-not-in-force", seconds=_WAIT_S), hint=text("keys-not-in-force-hint"))
+    if not wait_until(endpoint, lambda state: state.keys == wanted, wait_s):
+        raise KeysNotInForce(text("keys-not-in-force", seconds=f"{wait_s:.0f}"), hint=text("keys-not-in-force-hint"))
 
 
 def wait_until(endpoint: Endpoint, true: Callable[[GatewayState], bool], wait_s: float) -> bool:

@@ -1,6 +1,7 @@
 """What a target promises: a place where a rendered service can run."""
 
 from collections.abc import Iterator
+from contextlib import AbstractContextManager
 from typing import Protocol
 
 from dsdeploy.core.keys import ApiKey
@@ -42,6 +43,10 @@ class Target(Protocol):
 
     def removal(self, release: Release) -> tuple[Operation, ...]:
         """What `uninstall` has to do here, in order; never touches weights."""
+        ...
+
+    def reach(self, release: Release) -> AbstractContextManager[Release]:
+        """The release as it can be asked from here while the block lasts: its host and port. Raises an InstallError."""
         ...
 
     def workloads(self, release: Release) -> tuple[Workload, ...]:

@@ -37,6 +37,7 @@ def _add_changes(app: typer.Typer, house: House) -> None:
         only: Annotated[list[str] | None, only_flag] = None,
         skip: Annotated[list[str] | None, skip_flag] = None,
         demote: Annotated[list[str] | None, demote_flag] = None,
+        site: Annotated[Path | None, house.flag("--site", "help-site")] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,
         as_json: Annotated[bool, house.json_flag] = False,
@@ -50,7 +51,7 @@ def _add_changes(app: typer.Typer, house: House) -> None:
             lambda: workflows.upgrade(
                 plan, layout(home), name, Source(source, folder, endpoint, token_file), mode,
                 Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ())), house.consent(yes),
-                house.progress(), dry_run=dry_run,
+                house.progress(), dry_run=dry_run, site=site,
             ),
             upgraded_rows,
             as_json,

@@ -146,12 +146,13 @@ def check_release(
     """Runs the selected checks in order. Only a checker's own fault is an exception's matter, and that is a finding."""
     began = time.monotonic()
     checked_at = datetime.now(UTC).isoformat(timespec="seconds")
-    endpoint = endpoint_of(release)
     key = _read_key(release)
-    chat = Chat(endpoint, release.model_id, key)
-    loads = Loads(chat, speed.shape_of(plan))
-    subject = Subject(release, plan, key, target, endpoint, chat, loads, progress)
-    findings = run_checks(CHECKS, subject, selection)
+    with target.reach(release) as reached:
+        endpoint = endpoint_of(reached)
+        chat = Chat(endpoint, release.model_id, key)
+        loads = Loads(chat, speed.shape_of(plan))
+        subject = Subject(release, plan, key, target, endpoint, chat, loads, progress)
+        findings = run_checks(CHECKS, subject, selection)
     return Checked(
         release,
         verdict(findings),

@@ -3,6 +3,7 @@
 import ipaddress
 import os
 from collections.abc import Callable
+from dataclasses import replace
 
 import psutil
 
@@ -49,7 +50,10 @@ def no_new_privileges(subject: Subject) -> Outcome:
 def read_only_root(subject: Subject) -> Outcome:
     if subject.release.target == "process":
         return skipped(text("check-no-container"))
-    return _all(subject, lambda one: one.read_only_root, text("check-root-closed"), "check-root-writable")
+    found = _all(subject, lambda one: one.read_only_root, text("check-root-closed"), "check-root-writable")
+    if found.status == "fail" and subject.release.target == "kubernetes":
+        return replace(found, status="warn", hint=text("check-root-writable-pod-hint"))
+    return found
 
 
 def telemetry_off(subject: Subject) -> Outcome:

@@ -6,6 +6,7 @@ import signal
 import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, nullcontext
 from datetime import datetime
 from functools import cached_property
 from pathlib import Path
@@ -186,6 +187,9 @@ class ComposeTarget:
         remove = (Operation("remove-image", {"image": one}) for one in lone)
         folder = Operation("remove-folder", {"path": release.folder})
         return (*(down if containers or docker.networks_of(self._client, project) else ()), *remove, folder)
+
+    def reach(self, release: Release) -> AbstractContextManager[Release]:
+        return nullcontext(release)
 
     def workloads(self, release: Release) -> tuple[Workload, ...]:
         return confinement.workloads(self._containers(release))

@@ -2,27 +2,29 @@
 
 import hashlib
 import json
-import time
 from collections.abc import Iterator
-from datetime import UTC, datetime
+from contextlib import contextmanager
+from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
-from typing import Any
 
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations, gateway_operations
-from dsdeploy.adapters.targets.kubernetes import confinement, manifest, preflight
+from dsdeploy.adapters.targets.kubernetes import change, confinement, loading, manifest, preflight
+from dsdeploy.adapters.targets.kubernetes.change import END_S, of_component
 from dsdeploy.adapters.targets.kubernetes.connection import Cluster, Document
+from dsdeploy.adapters.targets.kubernetes.door import HERE, door
 from dsdeploy.adapters.targets.kubernetes.explain import causes, containers, ready
-from dsdeploy.adapters.targets.kubernetes.helm import Helm, worked_here
+from dsdeploy.adapters.targets.kubernetes.helm import Helm
+from dsdeploy.adapters.targets.kubernetes.keys import wait_for_gateways
 from dsdeploy.adapters.targets.kubernetes.place import Place, find_place
 from dsdeploy.adapters.targets.kubernetes.secrets import FOLDERS, secrets
-from dsdeploy.adapters.targets.kubernetes.watch import Watch, look, selector
+from dsdeploy.adapters.targets.kubernetes.watch import Watch, look, selector, serving
 from dsdeploy.adapters.templates import chart_folder
-from dsdeploy.core.errors import ClusterRefused, HelmBusy, InstallError
+from dsdeploy.core.errors import ClusterRefused, InstallError, NoGateway
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.kubernetes import secret_name
-from dsdeploy.core.layout import PLACE_FILE, RUN_FOLDER, VALUES_FILE
+from dsdeploy.core.layout import PLACE_FILE, VALUES_FILE
 from dsdeploy.core.progress import SILENT, Progress
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import (
@@ -36,11 +38,7 @@ from dsdeploy.core.values import (
     Workload,
 )
 
-ENGINE = "app.kubernetes.io/component=engine"
 _LOG_LINES = 20
-_END_S = 180
-_LOOK_S = 1
-_FOREIGN_S = 7200  # another machine's Helm may wait for a large model this long
 
 
 class KubernetesTarget:
@@ -63,7 +61,9 @@ class KubernetesTarget:
 
     def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
         cluster = self._cluster(release)
-        return preflight.release_findings(cluster, release.name, self._documents(cluster, release, rendered))
+        many = self._documents(cluster, release, rendered)
+        loads = preflight.loader_findings(cluster) if loading.asked(rendered) else ()
+        return (*preflight.release_findings(cluster, release.name, many), *loads)
 
     def pending(self, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
         cluster = self._cluster(release)
@@ -73,13 +73,14 @@ class KubernetesTarget:
         stale = files or any(self._held(cluster, name) != data for name, data in kept.items())
         found = self._helm(cluster).status(release.name)
         current = found is not None and found.status == "deployed" and found.description == self._sum(rendered)
-        running = current and self._all_ready(cluster, release)
+        running = current and change.all_ready(cluster, release)
         return (
             *files,
             *((Operation("write-place", place),) if find_place(release) is None else ()),
             *((Operation("apply-secrets", place),) if stale else ()),
             *((Operation("take-up-helm", place),) if found is not None and found.pending else ()),
-            *((Operation("free-devices", place),) if found and not running and self._stuck(cluster, release) else ()),
+            *self._load(cluster, release, rendered),
+            *((Operation("free-devices", place),) if found and not running and change.stuck(cluster, release) else ()),
             *(() if running else (Operation("helm-upgrade", place),)),
         )
 
@@ -92,13 +93,16 @@ class KubernetesTarget:
                 for one in secrets(release):
                     cluster.apply(one)
             case "take-up-helm":
-                self._take_up(cluster, release)
+                change.take_up(cluster, self._helm(cluster), release)
+            case "load-weights":
+                many = self._documents(cluster, release, rendered)
+                loading.load(cluster, release, loading.loading(release, many), self._progress)
             case "free-devices":
-                self._free_devices(cluster, release)
+                change.free_devices(cluster, release)
             case "helm-upgrade":
                 self._upgrade(cluster, release, rendered)
             case "helm-uninstall":
-                self._helm(cluster).uninstall(release.name, _END_S)
+                self._helm(cluster).uninstall(release.name, END_S)
                 for one in cluster.list("v1", "Pod", selector(release.name)):  # Helm leaves those of its tests
                     cluster.delete("v1", "Pod", one["metadata"]["name"])
             case "delete-secrets":
@@ -109,9 +113,9 @@ class KubernetesTarget:
 
     def observe(self, release: Release) -> Service:
         cluster = self._cluster(release)
-        seen = look(cluster, release.name)
+        seen = look(cluster, serving(release.name))
         restarts = sum(int(one.get("restartCount", 0)) for pod in seen.pods for one in containers(pod))
-        engines = self._engines(seen.pods)
+        engines = of_component(seen.pods, "engine")
         tail = self._tail(cluster, engines)
         if not seen.pods:
             return Service("failed" if causes(seen) else "stopped", None, restarts, tail)
@@ -131,14 +135,23 @@ class KubernetesTarget:
         return (*helm, *((Operation("delete-secrets", place),) if held else ()), folder)
 
     def take_keys(self, release: Release, keys: tuple[ApiKey, ...]) -> None:
-        """The gateway reads the mounted Secret again by itself, within a minute or two (kubelet's sync period)."""
         cluster = self._cluster(release)
         for one in secrets(release):
             cluster.apply(one)
+        wait_for_gateways(cluster, of_component(self._pods(release), "gateway"), keys)
+
+    @contextmanager
+    def reach(self, release: Release) -> Iterator[Release]:
+        """Through the API server to one gateway: what hangs on its network (speed above all) is that way's, too."""
+        gateways = [one for one in of_component(self._pods(release), "gateway") if ready(one)]
+        if not gateways:
+            raise NoGateway(text("no-gateway", name=release.name), hint=text("no-gateway-hint"))
+        with door(self._cluster(release), gateways[0], "https") as port:
+            yield replace(release, host=HERE, port=port)
 
     def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
         cluster = self._cluster(release)
-        for pod in self._engines(self._pods(release))[:1]:
+        for pod in of_component(self._pods(release), "engine")[:1]:
             name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
             yield from (
                 cluster.log_stream(name, container, lines) if follow else cluster.log_tail(name, container, lines)
@@ -153,18 +166,18 @@ class KubernetesTarget:
 
     def run_inside(self, release: Release, code: str) -> str | None:
         """Needs `create pods/exec`, which the least role leaves out: None without it."""
-        for pod in self._engines(self._pods(release)):
+        for pod in of_component(self._pods(release), "engine"):
             return confinement.run_python(self._cluster(release), pod, code)
         return None
 
     def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
-        seen = look(self._cluster(release), release.name)
+        seen = look(self._cluster(release), serving(release.name))
         return confinement.evidence(seen.pods, seen.events)
 
     def crash(self, release: Release) -> None:
         """Deletes the engine's pods without grace: their owner makes new ones."""
         cluster = self._cluster(release)
-        for pod in self._engines(self._pods(release)):
+        for pod in of_component(self._pods(release), "engine"):
             cluster.delete("v1", "Pod", pod["metadata"]["name"])
 
     def _folder(self) -> Path:
@@ -224,70 +237,19 @@ class KubernetesTarget:
         found = cluster.read("v1", "Secret", name)
         return None if found is None else dict(found.get("data") or {})
 
-    def _all_ready(self, cluster: Cluster, release: Release) -> bool:
-        """Whether each controller has all the pods that it was asked for, of this version, ready."""
-        chosen = selector(release.name)
-        found = (*cluster.list("apps/v1", "Deployment", chosen), *cluster.list("apps/v1", "StatefulSet", chosen))
-        return bool(found) and all(map(_settled, found))
-
-    def _stuck(self, cluster: Cluster, release: Release) -> bool:
-        """Whether engines of an older change stand there that serve nobody, on devices that the next ones need."""
-        pods = self._engines(cluster.list("v1", "Pod", selector(release.name)))
-        return bool(pods) and not any(map(ready, pods))
-
-    def _free_devices(self, cluster: Cluster, release: Release) -> None:
-        chosen = f"{selector(release.name)},{ENGINE}"
-        for one in cluster.list("apps/v1", "Deployment", chosen):
-            cluster.scale_to_zero(one["metadata"]["name"])
-        if cluster.has("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet"):
-            for one in cluster.list("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", chosen):
-                cluster.delete("leaderworkerset.x-k8s.io/v1", "LeaderWorkerSet", one["metadata"]["name"])
-        end = time.monotonic() + _END_S
-        while self._engines(cluster.list("v1", "Pod", selector(release.name))):
-            if time.monotonic() > end:
-                raise InstallError(text("pods-do-not-end", name=release.name), hint=text("pods-do-not-end-hint"))
-            time.sleep(_LOOK_S)
-
-    def _take_up(self, cluster: Cluster, release: Release) -> None:
-        """Drops the record of a change that no Helm is working on any more: Helm itself would refuse for ever.
-
-        What that change had made is adopted by the next one, by the release's name in its annotations.
-        """
-        found = self._helm(cluster).status(release.name)
-        if found is None or not found.pending:
-            return
-        end = time.monotonic() + _END_S
-        while working := worked_here(_note(release)):
-            if time.monotonic() > end:
-                break
-            time.sleep(_LOOK_S)
-        name = f"sh.helm.release.v1.{release.name}.v{found.revision}"
-        record = cluster.read("v1", "Secret", name)
-        if record is None:
-            return
-        if working or (working is None and _age_s(record) < _FOREIGN_S):
-            raise HelmBusy(text("helm-busy-since", status=found.status), hint=text("helm-busy-hint"))
-        cluster.delete("v1", "Secret", name)
+    def _load(self, cluster: Cluster, release: Release, rendered: RenderedFiles) -> tuple[Operation, ...]:
+        if not loading.asked(rendered):
+            return ()
+        what = loading.loading(release, self._documents(cluster, release, rendered))
+        if loading.held(cluster, what):
+            return ()
+        size = f"{what.total_bytes:,}"
+        return (Operation("load-weights", {"claim": what.claim, "bytes": size, "namespace": cluster.namespace}),)
 
     def _upgrade(self, cluster: Cluster, release: Release, rendered: RenderedFiles) -> None:
-        many = self._documents(cluster, release, rendered)
-        watch = Watch(cluster, release.name, self._progress)
-        try:
-            self._helm(cluster).upgrade(
-                release.name, self._folder(), Path(release.folder) / VALUES_FILE,
-                description=self._sum(rendered), timeout_s=manifest.budget_s(many), note=_note(release), watch=watch,
-            )  # fmt: skip
-        except InstallError as error:
-            why = None if isinstance(error, HelmBusy) or type(error) is not InstallError else watch.why()
-            if why is not None:
-                raise why from error
-            raise
-        watch.finish()
-
-    @staticmethod
-    def _engines(pods: tuple[Document, ...]) -> tuple[Document, ...]:
-        key, _, value = ENGINE.partition("=")
-        return tuple(one for one in pods if (one["metadata"].get("labels") or {}).get(key) == value)
+        budget_s = manifest.budget_s(self._documents(cluster, release, rendered))
+        watch = Watch(cluster, serving(release.name), self._progress)
+        change.upgrade(cluster, self._helm(cluster), release, self._folder(), budget_s, self._sum(rendered), watch)
 
     @staticmethod
     def _tail(cluster: Cluster, engines: tuple[Document, ...]) -> tuple[str, ...]:
@@ -302,18 +264,3 @@ class KubernetesTarget:
 
 def _values(rendered: RenderedFiles) -> str:
     return next(one.content for one in rendered.files if one.path == VALUES_FILE)
-
-
-def _settled(one: dict[str, Any]) -> bool:
-    status, wanted = one.get("status") or {}, int(one["spec"].get("replicas", 1))
-    current = status.get("observedGeneration") == one["metadata"]["generation"]
-    return current and int(status.get("updatedReplicas", 0)) == wanted == int(status.get("readyReplicas", 0))
-
-
-def _note(release: Release) -> Path:
-    return Path(release.folder) / RUN_FOLDER / "helm.json"
-
-
-def _age_s(record: Document) -> float:
-    began = datetime.fromisoformat(str(record["metadata"]["creationTimestamp"]).replace("Z", "+00:00"))
-    return (datetime.now(UTC) - began).total_seconds()

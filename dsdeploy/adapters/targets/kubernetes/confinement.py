@@ -5,6 +5,7 @@ from typing import Any
 
 from dsdeploy.adapters.images.llamacpp import PYTHON
 from dsdeploy.adapters.targets.kubernetes.connection import Cluster
+from dsdeploy.adapters.targets.kubernetes.streams import run_inside
 from dsdeploy.core.errors import InstallError
 from dsdeploy.core.values import RenderedFile, Workload
 
@@ -24,7 +25,7 @@ def run_python(cluster: Cluster, pod: Document, code: str) -> str | None:
     for python in (PYTHON, ("python3",)):
         try:
             container = pod["spec"]["containers"][0]["name"]
-            return cluster.run_inside(pod["metadata"]["name"], container, (*python, "-c", code))
+            return run_inside(cluster, pod["metadata"]["name"], container, (*python, "-c", code))
         except InstallError:
             continue
     return None

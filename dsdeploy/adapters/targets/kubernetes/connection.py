@@ -12,7 +12,7 @@ from dsdeploy.core.errors import ClusterAway, ClusterRefused, ClusterUnreachable
 from dsdeploy.core.texts import Text, text
 
 Document = dict[str, Any]
-_TIMEOUT_S = 20
+TIMEOUT_S = 20
 _MANAGER = "dsdeploy"
 
 
@@ -39,16 +39,16 @@ class Cluster:
         """As the API server calls itself: v1.34.4."""
         from kubernetes import client
 
-        with self._translated("get /version"):
-            answer = client.VersionApi(self._client).get_code(_preload_content=False, _request_timeout=_TIMEOUT_S)
+        with self.translated("get /version"):
+            answer = client.VersionApi(self._client).get_code(_preload_content=False, _request_timeout=TIMEOUT_S)
             return str(json.loads(answer.data)["gitVersion"])
 
     def served(self) -> tuple[str, ...]:
         """Every group with each of its versions: apps/v1, …"""
         from kubernetes import client
 
-        with self._translated("get /apis"):
-            answer = client.ApisApi(self._client).get_api_versions(_preload_content=False, _request_timeout=_TIMEOUT_S)
+        with self.translated("get /apis"):
+            answer = client.ApisApi(self._client).get_api_versions(_preload_content=False, _request_timeout=TIMEOUT_S)
             groups = json.loads(answer.data)["groups"]
         return tuple(str(one["groupVersion"]) for group in groups for one in group["versions"])
 
@@ -108,6 +108,17 @@ class Cluster:
                 kind,
             )
 
+    def annotate(self, api_version: str, kind: str, name: str, notes: dict[str, str]) -> None:
+        self._call(
+            f"patch {kind}",
+            lambda it: it.patch(
+                name=name, namespace=self.namespace, body={"metadata": {"annotations": notes}},
+                content_type="application/merge-patch+json",
+            ),
+            api_version,
+            kind,
+        )  # fmt: skip
+
     def scale_to_zero(self, name: str) -> None:
         """A Deployment's pods are to end."""
         self._call(
@@ -134,10 +145,10 @@ class Cluster:
         from kubernetes import client
 
         try:
-            with self._translated("get pods/log"):
+            with self.translated("get pods/log"):
                 answer = client.CoreV1Api(self._client).read_namespaced_pod_log(
                     pod, self.namespace, container=container, tail_lines=lines, previous=previous,
-                    _preload_content=False, _request_timeout=_TIMEOUT_S,
+                    _preload_content=False, _request_timeout=TIMEOUT_S,
                 )  # fmt: skip
                 return tuple(answer.data.decode(errors="replace").splitlines())
         except InstallError:
@@ -147,7 +158,7 @@ class Cluster:
         """The last lines, then what comes, until the container ends."""
         from kubernetes import client
 
-        with self._translated("get pods/log"):
+        with self.translated("get pods/log"):
             answer = client.CoreV1Api(self._client).read_namespaced_pod_log(
                 pod, self.namespace, container=container, tail_lines=lines, follow=True, _preload_content=False
             )
@@ -156,34 +167,17 @@ class Cluster:
                 *whole, rest = (rest + piece).split(b"\n")
                 yield from (line.decode(errors="replace") for line in whole)
 
-    def run_inside(self, pod: str, container: str, words: tuple[str, ...]) -> str:
-        """What `words` print there. Raises InstallError also where they cannot be run or end in failure."""
+    def core(self) -> Any:
+        """A client of its own: a stream turns its client into a websocket's."""
         from kubernetes import client
-        from kubernetes.stream import stream
-        from websocket import WebSocketException
 
-        core = client.CoreV1Api(client.ApiClient(self._settings))  # the stream turns its client into a websocket's
-        with self._translated("create pods/exec"):
-            try:
-                talk = stream(
-                    core.connect_get_namespaced_pod_exec, pod, self.namespace, container=container, command=list(words),
-                    stdin=False, stdout=True, stderr=True, tty=False, _preload_content=False,
-                )  # fmt: skip
-                talk.run_forever(timeout=_TIMEOUT_S * 3)
-            except WebSocketException as error:
-                raise self._away(str(error)) from error
-            if talk.returncode:
-                said = str(talk.read_stderr()).strip() or "?"
-                raise InstallError(
-                    text("kubernetes-said", right="create pods/exec", said=said), hint=text("kubernetes-said-hint")
-                )
-            return str(talk.read_stdout())
+        return client.CoreV1Api(client.ApiClient(self._settings))
 
     def _call(self, right: str, ask: Callable[[Any], Any], api_version: str, kind: str) -> Document:
         from kubernetes.dynamic.exceptions import ResourceNotFoundError
 
         try:
-            with self._translated(right):
+            with self.translated(right):
                 content: Document = ask(self._resource(api_version, kind)).to_dict()
                 return content
         except ResourceNotFoundError as error:
@@ -194,7 +188,7 @@ class Cluster:
     def _resource(self, api_version: str, kind: str) -> Any:
         from kubernetes.dynamic import DynamicClient
 
-        with self._translated("get /apis"):
+        with self.translated("get /apis"):
             if self._discovered is None:
                 from kubernetes.dynamic.discovery import LazyDiscoverer
 
@@ -208,15 +202,17 @@ class Cluster:
             return self._discovered.resources.get(api_version=api_version, kind=kind)
 
     @contextmanager
-    def _translated(self, right: str) -> Iterator[None]:
+    def translated(self, right: str) -> Iterator[None]:
+        """Errors of the library as ours; `right` is what was asked for."""
         from kubernetes.client import ApiException
         from urllib3.exceptions import HTTPError
+        from websocket import WebSocketException
 
         try:
             yield
         except ApiException as error:
             raise self._named(right, error) from error
-        except (HTTPError, OSError) as error:
+        except (HTTPError, WebSocketException, OSError) as error:
             raise self._away(str(error)) from error
 
     def _named(self, right: str, error: Any) -> DsdeployError:

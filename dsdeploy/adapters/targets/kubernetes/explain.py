@@ -14,7 +14,7 @@ NOW_S, SOON_S = 0, 30
 class Seen:
     """What a release has in the cluster; `events` are those of its objects, oldest first.
 
-    `lost` are nodes of its pods that do not answer, as far as nodes may be read.
+    `lost` are nodes of its pods that do not answer, as far as nodes may be read; `at` is when it was looked (RFC 3339).
     """
 
     owners: tuple[Document, ...]
@@ -22,6 +22,7 @@ class Seen:
     claims: tuple[Document, ...]
     events: tuple[Document, ...]
     lost: tuple[str, ...] = ()
+    at: str = ""
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,6 +105,9 @@ def _of_pod(pod: Document, seen: Seen) -> Iterator[Cause]:
     lost = (pod.get("status") or {}).get("reason") == "NodeLost" or node in seen.lost
     if lost and not ready(pod):
         yield Cause(text("node-lost", pod=name, node=node), text("node-lost-hint", node=node))
+    ends = str(pod["metadata"].get("deletionTimestamp") or "")
+    if ends and ends < seen.at:  # that moment holds its grace already
+        yield Cause(text("pod-lingers", pod=name, node=node), text("pod-lingers-hint", node=node))
     for one in containers(pod):
         yield from _of_container(name, one)
     mounts = [

@@ -15,6 +15,7 @@ from dsdeploy.core.values import Finding
 _OLDEST = (1, 29)
 _LEAST = "restricted"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
+_REACH = ("create", "get")
 _WRITE = ("create", "delete", "get", "list", "patch", "update", "watch")
 _READ = ("get", "list", "watch")
 # what helm/rbac.yaml grants, and nothing more
@@ -26,6 +27,7 @@ RIGHTS: tuple[tuple[str, str, tuple[str, ...]], ...] = (
     ("", "persistentvolumeclaims", _WRITE),
     ("", "pods", _WRITE),
     ("", "pods/log", ("get",)),
+    ("", "pods/portforward", _REACH),
     ("", "events", _READ),
     ("apps", "deployments", _WRITE),
     ("apps", "deployments/scale", ("patch",)),
@@ -49,7 +51,7 @@ _ENFORCERS = ("calico", "cilium", "antrea", "kube-router", "weave", "ovn", "cana
 
 def cluster_findings(cluster: Cluster) -> tuple[Finding, ...]:
     """What holds for every release. Raises ClusterAway."""
-    return (_version(cluster), _rights(cluster, RIGHTS), *_namespace(cluster), _enforcer(cluster))
+    return (_version(cluster), rights(cluster, RIGHTS), *_namespace(cluster), _enforcer(cluster))
 
 
 def release_findings(cluster: Cluster, release: str, many: tuple[Document, ...]) -> tuple[Finding, ...]:
@@ -61,11 +63,16 @@ def release_findings(cluster: Cluster, release: str, many: tuple[Document, ...])
     blocked = any(one.status == "fail" for one in kinds)
     found = (
         *kinds,
-        *((_rights(cluster, tuple((group, name, verbs) for group, name, verbs in extra)),) if extra else ()),
+        *((rights(cluster, tuple((group, name, verbs) for group, name, verbs in extra)),) if extra else ()),
         _devices(cluster, release, workloads(many)),
         *_storage(cluster, many),
     )
     return found if blocked else (*found, _admitted(cluster, release, many))
+
+
+def loader_findings(cluster: Cluster) -> tuple[Finding, ...]:
+    """What sending weights onto a claim needs besides."""
+    return (rights(cluster, (("", "pods/exec", _REACH),)),)
 
 
 def _version(cluster: Cluster) -> Finding:
@@ -79,7 +86,8 @@ def _version(cluster: Cluster) -> Finding:
     return Finding("kubernetes-version", "pass", answers, None, said, oldest)
 
 
-def _rights(cluster: Cluster, wanted: tuple[tuple[str, str, tuple[str, ...]], ...]) -> Finding:
+def rights(cluster: Cluster, wanted: tuple[tuple[str, str, tuple[str, ...]], ...]) -> Finding:
+    """Whether these credentials have them all: API group, resource, verbs. Raises ClusterAway."""
     missing = [
         f"{verb} {resource}{f'.{group}' if group else ''}"
         for group, resource, verbs in wanted for verb in verbs if not cluster.may(verb, group, resource)

@@ -17,7 +17,7 @@ from dsdeploy.core.texts import Text, text
 Document = dict[str, Any]
 _LOOK_EVERY_S = 2
 _LOG_LINES = 20
-_NO_TEST = "app.kubernetes.io/component!=test"  # a pod of `helm test` ends and stays
+_PASSING = "test, loader"  # a pod of `helm test` ends and stays; one that brings weights serves nobody
 _OWNERS = (("apps/v1", "Deployment"), ("apps/v1", "ReplicaSet"), ("apps/v1", "StatefulSet"))
 
 
@@ -25,11 +25,15 @@ def selector(release: str) -> str:
     return f"app.kubernetes.io/instance={release}"
 
 
-def look(cluster: Cluster, release: str) -> Seen:
-    """Raises as `Cluster`."""
-    chosen = selector(release)
+def serving(release: str) -> str:
+    """The same without what only passes by."""
+    return f"{selector(release)},app.kubernetes.io/component notin ({_PASSING})"
+
+
+def look(cluster: Cluster, chosen: str) -> Seen:
+    """At what that label selector chooses. Raises as `Cluster`."""
     owners = tuple(one for kind in _OWNERS for one in cluster.list(*kind, chosen))
-    pods = cluster.list("v1", "Pod", f"{chosen},{_NO_TEST}")
+    pods = cluster.list("v1", "Pod", chosen)
     used = {
         volume["persistentVolumeClaim"]["claimName"]
         for pod in pods for volume in pod["spec"].get("volumes") or () if "persistentVolumeClaim" in volume
@@ -37,7 +41,8 @@ def look(cluster: Cluster, release: str) -> Seen:
     claims = tuple(one for one in cluster.list("v1", "PersistentVolumeClaim") if one["metadata"]["name"] in used)
     ours = {one["metadata"]["uid"] for one in (*owners, *pods, *claims)}
     events = [one for one in cluster.list("v1", "Event") if one["involvedObject"].get("uid") in ours]
-    return Seen(owners, pods, claims, tuple(sorted(events, key=_moment)), tuple(_lost(cluster, pods)))
+    now = datetime.now(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    return Seen(owners, pods, claims, tuple(sorted(events, key=_moment)), tuple(_lost(cluster, pods)), now)
 
 
 def _lost(cluster: Cluster, pods: tuple[Document, ...]) -> Iterator[str]:
@@ -50,13 +55,13 @@ def _lost(cluster: Cluster, pods: tuple[Document, ...]) -> Iterator[str]:
 
 
 class Watch:
-    """Called again and again until the release is ready. Raises NotStarted or EngineDied with the cause.
+    """Called again and again until what `chosen` selects is ready. Raises NotStarted or EngineDied with the cause.
 
     A cluster that cannot be asked for a while ends nothing: Helm waits on, up to its own time.
     """
 
-    def __init__(self, cluster: Cluster, release: str, progress: Progress) -> None:
-        self._cluster, self._release, self._progress = cluster, release, progress
+    def __init__(self, cluster: Cluster, chosen: str, progress: Progress) -> None:
+        self._cluster, self._chosen, self._progress = cluster, chosen, progress
         self._usual_s = float(os.environ.get("DSDEPLOY_BLOCKED_S") or 180)
         self._since: dict[str, float] = {}
         self._told: set[str] = set()
@@ -68,7 +73,7 @@ class Watch:
             return
         self._next = time.monotonic() + _LOOK_EVERY_S
         try:
-            seen = look(self._cluster, self._release)
+            seen = look(self._cluster, self._chosen)
         except (ClusterAway, ClusterRefused):
             return
         self._tell(seen)
@@ -84,7 +89,7 @@ class Watch:
     def finish(self) -> None:
         """Tells what happened since the last look."""
         with suppress(ClusterAway, ClusterRefused):
-            self._tell(look(self._cluster, self._release))
+            self._tell(look(self._cluster, self._chosen))
 
     def why(self) -> InstallError | None:
         """What stood in the way when last looked."""

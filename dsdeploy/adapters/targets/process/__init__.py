@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from collections.abc import Iterator
+from contextlib import AbstractContextManager, nullcontext
 from pathlib import Path
 from typing import Any
 
@@ -112,6 +113,9 @@ class ProcessTarget:
     def removal(self, release: Release) -> tuple[Operation, ...]:
         stop = (Operation("stop-process", {"name": release.name}),) if self._state(release) else ()
         return (*stop, Operation("remove-folder", {"path": release.folder}))
+
+    def reach(self, release: Release) -> AbstractContextManager[Release]:
+        return nullcontext(release)
 
     def workloads(self, release: Release) -> tuple[Workload, ...]:
         """The engine; its supervisor only starts it again and listens nowhere."""
