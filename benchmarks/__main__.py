@@ -46,7 +46,11 @@ def main() -> None:
         print(f"[{number}/{len(given.only)}] {name} …", file=sys.stderr, flush=True)
         began = time.monotonic()
         kept[name] = figures(name)
-        print(f"    {kept[name].get("failed") or kept[name].get("not_here") or "done"}, {time.monotonic() - began:.0f} s", file=sys.stderr, flush=True)
+        print(
+            f"    {kept[name].get('failed') or kept[name].get('not_here') or 'done'}, {time.monotonic() - began:.0f} s",
+            file=sys.stderr,
+            flush=True,
+        )
         # After each, so that a cut loses nothing.
         beside = KEPT.with_suffix(".part")
         ordered = {one: kept[one] for one in BENCHMARKS if one in kept}
