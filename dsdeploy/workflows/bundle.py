@@ -84,9 +84,12 @@ def bundle_load(
     place: Place,
     progress: Progress,
 ) -> Result[Loaded]:
-    from dsdeploy.stages.bundle.load import load
+    from dsdeploy.adapters.bundle.room import judge_image_room
+    from dsdeploy.stages.bundle.load import image_sizes, load
     from dsdeploy.stages.bundle.opening import trusted_keys
 
+    if place.name is not None:
+        judge_image_room(place.name, image_sizes(folders, layout))
     loaded = load(folders, layout, trusted_keys(trust, layout.home), consent, progress)
     return Result("bundle load", _deliver(loaded, layout, place, progress))
 
