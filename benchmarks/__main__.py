@@ -25,13 +25,13 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "estimates": (),
     "plan": (),
     "digests": (),
-    "bundle": ("--gib", "2"),
+    "bundle": ("--sizes", "2,8,20"),
     "gateway": (),
     "chart": (),
     "load": (),
     "kubernetes": (),
 }
-LONGEST_S = 900
+LONGEST_S = 1800
 
 
 def main() -> None:
