@@ -21,7 +21,7 @@ MODEL, FORMAT = "tiny", "q"
 _BLOCK_BYTES = 10**7
 
 
-def make_weights(folder: Path, shards: int) -> None:
+def make_weights(folder: Path, shards: int, shard_bytes: int = SHARD_BYTES) -> None:
     """Random bytes, which nothing can make smaller, with the list that `fetch` leaves beside them."""
     weights = folder / "weights"
     weights.mkdir()
@@ -29,11 +29,11 @@ def make_weights(folder: Path, shards: int) -> None:
     for number in range(shards):
         path, digest = weights / f"tiny-{number}.safetensors", hashlib.sha256()
         with path.open("wb") as file:
-            for _ in range(SHARD_BYTES // _BLOCK_BYTES):
+            for _ in range(shard_bytes // _BLOCK_BYTES):
                 block = os.urandom(_BLOCK_BYTES)
                 file.write(block)
                 digest.update(block)
-        known.append({"name": path.name, "size_bytes": SHARD_BYTES, "sha256": digest.hexdigest()})
+        known.append({"name": path.name, "size_bytes": shard_bytes, "sha256": digest.hexdigest()})
     stated = {"model_id": MODEL, "format": FORMAT, "source": "directory", "revision": None, "directory": str(weights)}
     document = {"apiVersion": "dsdeploy/v1", "kind": "Weights", **stated, "files": known}
     (weights / "weights.json").write_text(json.dumps(document))
