@@ -2,7 +2,9 @@
 
 import hashlib
 import json
+import os
 import random
+import signal
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -86,3 +88,41 @@ def tree(folder: Path, *, without: tuple[str, ...] = ()) -> dict[str, str]:
         elif path.is_file():
             found[name] = hashlib.sha256(path.read_bytes()).hexdigest()
     return found
+
+
+def volumes(one) -> list[Path]:
+    return sorted((one.folder / "bundle").glob("*.tar"))
+
+
+def flip(path: Path, at: int) -> None:
+    with path.open("r+b") as file:
+        file.seek(at)
+        byte = file.read(1)[0]
+        file.seek(at)
+        file.write(bytes([byte ^ 1]))
+
+
+def in_child(act, calls: int | None) -> int:
+    """Runs `act` in a process of its own, which kills itself before that many changes of the disk; its status."""
+    child = os.fork()
+    if child:
+        return os.waitpid(child, 0)[1]
+    left = [calls]
+
+    def counted(real):
+        def call(*words, **more):
+            if left[0] is not None:
+                if not left[0]:
+                    os.kill(os.getpid(), signal.SIGKILL)
+                left[0] -= 1
+            return real(*words, **more)
+
+        return call
+
+    for name in ("pwrite", "write", "fsync", "link", "rename", "replace", "symlink", "unlink", "ftruncate"):
+        setattr(os, name, counted(getattr(os, name)))
+    try:
+        act()
+        os._exit(0)
+    except BaseException:
+        os._exit(1)

@@ -140,3 +140,17 @@ class House:
             return typer.confirm(self.say("go-on"), err=True)
 
         return ask
+
+    def passphrase(self, file: Path | None) -> Callable[[Path], bytes]:
+        """From `file`, else asked for at a terminal. Raises KeyUnusable where nobody can answer."""
+
+        def ask(key: Path) -> bytes:
+            from dsdeploy.adapters.bundle.keys import nobody, read_passphrase
+
+            if file is not None:
+                return read_passphrase(file)
+            if not sys.stdin.isatty():
+                return nobody(key)
+            return str(typer.prompt(self.say("ask-passphrase", path=key), hide_input=True, err=True)).encode()
+
+        return ask

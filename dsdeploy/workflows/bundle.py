@@ -13,7 +13,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
-    from dsdeploy.adapters.bundle.keys import KeyPair
+    from dsdeploy.adapters.bundle.keys import KeyPair, Passphrase
     from dsdeploy.adapters.gateway.certificate import Given
     from dsdeploy.adapters.targets.kubernetes.place import Place as ClusterPlace
     from dsdeploy.core.bundle.values import Inventory
@@ -84,9 +84,12 @@ def bundle_load(
     place: Place,
     progress: Progress,
 ) -> Result[Loaded]:
-    from dsdeploy.stages.bundle.load import load
+    from dsdeploy.adapters.bundle.room import judge_image_room
+    from dsdeploy.stages.bundle.load import image_sizes, load
     from dsdeploy.stages.bundle.opening import trusted_keys
 
+    if place.name is not None:
+        judge_image_room(place.name, image_sizes(folders, layout))
     loaded = load(folders, layout, trusted_keys(trust, layout.home), consent, progress)
     return Result("bundle load", _deliver(loaded, layout, place, progress))
 
@@ -144,7 +147,8 @@ def bundle_recut(
 
     if not order.keys and not order.allow_unsigned:
         raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
-    signing, capacity = tuple(map(load_private, order.keys)), volume_capacity(order.volume)
+    signing = tuple(load_private(one, order.passphrase) for one in order.keys)
+    capacity = volume_capacity(order.volume)
     opened = open_bundle(folders, trusted_keys(trust, layout.home), order.allow_unsigned)
     return Result("bundle recut", recut(opened, order.out, capacity, signing, progress, move=move))
 
@@ -210,16 +214,17 @@ def bundle_diff(old: Path, new: Path) -> Result[Difference]:
     return Result("bundle diff", diff(old, new))
 
 
-def bundle_keygen(folder: Path, name: str, algorithm: str) -> Result[KeyPair]:
-    from dsdeploy.adapters.bundle.keys import generate_key
+def bundle_keygen(folder: Path, name: str, algorithm: str, passphrase_file: Path | None) -> Result[KeyPair]:
+    from dsdeploy.adapters.bundle.keys import generate_key, read_passphrase
 
-    return Result("bundle keygen", generate_key(folder, name, algorithm))
+    passphrase = read_passphrase(passphrase_file) if passphrase_file else None
+    return Result("bundle keygen", generate_key(folder, name, algorithm, passphrase))
 
 
-def bundle_public_key(key: str, folder: Path, name: str) -> Result[KeyPair]:
+def bundle_public_key(key: str, folder: Path, name: str, passphrase: Passphrase) -> Result[KeyPair]:
     from dsdeploy.adapters.bundle.keys import export_public
 
-    return Result("bundle public-key", export_public(key, folder, name))
+    return Result("bundle public-key", export_public(key, folder, name, passphrase))
 
 
 def _deliver(loaded: Loaded, layout: Layout, place: Place, progress: Progress) -> Loaded:

@@ -1,5 +1,6 @@
 """Images out of a bundle into what runs them: a real registry, a real containerd. Each is started here and stopped."""
 
+import gzip
 import hashlib
 import io
 import json
@@ -129,6 +130,65 @@ def test_an_image_is_pushed_pinned_and_pushed_again_for_nothing(archive, registr
         words = ["skopeo", "inspect", "--tls-verify=false", f"docker://{done.reference}"]
         seen = json.loads(subprocess.run(words, check=True, capture_output=True).stdout)
         assert seen["Digest"] == done.pinned.partition("@")[2]
+
+
+def as_engine_29(path: Path) -> tuple[Path, dict[str, bytes]]:
+    """The same image as an engine writes it that keeps images in containerd: compressed layers, an index of platforms
+    of which one is here, an attestation beside it. Shapes as in moby/moby issues 47065 and 49473."""
+    old, blobs = read_archive(path), {}
+
+    def keep(content: bytes, **more: object) -> dict:
+        digest = hashlib.sha256(content).hexdigest()
+        blobs[digest] = content
+        return {"digest": f"sha256:{digest}", "size": len(content), **more}
+
+    with path.open("rb") as file:
+        layers = []
+        for one in old.layers:
+            file.seek(one.at_bytes)
+            packed = gzip.compress(file.read(one.size_bytes), 1, mtime=0)
+            layers.append(keep(packed, mediaType="application/vnd.oci.image.layer.v1.tar+gzip"))
+    kind = "application/vnd.oci.image.manifest.v1+json"
+    config = keep(old.config, mediaType="application/vnd.oci.image.config.v1+json")
+    manifest = {"schemaVersion": 2, "mediaType": kind, "config": config, "layers": layers}
+    other = {"digest": "sha256:" + "0" * 64, "size": 400, "platform": {"os": "linux", "architecture": "arm64"}}
+    attested = keep(b'{"schemaVersion":2,"config":{"digest":"sha256:1"},"layers":[]}', mediaType=kind)
+    here = keep(json.dumps(manifest).encode(), mediaType=kind, platform={"os": "linux", "architecture": "amd64"})
+    index = {"schemaVersion": 2, "manifests": [{"mediaType": kind, **other}, attested, here]}
+    top = keep(json.dumps(index).encode(), mediaType="application/vnd.oci.image.index.v1+json")
+    place = {one["digest"]: f"blobs/{one['digest'].replace(':', '/')}" for one in (config, *layers)}
+    said = {"Config": place[config["digest"]], "RepoTags": [NAME], "Layers": [place[one["digest"]] for one in layers]}
+    made = path.with_name("engine-29.tar")
+    with tarfile.open(made, "w") as archive:
+        _add(archive, "index.json", json.dumps({"schemaVersion": 2, "manifests": [top]}).encode())
+        _add(archive, "manifest.json", json.dumps([said]).encode())
+        for digest, content in blobs.items():
+            _add(archive, f"blobs/sha256/{digest}", content)
+    return made, blobs
+
+
+def test_what_an_engine_with_containerds_store_saves_keeps_its_digests(archive, registry, tmp_path):
+    path, blobs = as_engine_29(archive)
+    found = read_archive(path)
+    assert found.image_id == read_archive(archive).image_id
+    assert all(one.digest[7:] in blobs and one.size_bytes == len(blobs[one.digest[7:]]) for one in found.layers)
+    assert [blobs[one[7:]] for one in found.digests][-1] == found.manifest
+    (done,) = deliver_images((path,), registry.place, tmp_path / "state", None, SILENT)
+    assert done.pinned.endswith(f"@{found.digests[-1]}")
+    assert pulled(registry.place, done.pinned)["layers"][1]["digest"] == found.layers[1].digest
+
+
+def test_an_archive_that_lost_a_layer_is_refused(archive, tmp_path):
+    """As an engine of that kind writes it when it never pulled one of them."""
+    path, _ = as_engine_29(archive)
+    lost = read_archive(path).layers[0].digest[7:]
+    cut = tmp_path / "cut.tar"
+    with tarfile.open(path) as whole, tarfile.open(cut, "w") as made:
+        for member in whole:
+            if lost not in member.name:
+                made.addfile(member, whole.extractfile(member))
+    with pytest.raises(ValueError, match=lost):
+        read_archive(cut)
 
 
 def test_a_layer_that_a_harbor_may_refuse_is_told(archive, registry, tmp_path, monkeypatch):

@@ -1,6 +1,7 @@
 """A model hub on loopback: no real one can be reached where tests run.
 
-It speaks as Hugging Face's (metadata with LFS digests and Git ids, ranged GET) and as ModelScope's (login, list, get).
+It speaks as Hugging Face's (metadata with LFS digests and Git ids, ranged GET) and as ModelScope's (login, list, get;
+`nameless` states no digests at a commit; a refusal is HTTP 200 with a `Code`, as its client's `raise_on_error` tells).
 Its behaviour can be broken on purpose: refuse with a status, stop in the middle, flip a byte, be slow, know no ranges,
 send files from another host. Asked by an absolute address it is a proxy that finds itself.
 """
@@ -15,6 +16,7 @@ from dataclasses import dataclass, field
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from pathlib import Path
 from typing import Any
+from urllib.parse import parse_qsl
 
 COMMIT = "a" * 40
 
@@ -30,6 +32,7 @@ class FakeHub:
     token: str | None = None
     branch: str = "master"
     elsewhere: str | None = None
+    nameless: bool = False
     ranged: bool = True
     certificate: Path | None = None
     served: int = 0
@@ -62,8 +65,11 @@ class FakeHub:
             def do_POST(self) -> None:
                 said = json.loads(self.rfile.read(int(self.headers["Content-Length"])))
                 if said != {"AccessToken": hub.token}:
-                    return hub._send(self, 401, {}, b"{}", True)
-                hub._send(self, 200, {"Set-Cookie": "m_session_id=signed-in; Path=/"}, b"{}", True)
+                    refusal = {"Code": 401, "Data": None, "Message": "wrong token", "Success": False}
+                    return hub._send(self, 200, {}, json.dumps(refusal).encode(), True)
+                welcome = {"Code": 200, "Data": {"AccessToken": "git", "Username": "u"}, "Success": True}
+                cookie = {"Set-Cookie": "m_session_id=signed-in; Path=/"}
+                hub._send(self, 200, cookie, json.dumps(welcome).encode(), True)
 
         self.server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
         if self.certificate:
@@ -92,14 +98,12 @@ class FakeHub:
         if path.startswith(f"/api/models/{self.repo}"):
             content = {"id": self.repo, "sha": COMMIT, "siblings": [_sibling(*one) for one in self.files.items()]}
             return self._send(request, 200, {"Content-Type": "application/json"}, json.dumps(content).encode(), body)
-        if path == f"/api/v1/models/{self.repo}/repo/files" and f"Revision={self.branch}&" in request.path:
-            files = [
-                {"Path": name, "Size": len(data), "Sha256": _sha(data), "Type": "blob"}
-                for name, data in self.files.items()
-            ]
-            content = {"Code": 200, "Data": {"Files": [*files, {"Path": "sub", "Size": 0, "Type": "tree"}]}}
-            return self._send(request, 200, {}, json.dumps(content).encode(), body)
-        name = path.partition(f"/resolve/{self.branch if path.startswith('/models/') else COMMIT}/")[2]
+        query = dict(parse_qsl(request.path.partition("?")[2]))
+        if path == f"/api/v1/models/{self.repo}/repo/files":
+            return self._list_as_modelscope(request, query["Revision"], body)
+        name = path.partition(f"/resolve/{COMMIT}/")[2]
+        if path == f"/api/v1/models/{self.repo}/repo" and query["Revision"] in (self.branch, "master"):
+            name = query["FilePath"]
         if name not in self.files:
             return self._send(request, 404, {"X-Error-Code": "EntryNotFound"}, b"", body)
         if self.elsewhere:
@@ -111,6 +115,17 @@ class FakeHub:
             headers["Content-Range"] = f"bytes {begin}-{end}/{len(data)}"
             data = data[begin : end + 1]
         self._send(request, status, headers, data, body)
+
+    def _list_as_modelscope(self, request: BaseHTTPRequestHandler, revision: str, body: bool) -> None:
+        if revision not in (self.branch, *(("master",) if self.nameless else ())):
+            content: dict[str, Any] = {"Code": 404, "Data": None, "Message": "no such revision", "Success": False}
+            return self._send(request, 200, {}, json.dumps(content).encode(), body)
+        files: list[dict[str, Any]] = [{"Path": "sub", "Size": 0, "Type": "tree"}]
+        for name, data in self.files.items():
+            sha256 = None if self.nameless and revision != "master" else _sha(data)
+            files.append({"Path": name, "Size": len(data), "Sha256": sha256, "Type": "blob"})
+        content = {"Code": 200, "Data": {"Files": files}, "Success": True}
+        self._send(request, 200, {}, json.dumps(content).encode(), body)
 
     def _send(
         self, request: BaseHTTPRequestHandler, status: int, headers: dict[str, str], data: bytes, body: bool

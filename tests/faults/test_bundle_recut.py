@@ -12,8 +12,7 @@ from dsdeploy.core import errors
 from dsdeploy.core.progress import SILENT
 from dsdeploy.stages.bundle.opening import open_bundle
 from dsdeploy.stages.bundle.recut import Recut, recut
-from tests.bundles import FORMAT, MODEL, Ground, ground, tree
-from tests.faults.test_bundle import flip, in_child
+from tests.bundles import FORMAT, MODEL, Ground, flip, ground, in_child, tree
 
 SIZES = (30_000, 0, 1, 70_001, 512, 200_000)
 

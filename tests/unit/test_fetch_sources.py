@@ -85,6 +85,24 @@ def test_a_plan_made_for_modelscope_keeps_to_its_commit(tmp_path):
         assert fetched(tmp_path, ours, Wanted(weights_revision=COMMIT)) == expected(repository())
 
 
+def test_a_commit_of_modelscope_that_states_no_digest_is_held_to_its_branchs(tmp_path):
+    with FakeHub(REPO, repository(), branch=COMMIT, nameless=True) as hub:
+        ours = find_hub("modelscope", Source(endpoint=hub.url))
+        listed = ours.list_files(REPO, COMMIT)
+        assert listed.revision == COMMIT and all(one.sha256 for one in listed.files)
+        assert fetched(tmp_path / "a", ours, Wanted(weights_revision=COMMIT)) == expected(repository())
+        hub.files |= {"model-00001-of-00200.safetensors": safetensors(2)}
+        ours.list_files = lambda repo, revision: listed
+        with pytest.raises(errors.DigestMismatch):
+            fetched(tmp_path / "b", ours, Wanted(weights_revision=COMMIT))
+
+
+def test_a_wrong_token_of_modelscope_is_refused_by_name(monkeypatch):
+    monkeypatch.setenv("MODELSCOPE_API_TOKEN", "wrong")
+    with FakeHub(REPO, repository(), token="t") as hub, pytest.raises(errors.HubRefused):
+        find_hub("modelscope", Source(endpoint=hub.url)).list_files(REPO, None)
+
+
 def test_tensors_beside_the_index_stay_and_one_that_it_names_in_vain_is_an_error(tmp_path):
     files = repository() | {"consolidated.safetensors": safetensors(1)}
     with FakeHub(REPO, files) as hub:

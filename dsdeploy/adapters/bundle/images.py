@@ -10,6 +10,8 @@ from pathlib import Path
 
 from dsdeploy.adapters.bundle.image_archive import ImageArchive, read_archive
 from dsdeploy.adapters.bundle.registry import Registry
+from dsdeploy.adapters.bundle.room import CONTAINERD, ImageSize, judge_image_room
+from dsdeploy.adapters.bundle.room import DOCKER as DOCKER
 from dsdeploy.adapters.images.archive import describe_image, image_archive
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
@@ -18,7 +20,6 @@ from dsdeploy.core.errors import BundleNotWritable, ImageMissing, InstallError, 
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 
-DOCKER, CONTAINERD = "docker", "containerd"
 _NAMESPACE = "k8s.io"  # where the kubelet looks for images
 
 
@@ -61,7 +62,7 @@ def save_own_images(named: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
             image = describe_image(spec())
         except RuntimeMissing:
             continue  # not made here; if the deployment names it, it is missed
-        if image.id in named:
+        if image.id in named or image.manifest_digest in named:
             saved.append(_keep(folder, image.spec.tag, image.id, partial(image_archive, image)))
     return tuple(saved)
 
@@ -71,9 +72,11 @@ def deliver_images(
 ) -> tuple[Delivered, ...]:
     """Into a Docker Engine, a containerd, or the registry that `place` names.
 
-    Raises RuntimeMissing, RuntimeRefused, RegistryRefused, RegistryUnreachable, InstallError.
+    Raises BundleNoRoom, RuntimeMissing, RuntimeRefused, RegistryRefused, RegistryUnreachable, InstallError.
     """
     found = tuple(map(_archive, archives))
+    sizes = (ImageSize((f"sha256:{one.image_id}", *one.digests), one.path.stat().st_size) for one in found)
+    judge_image_room(place, tuple(sizes))
     if place == DOCKER:
         return tuple(one for archive in found for one in _into_docker(archive))
     if place == CONTAINERD:
@@ -99,11 +102,11 @@ def _into_docker(archive: ImageArchive) -> tuple[Delivered, ...]:
         with archive.path.open("rb") as content:
             client.images.load(content)
         lost = [one for one in archive.references if not has_image(client, one)]
+        if not lost:
+            return tuple(Delivered(one, str(client.images.get(one).id)) for one in archive.references)
     except (DockerException, OSError) as error:
         raise _not_loaded(archive.path.name, error) from error
-    if lost:
-        raise _not_loaded(archive.path.name, lost[0])
-    return tuple(Delivered(one, f"sha256:{archive.image_id}") for one in archive.references)
+    raise _not_loaded(archive.path.name, lost[0])
 
 
 def _into_containerd(archive: ImageArchive) -> tuple[Delivered, ...]:

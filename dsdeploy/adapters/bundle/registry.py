@@ -26,9 +26,6 @@ _CHUNK_BYTES = 64 * 2**20
 _ATTEMPTS = 4
 _TIMEOUT_S = (15, 300)
 _BUSY = (408, 429, 500, 502, 503, 504)
-_MANIFEST = "application/vnd.oci.image.manifest.v1+json"
-_CONFIG = "application/vnd.oci.image.config.v1+json"
-_LAYER = "application/vnd.oci.image.layer.v1.tar"
 # Harbor's users lose uploads of layers beyond this: https://github.com/goharbor/harbor/issues/15719, 19573.
 LARGE_LAYER_BYTES = 10 * 10**9
 
@@ -67,9 +64,9 @@ class Registry:
                 sent += self._push_layer(repository, file.fileno(), layer, progress)
         self._push_config(repository, archive)
         progress.end()
-        manifest = _manifest(archive)
-        self._ask("PUT", f"{self._base}/v2/{repository}/manifests/{tag}", manifest, {"Content-Type": _MANIFEST})
-        digest = hashlib.sha256(manifest).hexdigest()
+        address = f"{self._base}/v2/{repository}/manifests/{tag}"
+        self._ask("PUT", address, archive.manifest, {"Content-Type": archive.manifest_type})
+        digest = hashlib.sha256(archive.manifest).hexdigest()
         large = tuple(one.digest for one in archive.layers if one.size_bytes > LARGE_LAYER_BYTES)
         named = f"{self._host}/{repository}"
         return Pushed(f"{named}:{tag}", f"{named}@sha256:{digest}", sent, large)
@@ -219,13 +216,6 @@ class _Slice:
         block = os.pread(self._file, wanted, self._at)
         self._at, self._left = self._at + len(block), self._left - len(block)
         return block
-
-
-def _manifest(archive: ImageArchive) -> bytes:
-    layers = [{"mediaType": _LAYER, "digest": one.digest, "size": one.size_bytes} for one in archive.layers]
-    config = {"mediaType": _CONFIG, "digest": f"sha256:{archive.image_id}", "size": len(archive.config)}
-    document = {"schemaVersion": 2, "mediaType": _MANIFEST, "config": config, "layers": layers}
-    return json.dumps(document, separators=(",", ":"), sort_keys=True).encode()
 
 
 def _credentials(host: str) -> str | None:

@@ -1,12 +1,17 @@
-"""Weights from ModelScope: the addresses that its own client uses (modelscope/hub/api.py, file_download.py)."""
+"""Weights from ModelScope: the addresses that its own client uses (modelscope/hub/api.py, file_download.py).
+
+Every answer is an envelope: a refusal may come as HTTP 200 with another `Code` in it.
+"""
 
 import os
+from dataclasses import replace
 from pathlib import Path
-from urllib.parse import quote
+from typing import Any
+from urllib.parse import quote, urlencode
 
 from dsdeploy.adapters.hubs.base import ListedFile, Listing
 from dsdeploy.adapters.hubs.huggingface import not_understood
-from dsdeploy.adapters.hubs.transfer import Transfer
+from dsdeploy.adapters.hubs.transfer import Transfer, refused
 from dsdeploy.core.progress import Progress
 
 _PUBLIC = "https://www.modelscope.cn"
@@ -14,7 +19,8 @@ _BRANCH = "master"
 
 
 class ModelScope:
-    """It states a SHA-256 for every file. Its commits are its own: `ours` says whether a plan's commit is one of them.
+    """It states a SHA-256 for every file of a branch, and may state none at a commit: then the branch's is held to,
+    where the size is the same. Its commits are its own: `ours` says whether a plan's commit is one of them.
 
     The token comes from MODELSCOPE_API_TOKEN or a file; it is given for a session's cookies once.
     """
@@ -29,17 +35,33 @@ class ModelScope:
 
     def list_files(self, repo: str, revision: str | None) -> Listing:
         if self._token:
-            self._transfer.sign_in("/api/v1/login", {"AccessToken": self._token}, repo)
+            self._data(self._transfer.sign_in("/api/v1/login", {"AccessToken": self._token}, repo), repo)
         at = (revision if self._ours else None) or _BRANCH
-        asked = f"Revision={quote(at, safe='')}&Recursive=true"
-        said = self._transfer.get_json(f"/api/v1/models/{repo}/repo/files?{asked}", repo)
-        try:
-            files = (one for one in said["Data"]["Files"] if one["Type"] == "blob")
-            listed = tuple(ListedFile(one["Path"], int(one["Size"]), one.get("Sha256") or None) for one in files)
-        except (KeyError, TypeError) as error:
-            raise not_understood(self._transfer.endpoint, error) from error
+        listed = self._files(repo, at)
+        if at != _BRANCH and any(one.sha256 is None for one in listed):
+            stated = {(one.name, one.size_bytes): one.sha256 for one in self._files(repo, _BRANCH)}
+            listed = tuple(replace(one, sha256=one.sha256 or stated.get((one.name, one.size_bytes))) for one in listed)
         return Listing(at, listed)
 
     def fetch_file(self, repo: str, listing: Listing, file: ListedFile, destination: Path, progress: Progress) -> None:
-        path = f"/models/{repo}/resolve/{quote(listing.revision or _BRANCH, safe='')}/{quote(file.name)}"
-        self._transfer.fetch(path, repo, file.size_bytes, destination, progress)
+        asked = urlencode({"Revision": listing.revision or _BRANCH, "FilePath": file.name})
+        self._transfer.fetch(f"/api/v1/models/{repo}/repo?{asked}", repo, file.size_bytes, destination, progress)
+
+    def _files(self, repo: str, at: str) -> tuple[ListedFile, ...]:
+        asked = f"Revision={quote(at, safe='')}&Recursive=true"
+        data = self._data(self._transfer.get_json(f"/api/v1/models/{repo}/repo/files?{asked}", repo), repo)
+        try:
+            files = (one for one in data["Files"] if one["Type"] == "blob")
+            return tuple(ListedFile(one["Path"], int(one["Size"]), one.get("Sha256") or None) for one in files)
+        except (KeyError, TypeError) as error:
+            raise not_understood(self._transfer.endpoint, error) from error
+
+    def _data(self, said: Any, repo: str) -> Any:
+        """What the envelope holds. Raises HubRefused, HubUnreachable, WeightsNotFound."""
+        try:
+            code, data = int(said["Code"]), said["Data"]
+        except (KeyError, TypeError, ValueError) as error:
+            raise not_understood(self._transfer.endpoint, error) from error
+        if code != 200:
+            raise refused(self._transfer.endpoint, repo, code)
+        return data

@@ -43,12 +43,13 @@ class Transfer:
         with self._named_errors(repo):
             return self._retried(lambda: self._get(path, None).json())
 
-    def sign_in(self, path: str, body: dict[str, str], repo: str) -> None:
-        """Posts `body` and keeps the cookies of the answer. Raises like `get_json`."""
+    def sign_in(self, path: str, body: dict[str, str], repo: str) -> Any:
+        """Posts `body`, keeps the cookies of the answer and returns its JSON. Raises like `get_json`."""
         with self._named_errors(repo):
             answer = self._session().post(self.endpoint + path, json=body, **self._asking)
             answer.raise_for_status()
             self._cookies = answer.cookies.get_dict()
+            return answer.json()
 
     def fetch(self, path: str, repo: str, size_bytes: int, destination: Path, progress: Progress) -> None:
         """Fills `destination`; `<destination>.done` lists the pieces that are in it. Raises like it, and OSError."""

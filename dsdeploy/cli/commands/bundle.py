@@ -25,28 +25,37 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
         out: Annotated[Path, house.flag("--output", "help-bundle-keys-out")] = Path("."),
         name: Annotated[str, house.flag("--name", "help-bundle-key-name")] = "dsdeploy-bundle",
         algorithm: Annotated[str, house.flag("--algorithm", "help-bundle-algorithm")] = "ed25519",
+        passphrase: Annotated[Path | None, house.flag("--passphrase-file", "help-bundle-new-passphrase")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.bundle import key_rows
 
-        house.finish("bundle keygen", lambda: workflows.bundle_keygen(out, name, algorithm), key_rows, as_json)
+        make = lambda: workflows.bundle_keygen(out, name, algorithm, passphrase)  # noqa: E731
+        house.finish("bundle keygen", make, key_rows, as_json)
 
     @bundle.command("public-key", help=house.say("help-bundle-public-key"))
     def public_key(
         key: Annotated[str, typer.Argument(help=house.say("help-bundle-key"))],
         out: Annotated[Path, house.flag("--output", "help-bundle-keys-out")] = Path("."),
         name: Annotated[str, house.flag("--name", "help-bundle-key-name")] = "dsdeploy-bundle",
+        passphrase: Annotated[Path | None, house.flag("--passphrase-file", "help-bundle-passphrase")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.bundle import key_rows
 
-        house.finish("bundle public-key", lambda: workflows.bundle_public_key(key, out, name), key_rows, as_json)
+        house.finish(
+            "bundle public-key",
+            lambda: workflows.bundle_public_key(key, out, name, house.passphrase(passphrase)),
+            key_rows,
+            as_json,
+        )
 
     @bundle.command("create", help=house.say("help-bundle-create"))
     def create(
         plan: Annotated[Path, typer.Argument(help=house.say("help-plan-file"))],
         out: Annotated[Path, house.flag("--output", "help-bundle-output")],
         key: Annotated[list[str] | None, house.flag("--key", "help-bundle-key")] = None,
+        passphrase: Annotated[Path | None, house.flag("--passphrase-file", "help-bundle-passphrase")] = None,
         name: Annotated[str | None, house.flag("--name", "help-bundle-name")] = None,
         volume_size: Annotated[str | None, house.flag("--volume-size", "help-bundle-volume-size")] = None,
         base: Annotated[Path | None, house.flag("--base", "help-bundle-base")] = None,
@@ -74,6 +83,7 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
             tuple(include or ()),
             wheels,
             allow_unsigned,
+            house.passphrase(passphrase),
         )
         house.finish(
             "bundle create",
@@ -87,6 +97,7 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
         folder: Annotated[list[Path], house.flag("--from", "help-bundle-from")],
         out: Annotated[Path, house.flag("--output", "help-bundle-output")],
         key: Annotated[list[str] | None, house.flag("--key", "help-bundle-key")] = None,
+        passphrase: Annotated[Path | None, house.flag("--passphrase-file", "help-bundle-passphrase")] = None,
         trust: Annotated[list[Path] | None, house.flag("--trust", "help-bundle-trust")] = None,
         volume_size: Annotated[str | None, house.flag("--volume-size", "help-bundle-volume-size")] = None,
         move: Annotated[bool, house.flag("--move", "help-bundle-move")] = False,
@@ -97,7 +108,14 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
         from dsdeploy.cli.views.bundle import recut_rows
         from dsdeploy.stages.bundle.create import Order
 
-        order = Order(out.absolute(), "", tuple(key or ()), volume_size, allow_unsigned=allow_unsigned)
+        order = Order(
+            out.absolute(),
+            "",
+            tuple(key or ()),
+            volume_size,
+            allow_unsigned=allow_unsigned,
+            passphrase=house.passphrase(passphrase),
+        )
         house.finish(
             "bundle recut",
             lambda: workflows.bundle_recut(

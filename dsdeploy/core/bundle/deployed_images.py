@@ -25,10 +25,10 @@ def images_named(rendered: RenderedFiles) -> tuple[str, ...]:
 
 
 def lacking(named: tuple[str, ...], images: tuple[BundleImage, ...]) -> tuple[str, ...]:
-    """Those that no image of the bundle answers to, by a name with a tag or by its id."""
+    """Those that no image of the bundle answers to, by a name with a tag, its id or its manifest's digest."""
     ids = {f"sha256:{one.image_id}" for one in images}
     known = {_short(name) for one in images for name in one.references}
-    return tuple(one for one in named if one not in ids and _short(one) not in known)
+    return tuple(one for one in named if one not in ids and _short(one) not in known and _digest(one) not in known)
 
 
 def _images(document: Any) -> Iterator[str]:
@@ -46,6 +46,11 @@ def _images(document: Any) -> Iterator[str]:
             yield f"{name}:{value['tag']}" if value.get("tag") else f"{name}@{value.get('digest')}"
         else:
             yield from _images(value)
+
+
+def _digest(name: str) -> str:
+    """Of `NAME@sha256:…` or `sha256:…` itself; empty where none is named."""
+    return name.rpartition("@")[2] if "sha256:" in name else ""
 
 
 def _short(name: str) -> str:

@@ -55,7 +55,7 @@ class BundleModel:
 
 @dataclass(frozen=True, slots=True)
 class BundleImage:
-    """A container image's archive with the references inside it.
+    """A container image's archive with the references inside it, and the digests of its manifest and indexes.
 
     `image_id` is the SHA-256 of its configuration, which names every layer by digest: what a deployment pins.
     """

@@ -4,6 +4,7 @@
 # PUBLIC_KEY must have reached you by another way than the bundle; the same holds for this script.
 set -eu
 fail() { echo "FAILED: $*" >&2; exit 13; }
+sums() { sha256sum -c "$1" > "$work/said" 2>&1 || { grep -v ': OK$' "$work/said" >&2; return 1; }; }  # busybox knows no --quiet
 [ $# -ge 2 ] || fail "usage: sh verify.sh PUBLIC_KEY FOLDER... [-x OUT]"
 key=$1; shift
 out=; volumes=; head=
@@ -38,9 +39,9 @@ done < "$work/signatures"
 [ -n "$signed" ] || fail "no signature of this key over this bundle"
 
 # 2. What was signed: the root and the texts beside it.
-tr '{' '\n' < "$work/payload" | sed -n 's/^"sha256":"\([0-9a-f]*\)"},"name":"\([A-Za-z0-9.-]*\)".*/\1  \2/p' > "$work/texts"
+tr '{' '\n' < "$work/payload" | sed -n 's/^"sha256":"\([0-9a-f]*\)"},"name":"\([A-Za-z0-9._-]*\)".*/\1  \2/p' > "$work/texts"
 grep -q '  EXTENTS.sha256$' "$work/texts" || fail "the statement names no EXTENTS.sha256"
-(cd "$head" && sha256sum -c --quiet "$work/texts") || fail "the root or a text beside it was altered"
+(cd "$head" && sums "$work/texts") || fail "the root or a text beside it was altered"
 
 # 3. Every member of every volume.
 : > "$work/seen"
@@ -70,6 +71,7 @@ while read -r digest path; do
   [ -f "$1" ] || { echo "in the base: $path"; continue; }
   mkdir -p "$(dirname "$path")"
   cat "$@" > "$path"
+  printf '%s  %s\n' "$digest" "$path" >> "$work/joined"
 done < "$root"
 rm -r blobs
-sha256sum -c --quiet "$root" || fail "a file differs"
+sums "$work/joined" || fail "a file differs"

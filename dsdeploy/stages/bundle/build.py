@@ -84,15 +84,16 @@ class Builder:
         source = _open_source(content)
         try:
             for number, slot in places:
-                own: Digest = whole if len(places) == 1 else hashlib.sha256()
-                digests: tuple[Digest, ...] = (whole, *also) if own is whole else (whole, own, *also)
                 written = number in self._extents
+                # Where the first extent ends, the whole's digest is its own: only later ones are hashed twice.
+                own: Digest | None = None if written or not slot.offset_bytes else hashlib.sha256()
                 target = None if written else (self._volume(slot.volume), slot.at_bytes + BLOCK_BYTES)
+                digests = (whole, *also) if own is None else (whole, *also, own)
                 copier.copy(source, slot.offset_bytes, slot.size_bytes, digests, target)
                 if target is not None:
                     write_at(target[0], bytes(padding_bytes(slot.size_bytes)), target[1] + slot.size_bytes)
-                    self._note({"extent": number, "sha256": own.hexdigest()}, slot.size_bytes)
-                    self._extents[number] = own.hexdigest()
+                    self._extents[number] = (own or whole).hexdigest()
+                    self._note({"extent": number, "sha256": self._extents[number]}, slot.size_bytes)
             if _stamp(source) != content.stamp:
                 raise _altered(content, "changed")
         except ReadFailed as error:

@@ -10,6 +10,7 @@ from typing import Any
 
 from dsdeploy.adapters.bundle import audit, keys
 from dsdeploy.adapters.bundle.journal import Journal
+from dsdeploy.adapters.bundle.keys import Passphrase, nobody
 from dsdeploy.adapters.bundle.media import read_root_of
 from dsdeploy.adapters.bundle.stream import Copier
 from dsdeploy.core.bundle import names
@@ -41,6 +42,7 @@ class Order:
     include: tuple[Path, ...] = ()
     wheels: Path | None = None
     allow_unsigned: bool = False
+    passphrase: Passphrase = nobody
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,7 +68,7 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
     if order.sm3 and "sm3" not in hashlib.algorithms_available:
         raise BundleUsage(text("bundle-no-sm3"), hint=text("bundle-no-sm3-hint"))
     capacity = volume_capacity(order.volume)
-    signing = tuple(keys.load_private(path) for path in order.keys)
+    signing = tuple(keys.load_private(path, order.passphrase) for path in order.keys)
     base = None if order.base is None else _load_base(order.base)
     held = {blob.sha256: blob for blob in base[1]} if base else {}
     contents = tuple(one for one in gathered.contents if one.sha256 not in held)

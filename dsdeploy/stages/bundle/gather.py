@@ -137,7 +137,7 @@ def _describe(image: Path) -> BundleImage:
         raise PayloadMissing(
             text("bundle-bad-image", path=image, reason=error), hint=text("bundle-bad-image-hint")
         ) from error
-    return BundleImage(f"{names.IMAGES}/{image.name}", archive.references, archive.image_id)
+    return BundleImage(f"{names.IMAGES}/{image.name}", (*archive.references, *archive.digests), archive.image_id)
 
 
 def _missing(path: Path, reason: str) -> PayloadMissing:

@@ -11,6 +11,7 @@ from dsdeploy.adapters.bundle import audit, keys
 from dsdeploy.adapters.bundle.images import Delivered
 from dsdeploy.adapters.bundle.journal import Journal
 from dsdeploy.adapters.bundle.media import open_regular, read_head
+from dsdeploy.adapters.bundle.room import ImageSize
 from dsdeploy.adapters.bundle.site import Site, blob_paths, sync_folder
 from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
 from dsdeploy.adapters.files import write_whole
@@ -21,6 +22,7 @@ from dsdeploy.core.bundle.values import Bundle
 from dsdeploy.core.documents import to_document
 from dsdeploy.core.errors import (
     BaseMissing,
+    BundleError,
     BundleNoRoom,
     BundleUnsafe,
     DsdeployError,
@@ -31,7 +33,7 @@ from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import WeightFile, Weights
 from dsdeploy.stages.bundle.build import write_failed
-from dsdeploy.stages.bundle.opening import Opened, open_bundle
+from dsdeploy.stages.bundle.opening import Opened, open_bundle, read_root
 from dsdeploy.stages.bundle.receive import Receiver, receive_all
 from dsdeploy.stages.bundle.verify import raise_first, raise_missing
 
@@ -101,6 +103,21 @@ def record_delivery(loaded: Loaded, delivered: tuple[Delivered, ...], place: Pla
     facts = {"name": loaded.name, "sequence": loaded.sequence, "to": place.name}
     images = {one.reference: one.pinned for one in delivered}
     audit.record(Site(layout).folder / names.AUDIT_LOG, "images-delivered", {**facts, "images": images})
+
+
+def image_sizes(folders: tuple[Path, ...], layout: Layout) -> tuple[ImageSize, ...]:
+    """What the root says of its images, before anything is believed; nothing where no root can be read yet."""
+    try:
+        heads = folders if any((one / names.ROOT).exists() for one in folders) else Site(layout).begun()
+        bundle = read_root(read_head(heads).root)
+    except BundleError:
+        return ()
+    digests = {file.path: file.sha256 for file in bundle.files}
+    sizes = {blob.sha256: blob.size_bytes for blob in bundle.blobs}
+    return tuple(
+        ImageSize((f"sha256:{one.image_id}", *one.references), sizes.get(digests.get(one.path, ""), 0))
+        for one in bundle.images
+    )
 
 
 def loaded_plan(folder: Path, layout: Layout) -> Path | None:

@@ -10,7 +10,7 @@ from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed, read_at
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, header, member_bytes
 from dsdeploy.core.bundle.values import Extent, Volume
 from dsdeploy.core.errors import BundleAltered
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import Text, text
 
 Accept = Callable[[Extent], tuple[int, int] | None]
 
@@ -29,29 +29,33 @@ def read_volume(
     """
     file = open_regular(path)
     try:
-        if os.fstat(file).st_size != volume.size_bytes:
-            raise altered(volume, f"{os.fstat(file).st_size:,} bytes, not {volume.size_bytes:,}")
+        if (size_bytes := os.fstat(file).st_size) != volume.size_bytes:
+            sizes = {"found": f"{size_bytes:,}", "wanted": f"{volume.size_bytes:,}"}
+            raise altered(volume, text("altered-size", **sizes))
         at = 0
         for extent in volume.extents:
-            place = f"{extent.blob[:16]} @ {extent.offset_bytes:,}"
             if wanted(extent):
                 if read_at(file, BLOCK_BYTES, at) != header(extent.blob, extent.offset_bytes, extent.size_bytes):
-                    raise altered(volume, f"{place}: header")
+                    raise altered(volume, text("altered-header", blob=extent.blob[:16]))
                 digest: Digest = hashlib.sha256()
                 copier.copy(file, at + BLOCK_BYTES, extent.size_bytes, (digest,), target(extent))
                 end = at + BLOCK_BYTES + extent.size_bytes
                 rest = at + member_bytes(extent.size_bytes) - end
                 if digest.hexdigest() != extent.sha256 or read_at(file, rest, end) != bytes(rest):
-                    raise altered(volume, place)
+                    raise altered(volume, extent_differs(extent.blob, extent.offset_bytes))
                 accepted(extent)
             at += member_bytes(extent.size_bytes)
         if read_at(file, len(END) + 1, at) != END:
-            raise altered(volume, "end")
+            raise altered(volume, text("altered-end"))
     except ReadFailed as error:
         raise altered(volume, str(error)) from error
     finally:
         os.close(file)
 
 
-def altered(volume: Volume, reason: str) -> BundleAltered:
+def extent_differs(blob: str, offset_bytes: int) -> Text:
+    return text("altered-extent", blob=blob[:16], offset=f"{offset_bytes:,}")
+
+
+def altered(volume: Volume, reason: Text | str) -> BundleAltered:
     return BundleAltered(text("bundle-altered", volume=volume.name, reason=reason), hint=text("bundle-altered-hint"))

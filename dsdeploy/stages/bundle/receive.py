@@ -38,20 +38,18 @@ class Receiver:
 
     def receive(self, path: Path, volume: Volume, copier: Copier) -> None:
         """Whatever of this volume is still wanted. Raises BundleAltered, OSError; what came before is kept."""
-        try:
-            read_volume(path, volume, copier, self.wants, self._place, self._accept)
-        finally:
-            self._close()
+        read_volume(path, volume, copier, self.wants, self._place, self._accept)
 
     def __enter__(self) -> "Receiver":
         return self
 
     def __exit__(self, *_: object) -> None:
         with self._flusher:
-            pass
+            self._close()
 
     def finish(self) -> None:
-        """Gives each whole blob its name: its digest."""
+        """Gives each whole blob its name: its digest. Raises OSError."""
+        self._close()
         for blob, left in self._left.items():
             partial = self._folder / (blob + PARTIAL)
             if not left and partial.exists():

@@ -27,7 +27,7 @@ from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
 from dsdeploy.stages.bundle.build import write_failed
 from dsdeploy.stages.bundle.opening import Opened
-from dsdeploy.stages.bundle.reading import altered
+from dsdeploy.stages.bundle.reading import altered, extent_differs
 from dsdeploy.stages.bundle.seal import seal
 from dsdeploy.stages.bundle.verify import raise_missing
 
@@ -190,7 +190,7 @@ class _Recutter:
         except ReadFailed as error:
             raise altered(volume, str(error)) from error
         if whole.hexdigest() != old.extent.sha256:
-            raise altered(volume, f"{blob.sha256[:16]} @ {begin:,}")
+            raise altered(volume, extent_differs(blob.sha256, begin))
         for number in touched:
             if self._slots[number].offset_bytes + self._slots[number].size_bytes <= end:
                 self._finish(number, left)

@@ -60,8 +60,24 @@ def test_the_sums_are_those_of_the_files(built):
     assert said("SM3SUMS")[shard] == hashlib.new("sm3", data).hexdigest()
 
 
+@pytest.fixture(params=["dash", "busybox"])
+def shell(request, tmp_path, monkeypatch) -> tuple[str, ...]:
+    """What /bin/sh is on Debian and on Alpine, the latter with its own applets beside openssl alone."""
+    found, openssl = shutil.which(request.param), shutil.which("openssl")
+    if found is None or openssl is None:
+        pytest.fail(f"no {request.param} here: run scripts/install-test-parts.sh")
+    if request.param == "dash":
+        return (found,)
+    (tmp_path / "bin").mkdir()
+    subprocess.run([found, "--install", "-s", str(tmp_path / "bin")], check=True)
+    (tmp_path / "bin/openssl").unlink(missing_ok=True)
+    (tmp_path / "bin/openssl").symlink_to(openssl)
+    monkeypatch.setenv("PATH", str(tmp_path / "bin"))
+    return found, "sh"
+
+
 @pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256", "sm2"])
-def test_the_script_takes_a_sound_bundle_apart_and_refuses_a_broken_one(tmp_path, algorithm):
+def test_the_script_takes_a_sound_bundle_apart_and_refuses_a_broken_one(tmp_path, algorithm, shell):
     made = ground(tmp_path / "here")
     generate_key(made.folder, "other", algorithm)
     made.build(keys=(str(made.folder / "other.key"),))
@@ -69,7 +85,7 @@ def test_the_script_takes_a_sound_bundle_apart_and_refuses_a_broken_one(tmp_path
 
     def script(*words):
         return subprocess.run(
-            ["sh", str(folder / "verify.sh"), *map(str, words)], capture_output=True, text=True, timeout=120
+            [*shell, str(folder / "verify.sh"), *map(str, words)], capture_output=True, text=True, timeout=120
         )
 
     assert (r := script(key, folder, "-x", out)).returncode == 0, r.stderr
@@ -92,6 +108,11 @@ def test_the_script_takes_a_sound_bundle_apart_and_refuses_a_broken_one(tmp_path
         assert script(key, folder).returncode == 13, name
         (folder / name).write_bytes(kept)
     assert script(key, folder).returncode == 0
+    made.write(seed=3, changed=(1,))
+    made.build("delta", keys=(str(made.folder / "other.key"),), sequence=2, base=folder)
+    r = script(key, made.folder / "delta", "-x", made.folder / "new")
+    assert r.returncode == 0 and "in the base: weights/tiny/gguf-q4/tiny-0.safetensors" in r.stdout, r.stderr
+    assert [one.name for one in (made.folder / "new/weights/tiny/gguf-q4").iterdir()] == ["tiny-1.safetensors"]
 
 
 @pytest.mark.parametrize(

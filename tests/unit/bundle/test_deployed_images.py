@@ -50,6 +50,8 @@ def test_every_way_of_naming_an_image_is_seen():
         ("nginx:1.29", "docker.io/library/nginx:1.29"),
         ("docker.io/vllm/vllm-openai:v0.22@sha256:2", "vllm/vllm-openai:v0.22"),
         ("busybox", "busybox:latest"),
+        ("vllm/vllm-openai@sha256:2", "sha256:2"),
+        ("sha256:2", "sha256:2"),
         ("localhost:5000/a", "localhost:5000/a:latest"),
     ],
 )

@@ -9,7 +9,7 @@ from pathlib import Path
 
 import pytest
 
-from dsdeploy.adapters.bundle.keys import export_public, generate_key, load_private, load_public
+from dsdeploy.adapters.bundle.keys import export_public, generate_key, load_private, load_public, read_passphrase
 from dsdeploy.core import errors
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import SILENT
@@ -91,6 +91,35 @@ def test_sm2_signs_and_verifies(ours):
     script = ["sh", str(ours.folder / "bundle/verify.sh")]
     assert subprocess.run([*script, str(ours.folder / "gm.pub"), str(ours.folder / "bundle")]).returncode == 0
     assert subprocess.run([*script, str(ours.folder / "other.pub"), str(ours.folder / "bundle")]).returncode == 13
+
+
+@pytest.mark.parametrize("algorithm", ["ed25519", "ecdsa-p256", "sm2"])
+def test_an_encrypted_key_signs_with_its_passphrase_alone(ours, algorithm):
+    secret = ours.folder / "secret"
+    secret.write_text("correct horse\nignored\n")
+    pair = generate_key(ours.folder, "sealed", algorithm, read_passphrase(secret))
+    assert b"ENCRYPTED" in Path(pair.private).read_bytes()
+    with pytest.raises(errors.KeyUnusable, match="bundle-key-encrypted"):
+        load_private(pair.private)
+    with pytest.raises(errors.KeyUnusable):
+        load_private(pair.private, lambda key: b"wrong")
+    with pytest.raises(errors.KeyUnusable, match="passphrase-empty"):
+        (ours.folder / "empty").touch()
+        read_passphrase(ours.folder / "empty")
+    ours.build(keys=(pair.private,), passphrase=lambda key: read_passphrase(secret))
+    assert loaded(ours, "sealed").is_dir()
+
+
+def test_a_key_that_openssl_encrypted_signs(ours):
+    """Both of its forms: PKCS#8, and the older one that names its cipher in a header."""
+    for number, words in enumerate(
+        (("genpkey", "-algorithm", "ed25519"), ("ecparam", "-name", "prime256v1", "-genkey"))
+    ):
+        sealed = ours.folder / f"sealed-{number}.key"
+        plain = subprocess.run(["openssl", *words], check=True, capture_output=True).stdout
+        seal = ["pkey" if number == 0 else "ec", "-aes256", "-passout", "pass:a b", "-out", str(sealed)]
+        subprocess.run(["openssl", *seal], input=plain, check=True, capture_output=True)
+        assert load_private(str(sealed), lambda key: b"a b").sign(b"message")
 
 
 @pytest.fixture

@@ -7,6 +7,10 @@ from pathlib import Path
 from dsdeploy.adapters.bundle.keys import pem, sm2
 from dsdeploy.adapters.bundle.keys.base import ALGORITHMS, SM2, SigningKey, unusable
 from dsdeploy.adapters.bundle.keys.base import PublicKey as PublicKey
+from dsdeploy.adapters.bundle.keys.passphrase import Passphrase as Passphrase
+from dsdeploy.adapters.bundle.keys.passphrase import is_encrypted
+from dsdeploy.adapters.bundle.keys.passphrase import nobody as nobody
+from dsdeploy.adapters.bundle.keys.passphrase import read_passphrase as read_passphrase
 from dsdeploy.adapters.bundle.keys.token import SCHEME, TokenKey
 from dsdeploy.core.bundle.names import PRIVATE_SUFFIX, PUBLIC_SUFFIX
 from dsdeploy.core.bundle.signature import Envelope, Signature, to_be_signed
@@ -32,10 +36,10 @@ class KeyPair:
     key_id: str
 
 
-def generate_key(folder: Path, name: str, algorithm: str) -> KeyPair:
+def generate_key(folder: Path, name: str, algorithm: str, passphrase: bytes | None = None) -> KeyPair:
     """A new private key (0600) and its public half in `folder`, and the key's id. Raises BundleNotWritable.
 
-    An existing file is never replaced.
+    With a passphrase the private key is encrypted. An existing file is never replaced.
     """
     if algorithm not in ALGORITHMS:
         raise BundleUsage(
@@ -43,27 +47,30 @@ def generate_key(folder: Path, name: str, algorithm: str) -> KeyPair:
             hint=text("bundle-bad-algorithm-hint", known=", ".join(ALGORITHMS)),
         )
     private, public = folder / f"{name}{PRIVATE_SUFFIX}", folder / f"{name}{PUBLIC_SUFFIX}"
-    secret, shown, id = sm2.generate(private) if algorithm == SM2 else pem.generate(algorithm)
+    secret, shown, id = sm2.generate(private, passphrase) if algorithm == SM2 else pem.generate(algorithm, passphrase)
     for path, content, mode in ((private, secret, 0o600), (public, shown, 0o644)):
         _write_new(path, content, mode)
     return KeyPair(str(private), str(public), id)
 
 
-def export_public(place: str, folder: Path, name: str) -> KeyPair:
+def export_public(place: str, folder: Path, name: str, passphrase: Passphrase = nobody) -> KeyPair:
     """The public half of a key that exists, as a file. Raises KeyUnusable, BundleNotWritable."""
-    public = load_private(place).public
+    public = load_private(place, passphrase).public
     path = folder / f"{name}{PUBLIC_SUFFIX}"
     _write_new(path, public.pem, 0o644)
     return KeyPair(place, str(path), public.key_id)
 
 
-def load_private(place: str) -> SigningKey:
-    """A PEM file's path, or a `pkcs11:` URI. Raises KeyUnusable."""
+def load_private(place: str, passphrase: Passphrase = nobody) -> SigningKey:
+    """A PEM file's path, or a `pkcs11:` URI; `passphrase` is asked when the file is encrypted. Raises KeyUnusable."""
     if place.startswith(SCHEME):
         return TokenKey(place)
     path = Path(place)
     content = _read(path)
-    return sm2.OpensslKey(path) if sm2.is_sm2(path, private=True) else pem.FileKey(path, content)
+    secret = passphrase(path) if is_encrypted(content) else None
+    if sm2.is_sm2(path, private=True, passphrase=secret):
+        return sm2.OpensslKey(path, secret)
+    return pem.FileKey(path, content, secret)
 
 
 def load_public(path: Path) -> PublicKey:

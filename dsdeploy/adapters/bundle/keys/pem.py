@@ -9,12 +9,12 @@ from dsdeploy.adapters.bundle.keys.base import ECDSA_P256, ED25519, PublicKey, k
 class FileKey:
     """Both kinds are deterministic (RFC 8032, RFC 6979): same bytes, same signature. Raises KeyUnusable."""
 
-    def __init__(self, path: Path, content: bytes) -> None:
+    def __init__(self, path: Path, content: bytes, passphrase: bytes | None) -> None:
         from cryptography.exceptions import UnsupportedAlgorithm
         from cryptography.hazmat.primitives.serialization import load_pem_private_key
 
         try:
-            self._key: Any = load_pem_private_key(content, None)
+            self._key: Any = load_pem_private_key(content, passphrase)
             self.public = public_key(path.stem, self._key.public_key())
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
             raise unusable(path, error) from error
@@ -28,16 +28,17 @@ class FileKey:
         return bytes(self._key.sign(message, ec.ECDSA(hashes.SHA256(), deterministic_signing=True)))
 
 
-def generate(algorithm: str) -> tuple[bytes, bytes, str]:
+def generate(algorithm: str, passphrase: bytes | None) -> tuple[bytes, bytes, str]:
     """PEM of the private and of the public key, and its id."""
     from cryptography.hazmat.primitives import serialization
     from cryptography.hazmat.primitives.asymmetric import ec, ed25519
 
     ours = algorithm == ED25519
     key: Any = ed25519.Ed25519PrivateKey.generate() if ours else ec.generate_private_key(ec.SECP256R1())
-    secret = key.private_bytes(
-        serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, serialization.NoEncryption()
+    sealed: serialization.KeySerializationEncryption = (
+        serialization.BestAvailableEncryption(passphrase) if passphrase else serialization.NoEncryption()
     )
+    secret = key.private_bytes(serialization.Encoding.PEM, serialization.PrivateFormat.PKCS8, sealed)
     public = public_key("", key.public_key())
     return secret, public.pem, public.key_id
 
