@@ -306,6 +306,10 @@ class KeysNotInForce(InstallError):
     pass
 
 
+class EnginesNotTaken(InstallError):
+    pass
+
+
 class CertificateUnusable(InstallError):
     pass
 

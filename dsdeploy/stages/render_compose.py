@@ -37,6 +37,8 @@ _WEIGHTS = "/weights"
 _ENGINE_KEY = "/run/secrets/engine-key"
 _ENGINE_PORT = 8000
 _GATEWAY_PORT = 8443
+_GATEWAY_DRAIN_S = 30
+_STOP_S = 60  # for Docker itself
 _UPSTREAM = "engines"
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; probes fail unpunished no shorter than reading the weights from it
 _BODY_BYTES, _BODY_BYTES_PER_TOKEN = 10 * 2**20, 16  # four letters of UTF-8 beyond Latin, or an escaped one, per token
@@ -56,8 +58,9 @@ def render_compose(
         for rank in range(nodes)
         for content in (_project(plan, release, launch, images, gateway, rank),)
     )
-    unit = RenderedFile(f"dsdeploy-{release.name}.service", _unit(plan, release))
-    monitoring = _monitoring(launch(_place(plan, release, 0))) if nodes == 1 else ()
+    leader = launch(_place(plan, release, 0))
+    unit = RenderedFile(f"dsdeploy-{release.name}.service", _unit(plan, release, leader))
+    monitoring = _monitoring(leader) if nodes == 1 else ()
     return RenderedFiles("compose", (RenderedFile(PLAN_FILE, plan_text), *projects, unit, *gateway, *monitoring))
 
 
@@ -167,6 +170,7 @@ def _gateway(
         "image": images.gateway,
         "environment": environment,
         "port": _GATEWAY_PORT,
+        "drain_s": max(_GATEWAY_DRAIN_S, launch.drain_s),
         "config_sha256": hashlib.sha256("".join(one.content for one in files).encode()).hexdigest(),
         "folders": {
             str(folder / GATEWAY_FOLDER): "/etc/gateway/config",
@@ -178,7 +182,8 @@ def _gateway(
     }
 
 
-def _unit(plan: Plan, release: Release) -> str:
+def _unit(plan: Plan, release: Release, launch: Launch) -> str:
+    """Its stop waits for both grace periods: the gateway ends its answers first, then an engine whatever it has left."""
     return _environment().from_string(template("systemd/compose.service.j2")).render(
         name=release.name,
         unit=f"dsdeploy-{release.name}.service",
@@ -187,6 +192,7 @@ def _unit(plan: Plan, release: Release) -> str:
         format=plan.format,
         project=compose_project(release.name),
         folder=_systemd_word(release.folder),
+        stop_s=max(_GATEWAY_DRAIN_S, launch.drain_s) + launch.drain_s + _STOP_S,
     )  # fmt: skip
 
 
