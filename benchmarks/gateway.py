@@ -3,10 +3,11 @@ before a stand-in that paces its tokens as an accelerator would.
 
     python -m benchmarks.gateway [--streams 64] [--rounds 7] [--json FILE]        under three minutes
 
-Throughput: all streams at once, tokens per second of the whole, directly and through the gateway in turn. Latency: short
-answers one after the other on open connections, directly and through the gateway in turn, alone and, before the stand-in,
-while all streams run through the gateway; what is added is the median of the pairs' differences. Each has the interval in
-which its median lies with 95 % confidence. The client runs on the same processors, and llama.cpp takes all it gets.
+Throughput: all streams at once, tokens per second of the whole, directly and through the gateway in turn. Latency:
+short answers one after the other on open connections, directly and through the gateway in turn, alone and, before the
+stand-in, while all streams run through the gateway; what is added is the median of the pairs' differences. Each has the
+interval in which its median lies with 95 % confidence. The client runs on the same processors, and llama.cpp takes all
+that it gets.
 """
 
 import argparse
@@ -28,7 +29,7 @@ from dsdeploy.adapters.engines.llamacpp import CLOSED, engine_command, place_opt
 from dsdeploy.adapters.engines.llamacpp.launch import cells_options
 from tests.fakes.engine import KEY
 from tests.fakes.gateway import SECRET, Gateway, gateway
-from tests.program import ask, free_port, wait_until
+from tests.program import ask, wait_until
 
 ADDED_MS, KEPT = 3.0, 0.95
 END = b"\r\n0\r\n\r\n"  # the last chunk: a header, too, may end in 0
@@ -165,7 +166,7 @@ def sides(found: Gateway) -> tuple[Side, Side]:
 
 
 def rows(engine: str, throughput: tuple[list[float], ...], added: dict[str, list[float]]) -> list[Row]:
-    plain, behind, ratios = throughput
+    plain, _, ratios = throughput
     ratio = spread(ratios)
     made = [
         Row(f"{engine}: throughput", ratio.median * statistics.median(plain), statistics.median(plain), "tokens/s",

@@ -2,13 +2,17 @@
 
 import contextlib
 import hashlib
+import json
 import os
+import socket
+import ssl
 import subprocess
 import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 from dsdeploy.adapters.endpoint import Endpoint
 from dsdeploy.adapters.gateway import certificate
@@ -48,6 +52,28 @@ class Gateway:
     def write_keys(self, **secrets: str) -> None:
         lines = (f"{hashlib.sha256(one.encode()).hexdigest()} {name}\n" for name, one in secrets.items())
         (self.folder / "secrets/keys/keys.map").write_text("".join(lines))
+
+
+def secure(gateway: Gateway, receive_bytes: int | None = None, source: str = "127.0.0.1") -> ssl.SSLSocket:
+    """A connection with TLS from that address of this machine."""
+    plain = socket.socket()
+    plain.settimeout(60)
+    if receive_bytes:
+        plain.setsockopt(socket.SOL_SOCKET, socket.SO_RCVBUF, receive_bytes)
+    plain.bind((source, 0))
+    plain.connect(("127.0.0.1", gateway.port))
+    return ssl.create_default_context(cafile=str(gateway.authority)).wrap_socket(plain, server_hostname="127.0.0.1")
+
+
+def said(connection: ssl.SSLSocket, words: str | bytes) -> bytes:
+    connection.sendall(words.encode() if isinstance(words, str) else words)
+    return connection.recv(300)
+
+
+def last(gateway: Gateway, count: int = 1) -> list[dict[str, Any]]:
+    """The newest entries of the audit log, which must be JSON line by line."""
+    time.sleep(0.2)
+    return [json.loads(line) for line in gateway.audit.splitlines()][-count:]
 
 
 def release_in(folder: Path) -> Release:
