@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dsdeploy.adapters.gateway.state import wait_until
 from dsdeploy.adapters.releases import load_release
 from dsdeploy.adapters.targets.compose import ComposeTarget
 from dsdeploy.adapters.targets.compose.docker_engine import connect, containers_of
+from dsdeploy.adapters.targets.compose.roll import inner_endpoint
+from dsdeploy.adapters.targets.compose.up import gateway_of
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.values import Release
 from dsdeploy.stages.plan import load_plan
@@ -124,6 +127,31 @@ def test_a_site_certificate_is_examined_then_taken_without_a_restart(served, tmp
     assert [one.attrs["State"]["StartedAt"] for one in containers_of(connect(), "dsdeploy-front")] == started
 
 
+@pytest.mark.parametrize("service", ["engine", "gateway"])
+def test_what_docker_stops_ends_its_answers_first(served, service):
+    found = next(one for one in containers_of(connect(), "dsdeploy-front") if service in one.name)
+    results: list[tuple[int, str]] = []
+    body = BODY | {"stream": True, "max_tokens": 24}
+    stream = threading.Thread(target=lambda: results.append(ask(served, CHAT, first_key(served), body)))
+    stream.start()
+    inner = inner_endpoint(gateway_of(connect(), "dsdeploy-front"), "dsdeploy-front")
+    assert wait_until(inner, lambda state: state.upstreams[0].running == 1, 30)
+    found.stop()
+    try:
+        stream.join()
+        assert results[0][0] == 200 and results[0][1].rstrip().endswith("[DONE]")
+    finally:
+        found.start()
+        program.wait_until(lambda: answers(served), 120)
+
+
+def answers(home: Path) -> bool:
+    try:
+        return ask(home, "/healthz", None)[0] == 200
+    except OSError:
+        return False
+
+
 def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
     from functools import partial
 
@@ -155,6 +183,7 @@ def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
                 results.append((status, answer.rstrip().endswith("[DONE]")))
             except Exception as error:  # whatever a client would meet is a lost answer
                 results.append((type(error).__name__, False))
+            ended.wait(0.5)  # four at a time stay below the key's 600 a minute, however fast this machine is
 
     workers = [threading.Thread(target=stream) for _ in range(4)]
     for one in workers:

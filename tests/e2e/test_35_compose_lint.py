@@ -49,6 +49,6 @@ def test_a_rendered_project_is_clean(kind, dclint, tmp_path):
 
 
 def test_the_linter_would_complain(dclint, tmp_path):
-    (tmp_path / "compose.yaml").write_text('services: {a: {image: "x", ports: ["80:80"], container_name: a}}\n')
+    (tmp_path / "compose.yaml").write_text('services:\n  web:\n    image: nginx:1.27\n    ports:\n      - "80:80"\n')
     count, found = complaints(dclint, tmp_path)
     assert count == 1 and "no-unbound-port-interfaces" in found
