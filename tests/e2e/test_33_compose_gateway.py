@@ -127,6 +127,25 @@ def test_a_site_certificate_is_examined_then_taken_without_a_restart(served, tmp
     assert [one.attrs["State"]["StartedAt"] for one in containers_of(connect(), "dsdeploy-front")] == started
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code", "said"), [("expired", "CertificateExpired", "有效期"), ("open", "SecretsOpen", "权限为 0644")]
+)
+def test_a_certificate_that_cannot_serve_is_refused_in_both_languages(served, tmp_path, monkeypatch, wrong, code, said):
+    from dsdeploy.adapters.gateway import certificate
+
+    if wrong == "expired":
+        monkeypatch.setattr(certificate, "_DAYS", -0.01)  # from an hour ago to fourteen minutes ago
+    certificate.make(replace(release_of(served), folder=str(tmp_path), name="site"))
+    key = tmp_path / "secrets/tls/tls.key"
+    key.chmod(0o644 if wrong == "open" else 0o600)
+    words = ("--home", str(served), "--name", "front", "--yes", "--tls-key", str(key))
+    words = ("install", str(served / "plan.yaml"), *words, "--tls-certificate", str(tmp_path / "secrets/tls/tls.crt"))
+    english, chinese = run(*words), run(*words, LC_ALL="zh_CN.UTF-8")
+    assert english.returncode == chinese.returncode == 15
+    assert code in english.stderr and code in chinese.stderr and said in chinese.stderr
+    assert ask(served, "/v1/models", first_key(served))[0] == 200
+
+
 @pytest.mark.parametrize("service", ["engine", "gateway"])
 def test_what_docker_stops_ends_its_answers_first(served, service):
     found = next(one for one in containers_of(connect(), "dsdeploy-front") if service in one.name)
