@@ -5,6 +5,7 @@ One machine is one project. A replica over several machines is one project a mac
 
 import hashlib
 import ipaddress
+import json
 from collections.abc import Callable
 from pathlib import Path
 from typing import Any
@@ -198,6 +199,7 @@ def _unit(plan: Plan, release: Release, launch: Launch) -> str:
         format=plan.format,
         project=compose_project(release.name),
         folder=systemd_word(release.folder),
+        folder_quoted=systemd_word(json.dumps(release.folder, ensure_ascii=False)),
         stop_s=max(_GATEWAY_DRAIN_S, launch.drain_s) + launch.drain_s + _STOP_S,
     )  # fmt: skip
 
