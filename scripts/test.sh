@@ -21,6 +21,9 @@ left_out=()
 if [ "$(id -u)" -ne 0 ] || ! { command -v go || [ -x /usr/local/go/bin/go ]; } >/dev/null; then
   left_out+=(kubernetes)
 fi
+if ! command -v npm >/dev/null; then
+  left_out+=(node)
+fi
 if [ "${CI:-}" != true ] && [ "${DSDEPLOY_TEST_VLLM:-}" != 1 ]; then
   left_out+=(vllm)
 fi

@@ -1,5 +1,6 @@
 """The Jinja templates and the chart: in the checkout's `templates/` and `helm/`, or in the installed wheel."""
 
+import json
 from pathlib import Path
 
 _ROOTS = (Path(__file__).parents[2], Path(__file__).parents[1])
@@ -17,6 +18,13 @@ def gateway_files() -> dict[str, str]:
     folder = _find(f"{_GATEWAY}/haproxy.cfg").parent
     paths = (*folder.glob("*.cfg"), *folder.glob("*.lua"))
     return {one.name: one.read_text(encoding="utf-8") for one in sorted(paths)}
+
+
+def engine_metrics(engine: str) -> dict[str, str] | None:
+    """What an engine names its own metrics, as the chart's alerts ask for them; None for one that has none recorded."""
+    known = json.loads(_find(f"{_GATEWAY}/monitoring/metrics.json").read_text(encoding="utf-8"))
+    found: dict[str, str] | None = known.get(engine)
+    return found
 
 
 def chart_folder() -> Path:

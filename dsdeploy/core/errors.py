@@ -322,6 +322,10 @@ class KeysNotInForce(InstallError):
     pass
 
 
+class EnginesNotTaken(InstallError):
+    pass
+
+
 class CertificateUnusable(InstallError):
     pass
 

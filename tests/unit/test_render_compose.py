@@ -18,6 +18,7 @@ from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.values import MemoryBudget, Plan, Release, Request, WeightFile, Weights
 from dsdeploy.stages.render_compose import render_compose
+from dsdeploy.workflows.steps import planned_launch
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "compose.yaml"
 IMAGES = Images("sha256:" + "5" * 64, "sha256:" + "6" * 64, "10001:10001")
@@ -55,6 +56,15 @@ def test_a_project_is_rendered_as_reviewed(monkeypatch):
     if os.environ.get("DSDEPLOY_REWRITE"):
         GOLDEN.write_text(rendered(), encoding="utf-8")
     assert rendered() == GOLDEN.read_text(encoding="utf-8")
+
+
+def test_arguments_edited_into_a_plan_are_refused_by_name():
+    place = Place("/weights/m.gguf", PLAN.model_id, "/run/secrets/engine-key")
+    assert planned_launch(PLAN, place).argv == LlamaCpp().launch(PLAN.deployment, place).argv
+    for edited, named in ((("--ctx-size", "16384"), "16384"), ((*PLAN.engine_arguments, "--metrics"), "--metrics")):
+        with pytest.raises(RenderError) as caught:
+            planned_launch(replace(PLAN, engine_arguments=edited), place)
+        assert caught.value.message.render("en").endswith(f"with them: {named}.")
 
 
 def test_every_container_is_closed_and_the_engine_has_no_way_out():

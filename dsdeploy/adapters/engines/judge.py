@@ -4,7 +4,7 @@ from dsdeploy.core.accelerators import AcceleratorSpec, find_accelerator
 from dsdeploy.core.catalogue import architecture, find_model, variants
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.engines import EngineSpec, engines, find_engine
-from dsdeploy.core.errors import EngineCannotRun, UnknownEngineVersion
+from dsdeploy.core.errors import EngineCannotRun, RenderError, UnknownEngineVersion
 from dsdeploy.core.flags import nearest_versions
 from dsdeploy.core.sizing.support import format_support
 from dsdeploy.core.texts import Text, text
@@ -41,6 +41,14 @@ def hold_version(deployment: Deployment, spec: EngineSpec, known: tuple[str, ...
             text("unknown-engine-version", engine=spec.name, version=deployment.engine_version),
             hint=text("unknown-engine-version-hint", near=near or "-"),
         )
+
+
+def hold_arguments(planned: tuple[str, ...], argv: tuple[str, ...]) -> None:
+    """Raises RenderError where a plan's own engine arguments are not the ones that its deployment is started with."""
+    if not any(argv[start : start + len(planned)] == planned for start in range(len(argv) - len(planned) + 1)):
+        odd = [one for one in planned if one not in argv] or list(planned)
+        message = text("plan-arguments-not-started", arguments=" ".join(odd))
+        raise RenderError(message, hint=text("plan-arguments-not-started-hint"))
 
 
 def hold_format(deployment: Deployment, spec: EngineSpec) -> None:

@@ -57,41 +57,29 @@ def add(app: typer.Typer, house: House) -> None:
 
         house.finish("keys list", lambda: workflows.keys_list(layout(home), release), key_rows, as_json)
 
-    @keys.command("create", help=house.say("help-keys-create"))
-    def create(
-        name: Annotated[str, name_argument],
-        release: Annotated[str | None, release_flag] = None,
-        source: Annotated[Path | None, from_flag] = None,
-        out: Annotated[Path | None, out_flag] = None,
-        home: Annotated[Path | None, home_flag] = None,
-        yes: Annotated[bool, yes_flag] = False,
-        dry_run: Annotated[bool, dry_run_flag] = False,
-        as_json: Annotated[bool, house.json_flag] = False,
-    ) -> None:
-        from dsdeploy.stages.keys import created, given_secret
+    def add_new_secret(word: str, help_id: str) -> None:
+        @keys.command(word, help=house.say(help_id))
+        def write(
+            name: Annotated[str, name_argument],
+            release: Annotated[str | None, release_flag] = None,
+            source: Annotated[Path | None, from_flag] = None,
+            out: Annotated[Path | None, out_flag] = None,
+            home: Annotated[Path | None, home_flag] = None,
+            yes: Annotated[bool, yes_flag] = False,
+            dry_run: Annotated[bool, dry_run_flag] = False,
+            as_json: Annotated[bool, house.json_flag] = False,
+        ) -> None:
+            from dsdeploy.stages import keys as stage
 
-        def plan(found: "Release") -> "Change":
-            return created(found, name, given_secret(source))
+            made = {"create": stage.created, "rotate": stage.rotated}[word]
 
-        change("keys create", home, release, plan, out, yes, dry_run, as_json)
+            def plan(found: "Release") -> "Change":
+                return made(found, name, stage.given_secret(source))
 
-    @keys.command("rotate", help=house.say("help-keys-rotate"))
-    def rotate(
-        name: Annotated[str, name_argument],
-        release: Annotated[str | None, release_flag] = None,
-        source: Annotated[Path | None, from_flag] = None,
-        out: Annotated[Path | None, out_flag] = None,
-        home: Annotated[Path | None, home_flag] = None,
-        yes: Annotated[bool, yes_flag] = False,
-        dry_run: Annotated[bool, dry_run_flag] = False,
-        as_json: Annotated[bool, house.json_flag] = False,
-    ) -> None:
-        from dsdeploy.stages.keys import given_secret, rotated
+            change(f"keys {word}", home, release, plan, out, yes, dry_run, as_json)
 
-        def plan(found: "Release") -> "Change":
-            return rotated(found, name, given_secret(source))
-
-        change("keys rotate", home, release, plan, out, yes, dry_run, as_json)
+    add_new_secret("create", "help-keys-create")
+    add_new_secret("rotate", "help-keys-rotate")
 
     @keys.command("revoke", help=house.say("help-keys-revoke"))
     def revoke(

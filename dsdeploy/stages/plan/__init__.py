@@ -99,7 +99,8 @@ def verify_plan(plan: Plan, hardware: Hardware) -> None:
     fit = next((one for one in verdicts if isinstance(one, Fit)), None)
     if fit is None:
         raise no_longer_fits(next(one for one in verdicts if isinstance(one, Rejected)))
-    hold_fields(plan, build_plan(request, (fit,), (), None), (*WEIGHTS, "deployment", "device_memory"))
+    fresh = build_plan(request, (fit,), (), None)
+    hold_fields(plan, fresh, (*WEIGHTS, "deployment", "device_memory", "engine_arguments"))
     return None
 
 

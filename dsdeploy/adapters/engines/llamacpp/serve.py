@@ -8,8 +8,11 @@ import argparse
 import signal
 import sys
 import threading
+import time
 import urllib.request
 from pathlib import Path
+
+RUNNING = ("llamacpp:requests_processing ", "llamacpp:requests_deferred ")
 
 
 def options() -> argparse.ArgumentParser:
@@ -33,7 +36,10 @@ def options() -> argparse.ArgumentParser:
 
 
 def serve(asked: argparse.Namespace) -> None:
-    """Runs until SIGTERM or SIGINT. Raises OSError where the key file cannot be read, RuntimeError from llama.cpp."""
+    """Until SIGTERM or SIGINT, and then until no answer runs: whoever asks it to stop says how long that may take.
+
+    Raises OSError where the key file cannot be read, RuntimeError from llama.cpp.
+    """
     import xllamacpp
 
     keys = [line.strip() for line in asked.api_key_file.read_text().splitlines() if line.strip()]
@@ -57,6 +63,7 @@ def serve(asked: argparse.Namespace) -> None:
     params.cache_ram_mib = asked.cache_ram
     params.no_extra_bufts = asked.no_repack
     params.ui = not asked.no_ui
+    params.endpoint_metrics = True  # behind the key, as everything but /health; asked below, too
     params.endpoint_slots = not asked.no_slots
     params.offline = asked.offline
     if asked.threads:
@@ -68,6 +75,14 @@ def serve(asked: argparse.Namespace) -> None:
     print(f"listening on {server.listening_address}", flush=True)
     while not stopped.wait(1):
         pass
+    while _busy(server.handle_metrics()):
+        time.sleep(0.2)
+
+
+def _busy(metrics: str) -> bool:
+    """Whether an answer runs or waits, as llama.cpp's own metrics tell."""
+    told = (line.split() for line in metrics.splitlines() if line.startswith(RUNNING))
+    return any(float(number) > 0 for _, number in told)
 
 
 def probe(url: str) -> int:

@@ -14,23 +14,19 @@ from typing import TYPE_CHECKING, Any
 
 import yaml
 
-from dsdeploy.adapters.gateway import certificate
-from dsdeploy.adapters.gateway.keys import read_keys, read_secrets
 from dsdeploy.adapters.gateway.state import wait_for_keys
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.images.archive import ImageSpec
 from dsdeploy.adapters.images.llamacpp import USER, llamacpp_image
-from dsdeploy.adapters.ports import port_holder
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations, gateway_operations
-from dsdeploy.adapters.targets.compose import access, confinement
+from dsdeploy.adapters.targets.compose import access, confinement, drift, preflight
 from dsdeploy.adapters.targets.compose import docker_engine as docker
-from dsdeploy.adapters.targets.compose.binary import compose_command, config_hashes, environment
+from dsdeploy.adapters.targets.compose.binary import compose_command, environment
 from dsdeploy.adapters.targets.compose.own_images import OwnImages
 from dsdeploy.adapters.targets.compose.reload import in_force, reload
-from dsdeploy.adapters.targets.compose.roll import half_drained, inner_endpoint, roll, take_back
+from dsdeploy.adapters.targets.compose.roll import inner_endpoint, roll, take_back
 from dsdeploy.adapters.targets.compose.up import (
     ENGINE,
-    SERVICE_LABEL,
     PortRefused,
     compose_up,
     engine_of,
@@ -41,13 +37,10 @@ from dsdeploy.adapters.targets.compose.up import (
     log_tail,
 )
 from dsdeploy.adapters.workloads import memory_has_room
-from dsdeploy.core.errors import InstallError, PortTaken
+from dsdeploy.core.errors import InstallError
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.layout import (
-    CERTIFICATE_FILE,
-    CERTIFICATE_KEY_FILE,
     COMPOSE_FILE,
-    ENGINE_KEY_FILE,
     SECRETS_FOLDER,
     compose_project,
 )
@@ -67,10 +60,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _DOWN_TIMEOUT_S = 120
-_HASH_LABEL = "com.docker.compose.config-hash"
 _WORST_FIRST = ("failed", "stopped", "restarting", "starting", "running")
-_FOLDER_LABEL = "com.docker.compose.project.working_dir"
-_MAPPED = ("name=rootless", "name=userns")
 
 
 class ComposeTarget:
@@ -101,15 +91,7 @@ class ComposeTarget:
         return f"{os.getuid()}:{os.getgid()}" if os.getuid() else USER
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
-        version = str(self._client.version()["Version"])
-        words = " ".join(compose_command())
-        return (
-            Finding("container-runtime", "pass", text("docker-answers", version=version, compose=words)),
-            self._user_mapping(),
-            self._name_free(release),
-            self._port_free(release),
-            _secrets_usable(release),
-        )
+        return preflight.findings(self._client, release)
 
     def rehearse(self, release: Release, rendered: RenderedFiles) -> tuple[Finding, ...]:
         return ()
@@ -134,11 +116,11 @@ class ComposeTarget:
     def _changes(self, release: Release, content: str, files: tuple[Operation, ...]) -> tuple[Operation, ...]:
         """What has to happen to containers: nothing, a reload, engines replaced in turn, or all of them brought up."""
         gateway = gateway_of(self._client, _project(release))
-        stale = self._stale(release, content)
+        stale = drift.stale(self._client, release, content)
         several = len(engines_of(self._client, _project(release))) > 1
         alive = gateway is not None and health_of(gateway) == "healthy"
         replace = (Operation("replace-engines", {"name": release.name}),) if stale and several and alive else ()
-        start = () if self._as_rendered(release, content) else (_up(release),)
+        start = () if drift.as_rendered(self._client, release, content) else (_up(release),)
         renewed = any(one.action == "create-certificate" for one in files) or not in_force(release)
         reload = (Operation("reload-gateway", {"name": release.name}),) if alive and renewed else ()
         return (*replace, *start, *reload)
@@ -152,7 +134,7 @@ class ComposeTarget:
             case "share-weights":
                 access.share_weights(release, operation.arguments["user"])
             case "replace-engines":
-                roll(self._client, release, tuple(self._stale(release, _content(rendered))))
+                roll(self._client, release, tuple(drift.stale(self._client, release, _content(rendered))))
             case "compose-up":
                 self._up(release)
             case "reload-gateway":
@@ -223,86 +205,17 @@ class ComposeTarget:
             for one in self._containers(release)
         )
 
-    def _user_mapping(self) -> Finding:
-        options: list[str] = self._client.info().get("SecurityOptions") or []
-        if any(one.startswith(_MAPPED) for one in options):
-            return Finding("user-mapping", "fail", text("docker-maps-users"), text("docker-maps-users-hint"))
-        return Finding("user-mapping", "pass", text("docker-keeps-users"))
-
-    def _name_free(self, release: Release) -> Finding:
-        """A project's name is one for the whole engine, a release's only for one home."""
-        project = compose_project(release.name)
-        for one in docker.containers_of(self._client, project):
-            folder = one.labels.get(_FOLDER_LABEL)
-            if folder != release.folder:
-                message = text("project-taken", project=project, folder=folder)
-                return Finding("release-name-free", "fail", message, text("project-taken-hint"))
-        return Finding("release-name-free", "pass", text("project-free", project=project))
-
-    def _port_free(self, release: Release) -> Finding:
-        """Raises PortTaken."""
-        if any(self._publishes(one, release.port) for one in docker.containers_of(self._client, _project(release))):
-            return Finding("port-free", "pass", text("port-is-ours", port=release.port))
-        if port_holder(release.port) is not None:
-            raise self._port_taken(release)
-        return Finding("port-free", "pass", text("port-is-free", host=release.host, port=release.port))
-
-    def _port_taken(self, release: Release) -> PortTaken:
-        others = (
-            one for one in self._client.containers.list(ignore_removed=True) if self._publishes(one, release.port)
-        )
-        who = next((f"container {one.name}" for one in others), None) or port_holder(release.port) or "?"
-        return PortTaken(
-            text("port-taken", host=release.host, port=release.port, who=who), hint=text("port-not-free-hint")
-        )
-
-    @staticmethod
-    def _publishes(container: Any, port: int) -> bool:
-        published = container.attrs["NetworkSettings"]["Ports"] or {}
-        return any(int(one["HostPort"]) == port for many in published.values() for one in many or ())
-
-    def _as_rendered(self, release: Release, content: str) -> bool:
-        """Whether every service runs healthy, as `content` says, and engines with the key that lies on disk now."""
-        hashes = config_hashes(_project(release), content, Path(release.folder))
-        found = {one.labels.get(SERVICE_LABEL): one for one in self._containers(release)}
-        if half_drained(release) or not set(hashes) <= set(found) or set(found) - set(hashes) - set(_services(content)):
-            return False
-        return not self._stale(release, content) and all(
-            found[service].labels.get(_HASH_LABEL) == hash and health_of(found[service]) in ("healthy", None)
-            and found[service].status == "running"
-            for service, hash in hashes.items()
-        )  # fmt: skip
-
-    def _stale(self, release: Release, content: str) -> list[str]:
-        """The engines that run otherwise than `content` and the key on disk say."""
-        hashes = config_hashes(_project(release), content, Path(release.folder))
-        return [
-            str(one.labels[SERVICE_LABEL])
-            for one in engines_of(self._client, _project(release))
-            if (wanted := hashes.get(one.labels[SERVICE_LABEL]))
-            and (one.labels.get(_HASH_LABEL) != wanted or self._key_newer(release, one))
-        ]
-
     def _containers(self, release: Release) -> tuple[Any, ...]:
         return docker.containers_of(self._client, _project(release))
-
-    @staticmethod
-    def _key_newer(release: Release, engine: Any) -> bool:
-        """An engine reads its key once, when it starts."""
-        started = datetime.fromisoformat(engine.attrs["State"]["StartedAt"].split(".")[0].rstrip("Z") + "+00:00")
-        try:
-            return int((Path(release.folder) / ENGINE_KEY_FILE).stat().st_mtime) > started.timestamp()
-        except OSError:
-            return True
 
     def _up(self, release: Release) -> None:
         take_back(release)
         engines = engines_of(self._client, _project(release))
-        recreate = any(_state(one) == "failed" or self._key_newer(release, one) for one in engines)
+        recreate = any(_state(one) == "failed" or drift.key_newer(release, one) for one in engines)
         try:
             compose_up(self._client, release, recreate=recreate)
         except PortRefused as error:
-            raise self._port_taken(release) from error
+            raise preflight.port_taken(self._client, release) from error
 
     def _down(self, release: Release) -> None:
         """By the project's name alone, so that a lost or broken file does not keep it running."""
@@ -339,17 +252,6 @@ def _installed_images(release: Release) -> tuple[str, ...]:
 
 def _content(rendered: RenderedFiles) -> str:
     return next(one.content for one in rendered.files if one.path == COMPOSE_FILE)
-
-
-def _secrets_usable(release: Release) -> Finding:
-    """The certificate's state. Raises SecretsOpen, KeysUnreadable, CertificateUnusable for what lies there wrong."""
-    read_keys(release)
-    read_secrets(release)
-    if certificate.due(release):
-        return Finding("certificate-valid", "pass", text("certificate-to-come"))
-    folder = Path(release.folder)
-    ends = certificate.examine(folder / CERTIFICATE_FILE, folder / CERTIFICATE_KEY_FILE, release.host)
-    return Finding("certificate-valid", "pass", text("certificate-good", ends=f"{ends:%F}", host=release.host))
 
 
 def _grant(release: Release, user: str) -> Operation:

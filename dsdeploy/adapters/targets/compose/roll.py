@@ -10,13 +10,15 @@ from dsdeploy.adapters.endpoint import Endpoint
 from dsdeploy.adapters.gateway.keys import write_owned
 from dsdeploy.adapters.gateway.state import METRICS_PORT, GatewayState, wait_until
 from dsdeploy.adapters.targets.compose.up import SERVICE_LABEL, compose_up, engines_of, gateway_of
+from dsdeploy.core.errors import EnginesNotTaken
 from dsdeploy.core.layout import COMPOSE_FILE, DRAIN_FILE, compose_project
+from dsdeploy.core.texts import text
 from dsdeploy.core.values import Release
 
 if TYPE_CHECKING:
     from docker import DockerClient
 
-_SEEN_S = 60
+_SEEN_S = 120
 _DRAIN_S = 600
 
 
@@ -30,14 +32,15 @@ def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) ->
     """Drains, replaces and takes back each of `services`. An answer that takes longer than ten minutes, or than the
     engine's grace period, is cut off then.
 
-    Raises as `compose_up`.
+    Raises as `compose_up`, and EnginesNotTaken where the gateway does not see all of them ready: then nothing is
+    drained, since the others might be none.
     """
     project = compose_project(release.name)
     grace = _grace_periods(release)
     drain = Path(release.folder) / DRAIN_FILE
     for service in services:
-        engines = engines_of(client, project)
-        engine = next(one for one in engines if one.labels[SERVICE_LABEL] == service)
+        _wait_for_all(client, project)
+        engine = next(one for one in engines_of(client, project) if one.labels[SERVICE_LABEL] == service)
         inner = inner_endpoint(gateway_of(client, project), project)
         address = engine.attrs["NetworkSettings"]["Networks"][f"{project}_closed"]["IPAddress"]
         try:
@@ -46,7 +49,15 @@ def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) ->
             compose_up(client, release, service, recreate=True)
         finally:
             take_back(release)
-        wait_until(inner, partial(_all_ready, count=len(engines)), _SEEN_S)
+    _wait_for_all(client, project)
+
+
+def _wait_for_all(client: "DockerClient", project: str) -> None:
+    count = len(engines_of(client, project))
+    inner = inner_endpoint(gateway_of(client, project), project)
+    if not wait_until(inner, partial(_all_ready, count=count), _SEEN_S):
+        message = text("engines-not-taken", count=count, seconds=_SEEN_S)
+        raise EnginesNotTaken(message, hint=text("engines-not-taken-hint"))
 
 
 def half_drained(release: Release) -> bool:
@@ -67,7 +78,8 @@ def _idle(state: GatewayState, address: str) -> bool:
 
 
 def _all_ready(state: GatewayState, count: int) -> bool:
-    return sum(one.state.startswith("UP") for one in state.upstreams) >= count
+    """By address: two places of the gateway may hold one engine for a moment, as it learns their addresses."""
+    return len({one.address for one in state.upstreams if one.state.startswith("UP")}) >= count
 
 
 def _grace_periods(release: Release) -> dict[str, int]:

@@ -10,13 +10,12 @@ from collections.abc import Callable
 from pathlib import Path
 from typing import Any
 
-import jinja2
 import yaml
 
 import dsdeploy
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.images.llamacpp import PROBE, PYTHON
-from dsdeploy.adapters.templates import gateway_files, template
+from dsdeploy.adapters.templates import gateway_files
 from dsdeploy.core.deployment import Launch, Place
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.layout import (
@@ -32,11 +31,15 @@ from dsdeploy.core.layout import (
 )
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Plan, Release, RenderedFile, RenderedFiles
+from dsdeploy.stages.render_compose.monitoring import monitoring_files
+from dsdeploy.stages.render_compose.words import filled, systemd_word
 
 _WEIGHTS = "/weights"
 _ENGINE_KEY = "/run/secrets/engine-key"
 _ENGINE_PORT = 8000
 _GATEWAY_PORT = 8443
+_GATEWAY_DRAIN_S = 30
+_STOP_S = 60  # for Docker itself
 _UPSTREAM = "engines"
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; probes fail unpunished no shorter than reading the weights from it
 _BODY_BYTES, _BODY_BYTES_PER_TOKEN = 10 * 2**20, 16  # four letters of UTF-8 beyond Latin, or an escaped one, per token
@@ -57,10 +60,10 @@ def render_compose(
         RenderedFile(folder + COMPOSE_FILE, _project(plan, release, launch, images, gateway, rank))
         for rank, folder in enumerate(folders)
     )
-    looked_up = launch(_place(plan, release, 0)).looked_up
-    users = (RenderedFile(f"{folder}{_USERS}", _users(images)) for folder in folders if looked_up)
-    unit = RenderedFile(f"dsdeploy-{release.name}.service", _unit(plan, release))
-    monitoring = _monitoring(launch(_place(plan, release, 0))) if nodes == 1 else ()
+    leader = launch(_place(plan, release, 0))
+    users = (RenderedFile(f"{folder}{_USERS}", _users(images)) for folder in folders if leader.looked_up)
+    unit = RenderedFile(f"dsdeploy-{release.name}.service", _unit(plan, release, leader))
+    monitoring = monitoring_files(plan.engine, leader, _UPSTREAM, _start_s(release, leader)) if nodes == 1 else ()
     return RenderedFiles(
         "compose", (RenderedFile(PLAN_FILE, plan_text), *projects, *users, unit, *gateway, *monitoring)
     )
@@ -77,7 +80,8 @@ def _project(
     several = plan.deployment.nodes > 1
     started = launch(_place(plan, release, rank))
     engines = [_engine(plan, release, started, images, number, rank) for number in range(plan.deployment.replicas)]
-    content = _environment().from_string(template("compose/compose.yaml.j2")).render(
+    content = filled(
+        "compose/compose.yaml.j2",
         title=f"{release.name}: {plan.model_id} {plan.format}, rendered by dsdeploy {dsdeploy.__version__}",
         project=compose_project(release.name),
         user=images.user,
@@ -149,8 +153,12 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
         "users": f"./{_USERS}" if launch.looked_up else None,
         "drain_s": launch.drain_s,
         "probe": ("CMD", *probe) if rank == 0 else None,
-        "start_s": launch.load_s + sum(one.size_bytes for one in release.weights.files) // _LOAD_BYTES_PER_S,
+        "start_s": _start_s(release, launch),
     }
+
+
+def _start_s(release: Release, launch: Launch) -> int:
+    return launch.load_s + sum(one.size_bytes for one in release.weights.files) // _LOAD_BYTES_PER_S
 
 
 def _device_id(plan: Plan, rank: int, number: int) -> str:
@@ -192,6 +200,7 @@ def _gateway(
         "image": images.gateway,
         "environment": environment,
         "port": _GATEWAY_PORT,
+        "drain_s": max(_GATEWAY_DRAIN_S, launch.drain_s),
         "config_sha256": hashlib.sha256("".join(one.content for one in files).encode()).hexdigest(),
         "folders": {
             str(folder / GATEWAY_FOLDER): "/etc/gateway/config",
@@ -203,46 +212,20 @@ def _gateway(
     }
 
 
-def _unit(plan: Plan, release: Release) -> str:
-    return _environment().from_string(template("systemd/compose.service.j2")).render(
+def _unit(plan: Plan, release: Release, launch: Launch) -> str:
+    """Its stop waits for both grace periods: the gateway ends its answers first, then an engine what is left."""
+    return filled(
+        "systemd/compose.service.j2",
         name=release.name,
         unit=f"dsdeploy-{release.name}.service",
         version=dsdeploy.__version__,
         model_id=plan.model_id,
         format=plan.format,
         project=compose_project(release.name),
-        folder=_systemd_word(release.folder),
+        folder=systemd_word(release.folder),
+        folder_quoted=systemd_word(json.dumps(release.folder, ensure_ascii=False)),
+        stop_s=max(_GATEWAY_DRAIN_S, launch.drain_s) + launch.drain_s + _STOP_S,
     )  # fmt: skip
-
-
-def _monitoring(launch: Launch) -> tuple[RenderedFile, ...]:
-    """What Prometheus and Grafana read, for whoever switches them on."""
-    names = ("prometheus.yml", "grafana/provisioning/datasources/prometheus.yaml",
-             "grafana/provisioning/dashboards/dsdeploy.yaml", "grafana/dashboards/service.json")  # fmt: skip
-    values = {"upstream": _UPSTREAM, "port": launch.port, "path": launch.metrics_path, "interval_s": 15}
-    return tuple(RenderedFile(f"{MONITORING_FOLDER}/{one}", _monitoring_file(one, values)) for one in names)
-
-
-def _monitoring_file(name: str, values: dict[str, Any]) -> str:
-    if name.endswith(".json"):  # Grafana's own {{ }} are not Jinja's
-        return template(f"monitoring/{name}")
-    return _environment().from_string(template(f"monitoring/{name}.j2")).render(values)
-
-
-def _environment() -> jinja2.Environment:
-    environment = jinja2.Environment(undefined=jinja2.StrictUndefined, keep_trailing_newline=True, autoescape=False)
-    environment.filters |= {"word": _word, "words": lambda many: f"[{', '.join(map(_word, many))}]"}
-    return environment
-
-
-def _word(value: str) -> str:
-    """A YAML string that Compose reads back as `value`: JSON's quoting, and each $ doubled against interpolation."""
-    return json.dumps(value.replace("$", "$$"))
-
-
-def _systemd_word(word: str) -> str:
-    """A path as systemd.unit(5) reads it back: specifiers doubled, and nothing that ends the line."""
-    return word.replace("%", "%%").replace("\n", "\\n")
 
 
 def _address(host: str) -> str:
