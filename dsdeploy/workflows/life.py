@@ -53,7 +53,7 @@ def upgrade(
 
     found, words = read_plan(path)
     target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
-    with hold_lock(layout):
+    with hold_lock(layout, "upgrade"):
         now = load_release(layout, name)
         good = stage.good_revision(now)
         how = stage.choose_mode(mode, found, now, target)
@@ -116,7 +116,7 @@ def rollback(
     from dsdeploy.stages import upgrade as stage
     from dsdeploy.stages.check import check_release
 
-    with hold_lock(layout):
+    with hold_lock(layout, "rollback"):
         now = load_release(layout, name)
         target = find_target(now.target, progress=progress)
         revision = stage.earlier_revision(now, number)
