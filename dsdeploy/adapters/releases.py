@@ -24,7 +24,7 @@ def hold_lock(layout: Layout, command: str) -> Iterator[None]:
     """
     try:
         layout.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = layout.lock.open("a+", encoding="utf-8")
+        lock = layout.lock.open("a")
     except OSError as error:
         raise InstallError(
             text("not-writable", path=layout.home, reason=error.strerror or error), hint=text("not-writable-hint")
@@ -35,10 +35,10 @@ def hold_lock(layout: Layout, command: str) -> Iterator[None]:
         except OSError as error:
             raise _busy(layout.lock) from error
         since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "command": command, "since": since}
         with suppress(OSError):  # a full disk stops no uninstall
-            lock.truncate(0)
-            lock.write(json.dumps({"pid": os.getpid(), "command": command, "since": since}))
-            lock.flush()
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), json.dumps(holder).encode())
         yield
 
 

@@ -26,7 +26,6 @@ def awaited_weights(plan: Plan, layout: Layout) -> Weights:
 def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout, name: str) -> Release:
     """The release that `plan` asks for; the installed one itself where nothing but its state would differ."""
     previous = releases.find_release(layout, name)
-    last = max((previous.revision, *revisions.revision_numbers(previous))) if previous else 0
     wanted = Release(
         name=name,
         target=plan.target,
@@ -39,10 +38,12 @@ def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout
         plan_sha256=hashlib.sha256(plan_text.encode()).hexdigest(),
         folder=str(layout.release(name)),
         weights=weights,
-        revision=last + 1,
+        revision=1,
         state="installing",
         installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    last = max((previous.revision if previous else 0, *revisions.revision_numbers(wanted)))
+    wanted = replace(wanted, revision=last + 1)
     if previous is None:
         return wanted
     same = replace(

@@ -136,12 +136,22 @@ def rollback(
         return Result("rollback", Upgraded(done, now, True, "in-place", operations, checked, False), exit_code)
 
 
-def logs(layout: Layout, name: str | None, lines: int, *, follow: bool) -> Iterator[str]:
+def logs(
+    layout: Layout, name: str | None, lines: int, since: str | None = None, part: str = "engine", *, follow: bool
+) -> Iterator[str]:
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.adapters.targets.base import LOG_PARTS
+    from dsdeploy.core.durations import duration_s
+    from dsdeploy.core.errors import InvalidRequest
+
+    if part not in LOG_PARTS:
+        hint = text("logs-bad-part-hint", known=", ".join(LOG_PARTS))
+        raise InvalidRequest(text("logs-bad-part", part=part), hint=hint)
+    since_s = None if since is None else duration_s(since)
 
     release = load_release(layout, name)
-    return find_target(release.target).logs(release, lines, follow=follow)
+    return find_target(release.target).logs(release, lines, follow=follow, since_s=since_s, part=part)
 
 
 def support_bundle(

@@ -19,7 +19,7 @@ from dsdeploy.adapters import releases, revisions
 from dsdeploy.adapters.targets.compose import ComposeTarget
 from dsdeploy.adapters.targets.process import ProcessTarget
 
-seen = Path(sys.argv.pop(1))
+seen, command = Path(sys.argv.pop(1)), sys.argv[1]
 
 def point(words):
     if words not in seen.read_text().splitlines():
@@ -30,9 +30,9 @@ def point(words):
 def dying(change, words_of):
     def changed(*given):
         words = words_of(*given)
-        point("before " + words)
+        point(f"{command} before {words}")
         done = change(*given)
-        point("after " + words)
+        point(f"{command} after {words}")
         return done
     return changed
 

@@ -60,7 +60,7 @@ def test_a_life_full_of_kills_ends_as_a_quiet_one_does(home, engine_room, plans,
     removed = complete_despite_kills(seen, "uninstall", *always)
     assert list((home / "releases").iterdir()) == [] and run_json("status", "--home", str(home))["data"] == []
     assert inodes(home / "weights") == weights
-    for kills, state in ((installed, "installing"), (upgraded, "upgrading"), (removed, "uninstalling")):
-        assert f"before life-{target} is {state}" in kills and len(kills) > 4
-    assert f"before life-{target} is rolling-back" in back
-    assert any(one.startswith(f"after life-{target}-next ") for one in beside)
+    commands = ("install", "upgrade", "rollback", "uninstall")
+    for command, kills in zip(commands, (installed, upgraded, back, removed), strict=True):
+        assert {one.split()[0] for one in kills} == {command} and len(kills) > 3, kills
+    assert any(one.startswith(f"upgrade after life-{target}-next ") for one in beside)

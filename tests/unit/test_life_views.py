@@ -33,7 +33,7 @@ def test_status_keeps_names_addresses_and_states_whole(language, width):
     for whole in ("default (#12, compose)", "DeepSeek-R1-Distill-Qwen-32B", "https://192.168.100.200:18443"):
         assert whole in words
     assert all(len(line) <= width for line in words.splitlines())
-    assert "dsdeploy rollback" in words and "no answer" in words and "5" in words
+    assert "rollback" in words and "no answer" in words and "5" in words
     stopped = drawn((Status(RELEASE, Service("stopped", None, 0, ())),), language, width)
     assert "dsdeploy logs" in stopped and "dsdeploy logs" not in drawn((Status(RELEASE, RUNNING),), language, width)
 

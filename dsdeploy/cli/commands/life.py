@@ -91,6 +91,8 @@ def _add_looks(app: typer.Typer, house: House) -> None:
         name: Annotated[str | None, name_argument] = None,
         home: Annotated[Path | None, home_flag] = None,
         lines: Annotated[int, house.flag("--lines", "help-logs-lines", "-n")] = 100,
+        since: Annotated[str | None, house.flag("--since", "help-logs-since")] = None,
+        part: Annotated[str, house.flag("--part", "help-logs-part")] = "engine",
         follow: Annotated[bool, house.flag("--follow", "help-logs-follow", "-f")] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
@@ -100,12 +102,12 @@ def _add_looks(app: typer.Typer, house: House) -> None:
         if as_json or not follow:
             house.finish(
                 "logs",
-                lambda: Result("logs", tuple(workflows.logs(layout(home), name, lines, follow=False))),
+                lambda: Result("logs", tuple(workflows.logs(layout(home), name, lines, since, part, follow=False))),
                 log_rows,
                 as_json,
                 plain=True,
             )
-        house.stream("logs", lambda: workflows.logs(layout(home), name, lines, follow=True))
+        house.stream("logs", lambda: workflows.logs(layout(home), name, lines, since, part, follow=True))
 
     @app.command("support-bundle", help=house.say("help-support-bundle"))
     def support_bundle(

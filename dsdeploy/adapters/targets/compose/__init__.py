@@ -29,6 +29,7 @@ from dsdeploy.adapters.targets.compose.reload import in_force, reload
 from dsdeploy.adapters.targets.compose.roll import half_drained, inner_endpoint, roll, take_back
 from dsdeploy.adapters.targets.compose.up import (
     ENGINE,
+    GATEWAY,
     SERVICE_LABEL,
     PortRefused,
     compose_up,
@@ -66,6 +67,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _DOWN_TIMEOUT_S = 120
+_EVIDENCE_LINES = 5_000
 _HASH_LABEL = "com.docker.compose.config-hash"
 _WORST_FIRST = ("failed", "stopped", "restarting", "starting", "running")
 _FOLDER_LABEL = "com.docker.compose.project.working_dir"
@@ -190,9 +192,11 @@ class ComposeTarget:
     def workloads(self, release: Release) -> tuple[Workload, ...]:
         return confinement.workloads(self._containers(release))
 
-    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
-        engine = engine_of(self._client, _project(release))
-        return iter(()) if engine is None else log_lines(engine, lines, follow=follow)
+    def logs(
+        self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
+    ) -> Iterator[str]:
+        found = (gateway_of if part == GATEWAY else engine_of)(self._client, _project(release))
+        return iter(()) if found is None else log_lines(found, lines, follow=follow, since_s=since_s)
 
     def has_room(self, plan: Plan) -> bool:
         return memory_has_room(plan)
@@ -214,10 +218,11 @@ class ComposeTarget:
             ) from error
 
     def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
-        return tuple(
+        seen = tuple(
             RenderedFile(f"{one.name}.json", json.dumps(one.attrs, indent=1, ensure_ascii=False))
             for one in self._containers(release)
         )
+        return (*seen, RenderedFile("gateway.log", "\n".join(self.logs(release, _EVIDENCE_LINES, part=GATEWAY))))
 
     def _user_mapping(self) -> Finding:
         options: list[str] = self._client.info().get("SecurityOptions") or []

@@ -19,7 +19,7 @@ from dsdeploy.adapters.targets.kubernetes.place import Place, find_place
 from dsdeploy.adapters.targets.kubernetes.secrets import FOLDERS, secrets
 from dsdeploy.adapters.targets.kubernetes.watch import Watch, look, selector
 from dsdeploy.adapters.templates import chart_folder
-from dsdeploy.core.errors import ClusterRefused, HelmBusy, InstallError
+from dsdeploy.core.errors import ClusterRefused, HelmBusy, InstallError, InvalidRequest
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import PLACE_FILE, RUN_FOLDER, VALUES_FILE
@@ -136,7 +136,11 @@ class KubernetesTarget:
         for one in secrets(release):
             cluster.apply(one)
 
-    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
+    def logs(
+        self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
+    ) -> Iterator[str]:
+        if since_s is not None or part != "engine":
+            raise InvalidRequest(text("logs-engine-only", target=self.name), hint=text("logs-engine-only-hint"))
         cluster = self._cluster(release)
         for pod in self._engines(self._pods(release))[:1]:
             name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
