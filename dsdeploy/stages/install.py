@@ -1,6 +1,7 @@
 """Puts a rendered release in place and takes it away again: what is to be done is compared, shown, then applied."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -111,7 +112,8 @@ def apply(release: Release, rendered: RenderedFiles, target: Target, progress: P
 
 def remove(release: Release, operations: tuple[Operation, ...], target: Target, progress: Progress) -> None:
     """Stops the service, then deletes its folder; weights stay."""
-    releases.save_release(replace(release, state="uninstalling"))
+    with suppress(InstallError):  # on a full disk nothing is noted: removing is what makes room
+        releases.save_release(replace(release, state="uninstalling"))
     for operation in operations:
         progress.begin(operation.text)
         target.apply(operation, release, RenderedFiles(release.target, ()))

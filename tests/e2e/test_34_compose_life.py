@@ -127,7 +127,9 @@ def test_a_support_bundle_of_real_containers_holds_no_secret(home, tmp_path):
     program.ask(f"{release.url}/v1/models?api_key={planted[1]}", planted[3], None, authority)
     ask(home, question(4))
     notes = Path(release.folder) / "monitoring/notes.txt"
-    notes.write_text(f"proxy http://ops:{planted[0]}@proxy:3128\nHF_TOKEN={planted[2]}\nAuthorization: Bearer {planted[3]}")
+    notes.write_text(
+        f"proxy http://ops:{planted[0]}@proxy:3128\nHF_TOKEN={planted[2]}\nAuthorization: Bearer {planted[3]}"
+    )
     out = tmp_path / "support.tar.gz"
     try:
         document = run_json("support-bundle", "--home", str(home), "--out", str(out), HF_TOKEN=planted[2])

@@ -218,7 +218,9 @@ def test_a_release_from_before_revisions_were_kept_is_upgraded_and_put_back(inst
 
 
 @pytest.mark.parametrize("file", ["release.json", "revisions/1.json"])
-@pytest.mark.parametrize("content", ["", '{"apiVersion": "dsdeploy/v1", "kind": "Rel', "null", '{"apiVersion": "x/v9"}'])
+@pytest.mark.parametrize(
+    "content", ["", '{"apiVersion": "dsdeploy/v1", "kind": "Rel', "null", '{"apiVersion": "x/v9"}']
+)
 def test_a_state_file_that_is_cut_or_foreign_is_named_and_left_alone(installed, plans, file, content):
     path = installed / "releases/default" / file
     whole = path.read_text()
@@ -262,6 +264,9 @@ def test_a_full_disk_is_named_and_loses_nothing(fetched, tmp_path, plans):
         refused = run_json(*upgrade_words(small, plans[1], "--mode", "in-place"))
         assert refused["exit_code"] == 15 and "No space left" in refused["errors"][0]["message"], refused
         assert status(small) == (1, 512, "installed", "running")
+        engine = run_json("status", "--home", str(small))["data"][0]["service"]["engine_pid"]
+        os.kill(engine, signal.SIGKILL)
+        wait_until(lambda: not os.path.exists(f"/proc/{engine}") and status(small)[3] == "running")
         ballast.unlink()
         assert run_json(*upgrade_words(small, plans[1], "--mode", "in-place"))["data"]["changed"]
         fill(ballast)

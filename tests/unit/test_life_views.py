@@ -1,5 +1,6 @@
 """What somebody sees at three in the morning: whole words, at any width, in either language."""
 
+import io
 import subprocess
 from dataclasses import replace
 
@@ -19,7 +20,7 @@ RUNNING = Service("running", 7, 0, ())
 
 
 def drawn(statuses, language, width):
-    console = Console(width=width, record=True, file=open("/dev/null", "w"))
+    console = Console(width=width, record=True, file=io.StringIO())
     console.print(_drawn(status_rows(statuses, language), width))
     return console.export_text()
 
@@ -54,4 +55,4 @@ def test_the_key_to_try_is_in_no_arguments(tmp_path):
         ["bash", "-c", f'curl() {{ echo "arguments: $*"; cat; }}\n{words}'], capture_output=True, text=True, check=True
     ).stdout
     arguments, config = told.splitlines()
-    assert "dsk-" not in arguments and config == 'header = "Authorization: Bearer dsk-first"'
+    assert "dsk-" not in arguments and config == "Authorization: Bearer dsk-first"

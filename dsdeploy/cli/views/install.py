@@ -28,7 +28,7 @@ def installed_rows(installed: Installed, language: str) -> Table:
     authority = Path(release.folder) / AUTHORITY_FILE
     trust = f"--cacert {authority} " if authority.exists() else ""
     words = (  # curl reads the key from its standard input: an argument could be seen by every user of the machine
-        f"sed '1!d;s/.*/header = \"Authorization: Bearer &\"/' {keys} | curl --config - {trust}"
+        f"sed '1!d;s/^/Authorization: Bearer /' {keys} | curl -H @- {trust}"
         f'{address}/chat/completions -H "Content-Type: application/json" -d '
         f'\'{{"messages": [{{"role": "user", "content": "你好"}}], "max_tokens": 64}}\''
     )
