@@ -4,7 +4,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dsdeploy.cli.views.table import Table
-from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE
+from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE, PLAN_FILE
 from dsdeploy.core.texts import Text, text
 from dsdeploy.core.values import Installed, Operation, RenderedFiles, Status
 
@@ -89,7 +89,7 @@ def _standing(status: Status) -> Iterator[Text]:
     elif status.fault:
         yield status.fault
     elif service.state != "running":
-        yield text("status-look", name=release.name)
+        yield text("status-look", name=release.name, plan=Path(release.folder) / PLAN_FILE)
 
 
 def _rows(language: str, *ids: tuple[str, str], steps: tuple[Operation, ...] = ()) -> Table:
