@@ -130,10 +130,16 @@ def accept(release: Release, rendered: RenderedFiles) -> Release:
 
 
 def put_back(revision: Revision, target: Target, progress: Progress) -> Release:
-    """That revision as it was, from any state a killed run may have left. Raises an InstallError."""
-    releases.save_release(replace(revision.release, state="rolling-back"))
+    """That revision as it was, not yet settled, from any state a killed run may have left. Raises an InstallError."""
+    begun = replace(revision.release, state="rolling-back")
+    releases.save_release(begun)
     _apply(target.pending(revision.release, revision.rendered), revision.release, revision.rendered, target, progress)
-    done = replace(revision.release, state="installed")
+    return begun
+
+
+def settle(begun: Release) -> Release:
+    """A rollback is done when it was checked, too: killed before, it goes on and not one revision further back."""
+    done = replace(begun, state="installed")
     releases.save_release(done)
     return done
 

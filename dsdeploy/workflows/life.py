@@ -91,10 +91,10 @@ def upgrade(
             tried = stage.switch(release, rendered, good, target, progress)
             checked = check_release(tried, found, target, selection, progress)
         except InstallError:
-            stage.put_back(good, target, progress)
+            stage.settle(stage.put_back(good, target, progress))
             raise
         if checked.verdict == "fail":
-            back = stage.put_back(good, target, progress)
+            back = stage.settle(stage.put_back(good, target, progress))
             return Result("upgrade", Upgraded(back, good.release, False, how, operations, checked, True), 3)
         done = stage.accept(tried, rendered)
         return Result("upgrade", Upgraded(done, good.release, True, how, operations, checked, False))
@@ -130,8 +130,9 @@ def rollback(
         ask_consent(agree, operations)
         if left is not None:
             stage.remove_candidate(left, target, progress)
-        done = stage.put_back(revision, target, progress)
-        checked = check_release(done, installed_plan(done), target, selection, progress)
+        begun = stage.put_back(revision, target, progress)
+        checked = check_release(begun, installed_plan(begun), target, selection, progress)
+        done = stage.settle(begun)
         exit_code = 3 if checked.verdict == "fail" else 0
         return Result("rollback", Upgraded(done, now, True, "in-place", operations, checked, False), exit_code)
 

@@ -49,7 +49,7 @@ def test_a_life_full_of_kills_ends_as_a_quiet_one_does(home, engine_room, plans,
     upgraded = complete_despite_kills(seen, "upgrade", str(plans[1]), "--mode", "in-place", *GATE, *always)
     assert standing(home) == (2, 1024, "installed", "running")
 
-    back = complete_despite_kills(seen, "rollback", *GATE, *always)
+    back = complete_despite_kills(seen, "rollback", "--to", "1", *GATE, *always)
     assert standing(home) == (1, 512, "installed", "running")
 
     beside = complete_despite_kills(seen, "upgrade", str(plans[1]), "--mode", "beside", *GATE, *always)
