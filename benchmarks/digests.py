@@ -1,10 +1,11 @@
 """Digest checking against plain hashlib over the same file, and the peak memory of a whole fetch.
 
-python benchmarks/digests.py [--rate-gb 2] [--memory-gb 20] [--folder DIR]
+python -m benchmarks.digests [--rate-gb 2] [--memory-gb 20] [--folder DIR]
 """
 
 import argparse
 import hashlib
+import json
 import os
 import resource
 import statistics
@@ -15,6 +16,7 @@ import tempfile
 import time
 from pathlib import Path
 
+from benchmarks.figures import Row, add_json, report
 from dsdeploy.adapters.hubs.directory import Directory
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import SILENT
@@ -42,18 +44,16 @@ def ours_s(path: Path) -> float:
     return time.perf_counter() - began
 
 
-def rate(folder: Path, size_bytes: int) -> None:
+def rate(folder: Path, size_bytes: int) -> Row:
     path = folder / NAME
     with path.open("wb") as file:
         for _ in range(size_bytes >> 20):
             file.write(os.urandom(1 << 20))
     pairs = [(plain_hashlib_s(path), ours_s(path)) for _ in range(5)]
     plain, ours = (statistics.median(column) for column in zip(*pairs, strict=True))
-    print(
-        f"digests of {size_bytes / 1e9:.1f} GB, warm: hashlib {size_bytes / plain / 1e9:.2f} GB/s, "
-        f"ours {size_bytes / ours / 1e9:.2f} GB/s, {plain / ours:.2f} x, to reach 0.9 x"
-    )
     path.unlink()
+    gb = size_bytes / 1e9
+    return Row("checking digests, file in the page cache", gb / ours, gb / plain, "GB/s", 0.9, more=True)
 
 
 def fetch_alone(source: Path, home: Path) -> None:
@@ -62,25 +62,34 @@ def fetch_alone(source: Path, home: Path) -> None:
     plan = choose_plan(Request("deepseek-r1-distill-qwen-1.5b", 1, 4096), detect_profile())
     fetch_weights(plan, Layout(home), Directory(source), SILENT)
     peak = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    size = (source / NAME).stat().st_size
-    print(f"fetch of {size / 1e9:.1f} GB: peak {peak / 1024:.0f} MiB ({before / 1024:.0f} before), to stay under 143")
+    print(json.dumps({"peak": peak / 1024, "before": before / 1024}))
 
 
-if __name__ == "__main__":
-    parser = argparse.ArgumentParser()
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--rate-gb", type=float, default=2)
     parser.add_argument("--memory-gb", type=float, default=20)
     parser.add_argument("--folder", type=Path, default=None)
     parser.add_argument("--fetch", nargs=2, type=Path, help=argparse.SUPPRESS)
+    add_json(parser)
     asked = parser.parse_args()
     if asked.fetch:
         fetch_alone(*asked.fetch)
-        sys.exit()
+        return
     with tempfile.TemporaryDirectory(dir=asked.folder) as name:
         folder = Path(name)
-        rate(folder, int(asked.rate_gb * 1e9))
+        rows = [rate(folder, int(asked.rate_gb * 1e9))]
         sparse = folder / NAME
         with sparse.open("wb") as file:
             file.write(b"GGUF" + struct.pack("<IQQ", 3, 0, 0))
             file.truncate(int(asked.memory_gb * 1e9))
-        subprocess.run([sys.executable, __file__, "--fetch", str(folder), str(folder / "home")], check=True)
+        words = [sys.executable, "-m", "benchmarks.digests", "--fetch", str(folder), str(folder / "home")]
+        mib = json.loads(subprocess.check_output(words, text=True))
+    rows.append(
+        Row("peak memory of a fetch, beside the program before it", mib["peak"], mib["before"], "MiB", 143, "ours")
+    )
+    report(asked.json, "digests", "hashlib", rows)
+
+
+if __name__ == "__main__":
+    main()

@@ -5,6 +5,7 @@ installed (`pip install llmfit`; LLMFIT names it elsewhere); a plan for 1,000 no
 nodes, both read from a fleet file; and the memory of the largest.
 """
 
+import argparse
 import os
 import shutil
 import statistics
@@ -15,6 +16,7 @@ from collections.abc import Iterator
 from itertools import islice, product
 from pathlib import Path
 
+from benchmarks.figures import Row, add_json, report
 from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.machines import Accelerator, Disk, Link, Profile
 from dsdeploy.stages.profile import save_profile
@@ -65,29 +67,29 @@ def write_fleet(path: Path, nodes: int) -> None:
     save_profile(Fleet(tuple(Machine(f"node-{index:04}", found[index % 40]) for index in range(nodes))), path)
 
 
-def show(what: str, value: float, limit: float, unit: str) -> None:
-    print(f"{what}: {value:.2f} {unit}, to reach {limit:g} {unit}", "" if value <= limit else "(missed)")
-
-
 def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__)
+    add_json(asked)
+    given = asked.parse_args()
     typer, _ = processor_s([sys.executable, "-c", "import typer"])
     one, memory = processor_s(program(*BOUGHT))
-    print(f'python -c "import typer": {typer:.3f} s of processor time; {" ".join(BOUGHT)}: {one / typer:.1f} x that')
-    show("plan for one node", one, LIMIT_S, "s")
-    show("its memory", memory, LIMIT_MIB, "MiB")
+    rows = [
+        Row("a plan for one node of eight", one, typer, "s", LIMIT_S, "ours"),
+        Row("memory of that plan", memory, None, "MiB", LIMIT_MIB, "ours"),
+    ]
     if llmfit := os.environ.get("LLMFIT") or shutil.which("llmfit"):
         other, _ = processor_s([llmfit, "plan", "deepseek-ai/DeepSeek-R1", "--context", "4096", "--json"])
         named, _ = processor_s(program(*BOUGHT, "--model", "deepseek-r1"))
-        show(f"for one model ({named:.2f} s) against llmfit plan ({other:.2f} s)", named / other, LIMIT_LLMFIT, "x")
+        rows.append(Row("a plan for one model, beside llmfit plan", named, other, "s", LIMIT_LLMFIT))
     with tempfile.TemporaryDirectory() as folder:
         times = {}
         for nodes in (40, 1000):
             path = Path(folder) / f"{nodes}.json"
             write_fleet(path, nodes)
             times[nodes], memory = processor_s(program("plan", "--hardware", str(path), "--users", "64"))
-            print(f"{nodes} nodes of 40 kinds, file of {path.stat().st_size / 1e6:.1f} MB: {times[nodes]:.2f} s")
-        show("1,000 nodes against 40", times[1000] / times[40], LIMIT_FLEET, "x")
-        show("their memory", memory, LIMIT_MIB, "MiB")
+    rows.append(Row("1,000 nodes of 40 kinds, beside 40 nodes", times[1000], times[40], "s", LIMIT_FLEET))
+    rows.append(Row("memory of 1,000 nodes", memory, None, "MiB", LIMIT_MIB, "ours"))
+    report(given.json, "plan", 'python -c "import typer"', rows)
 
 
 if __name__ == "__main__":

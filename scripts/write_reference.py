@@ -1,4 +1,6 @@
-"""Writes docs/reference, docs/schema and docs/man from the program: `python -m scripts.write_reference`.
+"""Writes docs/reference, docs/schema, docs/man and the benchmarks' pages from the program and what was measured.
+
+`python -m scripts.write_reference`
 
 With --check it writes nothing and names what is stale.
 """
@@ -8,7 +10,7 @@ import sys
 from pathlib import Path
 
 from dsdeploy.core.values import Plan, Profile, Request
-from scripts.reference import catalogues, commands, errors, metrics, sayings, schema, values
+from scripts.reference import benchmarks, catalogues, commands, errors, metrics, sayings, schema, values
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {
@@ -32,6 +34,11 @@ def files() -> dict[str, str]:
         made[f"schema/{kind.__name__.lower()}.json"] = json.dumps(schema.schema(kind), indent=1) + "\n"
     made["man/dsdeploy.1"] = commands.man(errors.EXIT_CODES["en"])
     made["adr/index.md"] = _decisions()
+    for language, mark in (("en", ""), ("zh", ".zh")):
+        made[f"benchmarks{mark}.md"] = benchmarks.page(language)
+        made[f"figures/benchmarks{mark}.svg"] = benchmarks.picture(language)
+        readme = f"../README{mark}.md"
+        made[readme] = benchmarks.filled((DOCS / readme).read_text(encoding="utf-8"), language)
     return made
 
 

@@ -11,6 +11,7 @@ import pytest
 import yaml
 
 from scripts import write_reference
+from scripts.reference import benchmarks
 from scripts.reference.errors import EXIT_CODES, kinds, said
 from tests.program import run
 
@@ -41,6 +42,10 @@ def test_every_page_is_in_both_languages():
 
 def test_the_reference_is_what_the_program_says():
     assert write_reference.stale() == [], "run `python -m scripts.write_reference`"
+
+
+def test_each_measured_figure_has_its_name_in_chinese():
+    assert benchmarks.untranslated() == [], "scripts/reference/benchmarks.py: _ZH"
 
 
 def test_each_exit_code_and_each_error_is_explained():
