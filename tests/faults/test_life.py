@@ -15,7 +15,6 @@ from dsdeploy.stages.plan import load_plan, save_plan
 from tests.program import environment, free_port, run, run_json, wait_until
 
 LAST = 6  # five operations switch a service (two files, stop, start, wait), so there are six places to be killed at
-BESIDE = 8  # six operations start one beside it, two take it away
 GATE = ("--only", "engine-healthy", "--only", "context-as-planned")
 DIE = """
 import os, signal
@@ -97,32 +96,13 @@ def test_a_new_revision_that_does_not_pass_leaves_the_old_one(installed, plans, 
 
 
 @pytest.mark.parametrize("step", range(1, LAST + 1))
-def test_an_upgrade_in_place_killed_at_any_operation_goes_on_or_back(installed, plans, step):
+def test_an_upgrade_in_place_killed_at_any_operation_can_go_back(installed, plans, step):
     words = upgrade_words(installed, plans[1], "--mode", "in-place")
     assert killed(step, LAST, *words).returncode == -signal.SIGKILL
     begun = run_json("install", str(plans[1]), "--home", str(installed), "--yes")
     assert begun["errors"][0]["code"] == "UpgradeBegun"
     back = run_json("rollback", "--home", str(installed), "--yes", *GATE)
     assert back["exit_code"] == 0 and status(installed) == (1, 512, "installed", "running"), back
-    assert killed(step, LAST, *words).returncode == -signal.SIGKILL
-    assert run_json(*words)["data"]["changed"] and status(installed) == (2, 1024, "installed", "running")
-
-
-@pytest.mark.parametrize("step", [1, 4, 6, 7, 8, 9, 11, BESIDE + LAST])
-def test_an_upgrade_beside_killed_at_any_operation_leaves_nothing_behind(installed, plans, step):
-    words = upgrade_words(installed, plans[1], "--mode", "beside")
-    assert killed(step, BESIDE + LAST, *words).returncode == -signal.SIGKILL
-    assert run_json(*words)["data"]["changed"] and status(installed) == (2, 1024, "installed", "running")
-    assert [one.name for one in (installed / "releases").iterdir()] == ["default"]
-
-
-@pytest.mark.parametrize("step", range(1, LAST + 1))
-def test_a_rollback_killed_at_any_operation_goes_on(installed, plans, step):
-    assert run_json(*upgrade_words(installed, plans[1], "--mode", "in-place"))["exit_code"] == 0
-    words = ("rollback", "--home", str(installed), "--yes", *GATE)
-    assert killed(step, LAST, *words).returncode == -signal.SIGKILL
-    assert status(installed)[0::2] == (1, "rolling-back")
-    assert run_json(*words)["exit_code"] == 0 and status(installed) == (1, 512, "installed", "running")
 
 
 def test_a_candidate_left_by_a_killed_upgrade_goes_with_an_uninstall(installed, plans):
