@@ -7,7 +7,7 @@ import pytest
 
 from tests.program import free_port, run
 
-pytest_plugins = ["tests.kube.fixtures", "tests.kube.release"]
+pytest_plugins = ["tests.docker_engine", "tests.kube.fixtures", "tests.kube.release"]
 
 
 @pytest.fixture(scope="session")

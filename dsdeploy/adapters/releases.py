@@ -2,8 +2,10 @@
 
 import fcntl
 import json
+import os
 from collections.abc import Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
+from datetime import UTC, datetime
 from pathlib import Path
 
 from dsdeploy.adapters.files import write_whole
@@ -15,11 +17,14 @@ from dsdeploy.core.values import Release
 
 
 @contextmanager
-def hold_lock(layout: Layout) -> Iterator[None]:
-    """One change at a time; the lock falls with the process that holds it. Raises Busy, InstallError."""
+def hold_lock(layout: Layout, command: str) -> Iterator[None]:
+    """One change at a time; the lock falls with the process that holds it. Raises Busy, which names it; InstallError.
+
+    The file says who held it last; only the kernel says whether it is held, so that nothing stale is ever believed.
+    """
     try:
         layout.home.mkdir(parents=True, exist_ok=True, mode=0o700)
-        lock = layout.lock.open("w")
+        lock = layout.lock.open("a")
     except OSError as error:
         raise InstallError(
             text("not-writable", path=layout.home, reason=error.strerror or error), hint=text("not-writable-hint")
@@ -28,8 +33,22 @@ def hold_lock(layout: Layout) -> Iterator[None]:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except OSError as error:
-            raise Busy(text("busy", path=layout.lock), hint=text("busy-hint")) from error
+            raise _busy(layout.lock) from error
+        since = datetime.now(UTC).isoformat(timespec="seconds")
+        holder = {"pid": os.getpid(), "command": command, "since": since}
+        with suppress(OSError):  # a full disk stops no uninstall
+            os.ftruncate(lock.fileno(), 0)
+            os.write(lock.fileno(), json.dumps(holder).encode())
         yield
+
+
+def _busy(path: Path) -> Busy:
+    try:
+        holder = json.loads(path.read_text(encoding="utf-8"))
+        message = text("busy", path=path, command=holder["command"], pid=holder["pid"], since=holder["since"])
+    except (OSError, ValueError, KeyError, TypeError):
+        message = text("busy-nameless", path=path)
+    return Busy(message, hint=text("busy-hint"))
 
 
 def list_releases(layout: Layout) -> tuple[Release, ...]:

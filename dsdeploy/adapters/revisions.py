@@ -6,9 +6,9 @@ from pathlib import Path
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.errors import InstallError, RevisionUnreadable
-from dsdeploy.core.layout import REVISIONS_FOLDER
+from dsdeploy.core.layout import RELEASE_FILE, REVISIONS_FOLDER, RUN_FOLDER, SECRETS_FOLDER, SERVICE_FILE
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Release, RenderedFiles, Revision
+from dsdeploy.core.values import Release, RenderedFile, RenderedFiles, Revision
 
 _KEPT = 10
 
@@ -46,6 +46,30 @@ def find_revision(release: Release, number: int | None = None) -> Revision | Non
     except ValueError as error:
         reason = str(error)
     raise RevisionUnreadable(text("unreadable", path=path, reason=reason), hint=text("revision-unreadable-hint"))
+
+
+def revision_on_disk(release: Release) -> Revision:
+    """The revision that `release` is, from its own folder: for one that was installed before revisions were kept.
+
+    Raises RevisionUnreadable.
+    """
+    folder = Path(release.folder)
+    try:
+        files = tuple(
+            RenderedFile(str(one.relative_to(folder)), one.read_text(encoding="utf-8"), one.stat().st_mode & 0o777)
+            for one in sorted(folder.rglob("*")) if one.is_file() and _rendered(one.relative_to(folder))
+        )  # fmt: skip
+    except (OSError, ValueError) as error:
+        message = text("unreadable", path=folder, reason=error)
+        raise RevisionUnreadable(message, hint=text("revision-unreadable-hint")) from error
+    return Revision(release, RenderedFiles(release.target, files))
+
+
+def _rendered(path: Path) -> bool:
+    """Whether a file of a release's folder was rendered: neither secret nor state nor log."""
+    if path.parts[0] == RUN_FOLDER:
+        return str(path) == SERVICE_FILE
+    return path.parts[0] not in (SECRETS_FOLDER, REVISIONS_FOLDER, RELEASE_FILE)
 
 
 def _folder(release: Release) -> Path:

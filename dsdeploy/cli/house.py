@@ -128,9 +128,14 @@ class House:
         return Bars(self.language) if sys.stderr.isatty() else Lines(self.language)
 
     def consent(self, yes: bool) -> Callable[[tuple[Operation, ...]], bool]:
-        """Shows what would be done, then asks, unless `yes`. Raises NotConfirmed where nobody can answer."""
+        """Shows what would be done, then asks, unless `yes`. Raises NotConfirmed where nobody can answer.
+
+        A log of a run that nobody was asked about names each operation once: when it begins.
+        """
 
         def ask(operations: tuple[Operation, ...]) -> bool:
+            if yes and not sys.stderr.isatty():
+                return True
             for operation in operations:
                 typer.echo(f"  {operation.text.render(self.language)}", err=True)
             if yes:

@@ -1,6 +1,8 @@
 """What a person reads, as data: a message id with its values, rendered late in the reader's language."""
 
+import errno
 import json
+import os
 from dataclasses import dataclass, field
 from functools import cache
 from pathlib import Path
@@ -18,7 +20,7 @@ class Text:
 
     def render(self, language: str) -> str:
         """The message in `language` ("en" or "zh"). Raises KeyError for an id or value that is missing."""
-        values = {name: one.render(language) if isinstance(one, Text) else one for name, one in self.values.items()}
+        values = {name: _said(one, language) for name, one in self.values.items()}
         return catalogue()[self.id][language].format(**values)
 
 
@@ -57,6 +59,22 @@ CHANGES = {
     "context": "change-context",
     "users": "change-users",
 }  # message ids: their numbers are a change's own
+
+
+def _said(value: Any, language: str) -> Any:
+    """A value in the reader's language where it has one: a message, or the operating system's own word for an error."""
+    if isinstance(value, Text):
+        return value.render(language)
+    words = value.strerror if isinstance(value, OSError) else value
+    id = _system_ids().get(words) if isinstance(words, str) else None
+    return value if id is None else catalogue()[id][language]
+
+
+@cache
+def _system_ids() -> dict[str, str]:
+    """What the operating system says → the message that says it, of the usual errors."""
+    ids = ((os.strerror(number), f"system-{code.lower()}") for number, code in errno.errorcode.items())
+    return {words: id for words, id in ids if id in catalogue()}
 
 
 @cache

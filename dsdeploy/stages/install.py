@@ -1,6 +1,7 @@
 """Puts a rendered release in place and takes it away again: what is to be done is compared, shown, then applied."""
 
 import hashlib
+from contextlib import suppress
 from dataclasses import replace
 from datetime import UTC, datetime
 
@@ -26,7 +27,6 @@ def awaited_weights(plan: Plan, layout: Layout) -> Weights:
 def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout, name: str) -> Release:
     """The release that `plan` asks for; the installed one itself where nothing but its state would differ."""
     previous = releases.find_release(layout, name)
-    last = max((previous.revision, *revisions.revision_numbers(previous))) if previous else 0
     wanted = Release(
         name=name,
         target=plan.target,
@@ -39,10 +39,12 @@ def desired_release(plan: Plan, plan_text: str, weights: Weights, layout: Layout
         plan_sha256=hashlib.sha256(plan_text.encode()).hexdigest(),
         folder=str(layout.release(name)),
         weights=weights,
-        revision=last + 1,
+        revision=1,
         state="installing",
         installed_at=datetime.now(UTC).isoformat(timespec="seconds"),
     )
+    last = max((previous.revision if previous else 0, *revisions.revision_numbers(wanted)))
+    wanted = replace(wanted, revision=last + 1)
     if previous is None:
         return wanted
     same = replace(
@@ -110,7 +112,8 @@ def apply(release: Release, rendered: RenderedFiles, target: Target, progress: P
 
 def remove(release: Release, operations: tuple[Operation, ...], target: Target, progress: Progress) -> None:
     """Stops the service, then deletes its folder; weights stay."""
-    releases.save_release(replace(release, state="uninstalling"))
+    with suppress(InstallError):  # on a full disk nothing is noted: removing is what makes room
+        releases.save_release(replace(release, state="uninstalling"))
     for operation in operations:
         progress.begin(operation.text)
         target.apply(operation, release, RenderedFiles(release.target, ()))

@@ -22,6 +22,8 @@ _HERE = "127.0.0.1"
 def good_revision(release: Release) -> Revision:
     """The one that an upgrade can always go back to. Raises NoSuchRevision, RevisionUnreadable."""
     known = revisions.revision_numbers(release)
+    if not known and release.state == "installed":
+        return revisions.revision_on_disk(release)
     number = release.good_revision or (release.revision if release.revision in known else max(known, default=None))
     found = None if number is None else revisions.find_revision(release, number)
     if found is not None:
@@ -41,9 +43,11 @@ def earlier_revision(release: Release, number: int | None) -> Revision:
         number = good_revision(release).release.revision
     found = None if number is None else revisions.find_revision(release, number)
     if found is None:
-        shown = ", ".join(map(str, known)) or "-"
-        message = text("no-such-revision", name=release.name, number="?" if number is None else number)
-        raise NoSuchRevision(message, hint=text("no-such-revision-hint", known=shown))
+        hint = text("no-such-revision-hint", known=", ".join(map(str, known)) or "-")
+        if number is None:
+            message = text("no-earlier-revision", name=release.name, number=release.revision)
+            raise NoSuchRevision(message, hint=hint)
+        raise NoSuchRevision(text("no-such-revision", name=release.name, number=number), hint=hint)
     _judge_weights(found.release)
     return found
 
@@ -110,6 +114,8 @@ def remove_candidate(candidate: Release, target: Target, progress: Progress) -> 
 
 def switch(release: Release, rendered: RenderedFiles, good: Revision, target: Target, progress: Progress) -> Release:
     """The new revision in the good one's place, not yet accepted. Raises an InstallError."""
+    if good.release.revision not in revisions.revision_numbers(release):
+        revisions.save_revision(good.release, good.rendered)
     tried = replace(release, state="upgrading", good_revision=good.release.revision)
     releases.save_release(tried)
     _apply(target.pending(tried, rendered), tried, rendered, target, progress)
@@ -124,10 +130,16 @@ def accept(release: Release, rendered: RenderedFiles) -> Release:
 
 
 def put_back(revision: Revision, target: Target, progress: Progress) -> Release:
-    """That revision as it was, from any state a killed run may have left. Raises an InstallError."""
-    releases.save_release(replace(revision.release, state="rolling-back"))
+    """That revision as it was, not yet settled, from any state a killed run may have left. Raises an InstallError."""
+    begun = replace(revision.release, state="rolling-back")
+    releases.save_release(begun)
     _apply(target.pending(revision.release, revision.rendered), revision.release, revision.rendered, target, progress)
-    done = replace(revision.release, state="installed")
+    return begun
+
+
+def settle(begun: Release) -> Release:
+    """A rollback is done when it was checked, too: killed before, it goes on and not one revision further back."""
+    done = replace(begun, state="installed")
     releases.save_release(done)
     return done
 

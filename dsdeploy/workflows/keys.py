@@ -45,7 +45,7 @@ def keys_change(
     from dsdeploy.adapters.targets import find_target
     from dsdeploy.stages import keys as stage
 
-    with hold_lock(layout):
+    with hold_lock(layout, command):
         release = load_release(layout, name)
         change = plan_change(release)
         operations = stage.operations(release, change)

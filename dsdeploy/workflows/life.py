@@ -54,7 +54,7 @@ def upgrade(
 
     found, words = read_plan(path)
     target, hub = find_target(found.target, progress=progress), find_hub(found.weights_origin, source)
-    with hold_lock(layout):
+    with hold_lock(layout, "upgrade"):
         now = load_release(layout, name)
         good = stage.good_revision(now)
         how = stage.choose_mode(mode, found, now, target)
@@ -93,10 +93,10 @@ def upgrade(
             tried = stage.switch(release, rendered, good, target, progress)
             checked = check_release(tried, found, target, selection, progress)
         except InstallError:
-            stage.put_back(good, target, progress)
+            stage.settle(stage.put_back(good, target, progress))
             raise
         if checked.verdict == "fail":
-            back = stage.put_back(good, target, progress)
+            back = stage.settle(stage.put_back(good, target, progress))
             return Result("upgrade", Upgraded(back, good.release, False, how, operations, checked, True), 3)
         done = stage.accept(tried, rendered)
         return Result("upgrade", Upgraded(done, good.release, True, how, operations, checked, False))
@@ -118,7 +118,7 @@ def rollback(
     from dsdeploy.stages import upgrade as stage
     from dsdeploy.stages.check import check_release
 
-    with hold_lock(layout):
+    with hold_lock(layout, "rollback"):
         now = load_release(layout, name)
         target = find_target(now.target, progress=progress)
         revision = stage.earlier_revision(now, number)
@@ -132,18 +132,29 @@ def rollback(
         ask_consent(agree, operations)
         if left is not None:
             stage.remove_candidate(left, target, progress)
-        done = stage.put_back(revision, target, progress)
-        checked = check_release(done, installed_plan(done), target, selection, progress)
+        begun = stage.put_back(revision, target, progress)
+        checked = check_release(begun, installed_plan(begun), target, selection, progress)
+        done = stage.settle(begun)
         exit_code = 3 if checked.verdict == "fail" else 0
         return Result("rollback", Upgraded(done, now, True, "in-place", operations, checked, False), exit_code)
 
 
-def logs(layout: Layout, name: str | None, lines: int, *, follow: bool) -> Iterator[str]:
+def logs(
+    layout: Layout, name: str | None, lines: int, since: str | None = None, part: str = "engine", *, follow: bool
+) -> Iterator[str]:
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.adapters.targets.base import LOG_PARTS
+    from dsdeploy.core.durations import duration_s
+    from dsdeploy.core.errors import InvalidRequest
+
+    if part not in LOG_PARTS:
+        hint = text("logs-bad-part-hint", known=", ".join(LOG_PARTS))
+        raise InvalidRequest(text("logs-bad-part", part=part), hint=hint)
+    since_s = None if since is None else duration_s(since)
 
     release = load_release(layout, name)
-    return find_target(release.target).logs(release, lines, follow=follow)
+    return find_target(release.target).logs(release, lines, follow=follow, since_s=since_s, part=part)
 
 
 def support_bundle(

@@ -38,7 +38,7 @@ def fetch(
     from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 
     found, _ = read_plan(path)
-    with hold_lock(layout):
+    with hold_lock(layout, "fetch"):
         held = weights_held(found, layout)
         hub = find_hub(found.weights_origin, source)
         operations = fetch_operations(found, held, hub.name)
@@ -83,7 +83,7 @@ def install(
 
     found, words = read_plan(path)
     target, hub = find_target(found.target, place, progress), find_hub(found.weights_origin, source)
-    with hold_lock(layout):
+    with hold_lock(layout, "install"):
         held = weights_held(found, layout)
         release = stage.desired_release(found, words, held or stage.awaited_weights(found, layout), layout, name)
         stage.judge_state(release)
@@ -131,7 +131,7 @@ def uninstall(
     from dsdeploy.stages.install import remove
     from dsdeploy.stages.upgrade import left_candidate, remove_candidate
 
-    with hold_lock(layout):
+    with hold_lock(layout, "uninstall"):
         release = load_release(layout, name)
         target = find_target(release.target)
         left = left_candidate(release, layout)

@@ -7,7 +7,7 @@ from dsdeploy.core import errors
 from dsdeploy.core.texts import catalogue
 from scripts.reference.page import code, table
 
-_SOURCES = Path(errors.__file__).parents[1]
+_SOURCES = Path(errors.__file__).parents[2]
 EXIT_CODES = {
     "en": {
         0: "done", 1: "a bug in dsdeploy", 2: "wrong usage", 3: "the checks ran and their verdict is fail",

@@ -88,6 +88,11 @@ def test_a_tutorial_runs_word_for_word(page, tmp_path):
     follow(page, tmp_path)
 
 
+@pytest.mark.parametrize("page", ["upgrade.md", "upgrade.zh.md"])
+def test_how_to_upgrade_runs_word_for_word(page, tmp_path):
+    follow(f"../how-to/{page}", tmp_path)
+
+
 @pytest.mark.docker
 @pytest.mark.haproxy
 @pytest.mark.parametrize("page", ["docker.md", "docker.zh.md"])
@@ -97,4 +102,6 @@ def test_the_docker_tutorial_runs_word_for_word(page, tmp_path, docker_engine):
 
 def test_every_tutorial_is_run():
     told = {one.name for one in _PAGES.glob("*.md")}
-    assert told == set(re.findall(r'"([a-z-]+(?:\.zh)?\.md)"', Path(__file__).read_text(encoding="utf-8")))
+    assert told | {"upgrade.md", "upgrade.zh.md"} == set(
+        re.findall(r'"([a-z-]+(?:\.zh)?\.md)"', Path(__file__).read_text(encoding="utf-8"))
+    )

@@ -12,41 +12,6 @@ import pytest
 from dsdeploy.stages.plan import load_plan
 from tests.program import environment, run, run_json, wait_until
 
-DIE = """
-import os, signal, sys
-from dsdeploy.adapters.targets import process
-apply, count = process.ProcessTarget.apply, 0
-def dying(self, operation, release, rendered):
-    global count
-    count += 1
-    if count == {step} and {before}: os.kill(os.getpid(), signal.SIGKILL)
-    apply(self, operation, release, rendered)
-    if count == {step}: os.kill(os.getpid(), signal.SIGKILL)
-process.ProcessTarget.apply = dying
-from dsdeploy.cli.main import main
-main()
-"""
-
-
-@pytest.mark.parametrize("before", [True, False])
-@pytest.mark.parametrize("step", range(1, 7))
-def test_killed_at_any_operation_and_run_again_it_completes(home, plan, step, before):
-    words = ["install", str(plan), "--home", str(home), "--yes"]
-    code = DIE.format(step=step, before=before)
-    r = subprocess.run([sys.executable, "-c", code, *words], capture_output=True, env=environment(), text=True)
-    assert r.returncode == -signal.SIGKILL, r.stderr
-    assert run_json(*words)["status"] == "ok"
-    assert run_json("status", "--home", str(home))["data"][0]["service"]["state"] == "running"
-
-
-@pytest.mark.parametrize("step", [1, 2])
-def test_killed_while_uninstalling_and_run_again_it_is_gone(home, plan, step):
-    assert run("install", str(plan), "--home", str(home), "--yes").returncode == 0
-    words = ["uninstall", "--home", str(home), "--yes"]
-    subprocess.run([sys.executable, "-c", DIE.format(step=step, before=True), *words], env=environment())
-    assert run(*words).returncode == 0
-    assert list((home / "releases").iterdir()) == []
-
 
 def test_a_taken_port_is_named_before_anything_is_written(home, plan):
     port = load_plan(plan).port

@@ -4,6 +4,7 @@ import random
 import time
 
 import pytest
+from prometheus_client.parser import text_string_to_metric_families
 
 from dsdeploy.adapters.bundle.keys import generate_key, load_private, load_public
 from dsdeploy.adapters.log_files import tail_lines
@@ -14,7 +15,7 @@ from dsdeploy.core.comparison import compare
 from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls
 from dsdeploy.core.errors import ReportUnreadable, SignatureInvalid, SignatureMissing, SignerUnknown
 from dsdeploy.core.industries import industries
-from dsdeploy.core.metrics import prometheus_text
+from dsdeploy.core.metrics import METRICS, prometheus_text
 from dsdeploy.core.percentiles import percentile, spread
 from dsdeploy.stages.check import CHECKS
 from tests.unit.test_check import LOADS, checked, finding
@@ -104,6 +105,11 @@ def test_checks_and_their_facts_are_the_same_list():
 
 def test_metrics_are_what_prometheus_reads():
     words = prometheus_text(checked(finding("fail", 'odd"\n\\', measured="1"), loads=LOADS).data)
+    families = {one.name: one for one in text_string_to_metric_families(words)}
+    assert set(families) == set(METRICS) and {one.type for one in families.values()} == {"gauge"}
+    for name, (labels, said) in METRICS.items():
+        assert families[name].documentation == said
+        assert all(set(one.labels) == {"release", *labels} for one in families[name].samples)
     lines = [one for one in words.splitlines() if not one.startswith("#")]
     assert 'check="odd\\"\\n\\\\",group="host",status="fail"} 1' in words
     assert all(float(one.rsplit(" ", 1)[1]) >= 0 and one.startswith("dsdeploy_") for one in lines)

@@ -1,10 +1,12 @@
+import errno
+import os
 import re
 from collections import Counter
 from pathlib import Path
 
 import pytest
 
-from dsdeploy.core.texts import catalogue, choose_language
+from dsdeploy.core.texts import catalogue, choose_language, text
 
 SOURCES = "\n".join(p.read_text() for p in (Path(__file__).parents[2] / "dsdeploy").rglob("*.py"))
 
@@ -28,7 +30,8 @@ def test_every_message_that_the_program_names_exists_and_none_is_dead():
     assert set(re.findall(r'\b(?:text|say)\("([a-z-]+)"', SOURCES)) <= ids
     operations = {f"operation-{action}" for action in re.findall(r'\bOperation\("([a-z-]+)"', SOURCES)}
     assert operations <= ids
-    assert [id for id in ids - operations if f'"{id}"' not in SOURCES] == []
+    system = {f"system-{code.lower()}" for code in errno.errorcode.values()}
+    assert [id for id in ids - operations - system if f'"{id}"' not in SOURCES] == []
 
 
 @pytest.mark.parametrize(
@@ -42,3 +45,14 @@ def test_every_message_that_the_program_names_exists_and_none_is_dead():
 )
 def test_language_is_the_flag_then_the_locale(wanted, environment, language):
     assert choose_language(wanted, environment) == language
+
+
+@pytest.mark.parametrize("code", ["ENOENT", "EACCES", "ENOSPC", "EROFS", "EADDRINUSE", "ECONNREFUSED", "EHOSTUNREACH"])
+def test_what_the_operating_system_says_is_said_in_the_readers_language(code):
+    said = os.strerror(getattr(errno, code))
+    for reason in (said, OSError(getattr(errno, code), said, "/x")):
+        message = text("not-writable", path="/x", reason=reason)
+        assert said in message.render("en") and said not in message.render("zh")
+        assert catalogue()[f"system-{code.lower()}"]["zh"] in message.render("zh")
+    other = text("not-writable", path="/x", reason="what no system says")
+    assert "what no system says" in other.render("zh")

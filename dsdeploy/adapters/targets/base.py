@@ -7,6 +7,8 @@ from typing import Protocol
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.values import Finding, Operation, Plan, Release, RenderedFile, RenderedFiles, Service, Workload
 
+LOG_PARTS = ("engine", "gateway")
+
 
 class Target(Protocol):
     """A place where services run: this machine's processes, a Docker Engine.
@@ -53,8 +55,11 @@ class Target(Protocol):
         """How each process, container or pod of it really runs and is confined, the engine first; none when down."""
         ...
 
-    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
-        """The last `lines` of the engine's log, oldest first, without line ends; then, to `follow`, what comes."""
+    def logs(
+        self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
+    ) -> Iterator[str]:
+        """The last `lines` of the log of one of LOG_PARTS, oldest first, without line ends; then, to `follow`, what
+        comes. `since_s` leaves out what is older. Raises InvalidRequest where the place cannot tell these apart."""
         ...
 
     def has_room(self, plan: Plan) -> bool:

@@ -1,13 +1,19 @@
 """`dsdeploy upgrade`, `rollback`, `logs`, `support-bundle` and `watch`: the life of a release after its install."""
 
+from collections.abc import Callable
 from pathlib import Path
-from typing import Annotated
+from typing import TYPE_CHECKING, Annotated
 
 import typer
 
 from dsdeploy import workflows
 from dsdeploy.cli.commands.install import layout
 from dsdeploy.cli.house import House
+
+if TYPE_CHECKING:
+    from dsdeploy.core.results import Result
+    from dsdeploy.core.values import Upgraded
+    from dsdeploy.stages.check import Selection
 
 
 def add(app: typer.Typer, house: House) -> None:
@@ -23,6 +29,22 @@ def _add_changes(app: typer.Typer, house: House) -> None:
     only_flag = house.flag("--only", "help-check-only")
     yes_flag = house.flag("--yes", "help-yes", "-y")
     dry_run_flag = house.flag("--dry-run", "help-dry-run")
+
+    def change(
+        command: str,
+        work: "Callable[[Selection], Result[Upgraded]]",
+        only: list[str] | None,
+        skip: list[str] | None,
+        demote: list[str] | None,
+        as_json: bool,
+    ) -> None:
+        from dsdeploy.cli.views.life import upgraded_rows
+        from dsdeploy.stages.check import Selection
+
+        def gated() -> "Result[Upgraded]":
+            return work(Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ())))
+
+        house.finish(command, gated, upgraded_rows, as_json)
 
     @app.command(help=house.say("help-upgrade"))
     def upgrade(
@@ -43,19 +65,15 @@ def _add_changes(app: typer.Typer, house: House) -> None:
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.adapters.hubs import Source
-        from dsdeploy.cli.views.life import upgraded_rows
-        from dsdeploy.stages.check import Selection
 
-        house.finish(
-            "upgrade",
-            lambda: workflows.upgrade(
-                plan, layout(home), name, Source(source, folder, endpoint, token_file), mode,
-                Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ())), house.consent(yes),
-                house.progress(), dry_run=dry_run, site=site,
-            ),
-            upgraded_rows,
-            as_json,
-        )  # fmt: skip
+        def work(selection: "Selection") -> "Result[Upgraded]":
+            asked = Source(source, folder, endpoint, token_file)
+            agree, progress = house.consent(yes), house.progress()
+            return workflows.upgrade(
+                plan, layout(home), name, asked, mode, selection, agree, progress, dry_run=dry_run, site=site
+            )
+
+        change("upgrade", work, only, skip, demote, as_json)
 
     @app.command(help=house.say("help-rollback"))
     def rollback(
@@ -69,18 +87,11 @@ def _add_changes(app: typer.Typer, house: House) -> None:
         dry_run: Annotated[bool, dry_run_flag] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
-        from dsdeploy.cli.views.life import upgraded_rows
-        from dsdeploy.stages.check import Selection
+        def work(selection: "Selection") -> "Result[Upgraded]":
+            agree, progress = house.consent(yes), house.progress()
+            return workflows.rollback(layout(home), name, to, selection, agree, progress, dry_run=dry_run)
 
-        house.finish(
-            "rollback",
-            lambda: workflows.rollback(
-                layout(home), name, to, Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ())),
-                house.consent(yes), house.progress(), dry_run=dry_run,
-            ),
-            upgraded_rows,
-            as_json,
-        )  # fmt: skip
+        change("rollback", work, only, skip, demote, as_json)
 
 
 def _add_looks(app: typer.Typer, house: House) -> None:
@@ -92,6 +103,8 @@ def _add_looks(app: typer.Typer, house: House) -> None:
         name: Annotated[str | None, name_argument] = None,
         home: Annotated[Path | None, home_flag] = None,
         lines: Annotated[int, house.flag("--lines", "help-logs-lines", "-n")] = 100,
+        since: Annotated[str | None, house.flag("--since", "help-logs-since")] = None,
+        part: Annotated[str, house.flag("--part", "help-logs-part")] = "engine",
         follow: Annotated[bool, house.flag("--follow", "help-logs-follow", "-f")] = False,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
@@ -101,12 +114,12 @@ def _add_looks(app: typer.Typer, house: House) -> None:
         if as_json or not follow:
             house.finish(
                 "logs",
-                lambda: Result("logs", tuple(workflows.logs(layout(home), name, lines, follow=False))),
+                lambda: Result("logs", tuple(workflows.logs(layout(home), name, lines, since, part, follow=False))),
                 log_rows,
                 as_json,
                 plain=True,
             )
-        house.stream("logs", lambda: workflows.logs(layout(home), name, lines, follow=True))
+        house.stream("logs", lambda: workflows.logs(layout(home), name, lines, since, part, follow=True))
 
     @app.command("support-bundle", help=house.say("help-support-bundle"))
     def support_bundle(

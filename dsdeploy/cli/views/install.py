@@ -1,11 +1,21 @@
 """Releases, as tables: what was done, what runs."""
 
+from collections.abc import Iterator
 from pathlib import Path
 
 from dsdeploy.cli.views.table import Table
-from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE
-from dsdeploy.core.texts import text
+from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE, PLAN_FILE
+from dsdeploy.core.texts import Text, text
 from dsdeploy.core.values import Installed, Operation, RenderedFiles, Status
+
+_STATES = {
+    "running": text("state-running"),
+    "starting": text("state-starting"),
+    "restarting": text("state-restarting"),
+    "stopped": text("state-stopped"),
+    "failed": text("state-failed"),
+    "unknown": text("unknown"),
+}
 
 
 def installed_rows(installed: Installed, language: str) -> Table:
@@ -17,9 +27,9 @@ def installed_rows(installed: Installed, language: str) -> Table:
     address = f"{release.url}/v1"
     authority = Path(release.folder) / AUTHORITY_FILE
     trust = f"--cacert {authority} " if authority.exists() else ""
-    words = (
-        f'curl {trust}{address}/chat/completions -H "Authorization: Bearer $(cat {keys})" '
-        f'-H "Content-Type: application/json" -d '
+    words = (  # curl reads the key from its standard input: an argument could be seen by every user of the machine
+        f"sed '1!d;s/^/Authorization: Bearer /' {keys} | curl -H @- {trust}"
+        f'{address}/chat/completions -H "Content-Type: application/json" -d '
         f'\'{{"messages": [{{"role": "user", "content": "你好"}}], "max_tokens": 64}}\''
     )
     head, rows = _rows(language, ("outcome", outcome))
@@ -52,31 +62,34 @@ def rendered_rows(rendered: RenderedFiles, language: str) -> Table:
 
 
 def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
-    head = tuple(text(id).render(language) for id in ("release", "model", "target", "address", "state", "restarts"))
-    states = {
-        "running": text("state-running"),
-        "starting": text("state-starting"),
-        "restarting": text("state-restarting"),
-        "stopped": text("state-stopped"),
-        "failed": text("state-failed"),
-        "unknown": text("unknown"),
-    }
+    """Narrow enough for eighty columns; what does not run says where to look next."""
+    head = tuple(text(id).render(language) for id in ("release", "state"))
+    if not statuses:
+        return (head[1],), [(text("status-nothing").render(language),)]
     return head, [
         (
-            f"{one.release.name} (#{one.release.revision}{_unsettled(one.release.state)})",
-            f"{one.release.model_id} {one.release.format}",
-            one.release.target,
-            one.release.url,
-            f"{states[one.service.state].render(language)}{': ' + one.fault.render(language) if one.fault else ''}",
-            str(one.service.restarts),
+            f"{one.release.name} (#{one.release.revision}, {one.release.target})\n"
+            f"{one.release.model_id}\n{one.release.format}\n{one.release.url}",
+            "\n".join(words.render(language) for words in _standing(one)),
         )
         for one in statuses
     ]
 
 
-def _unsettled(state: str) -> str:
-    """The word of an operation that was begun and is not done, as `release.json` has it."""
-    return "" if state == "installed" else f", {state}"
+def _standing(status: Status) -> Iterator[Text]:
+    """The service's state, what was begun with it and is not done, and the next thing to look at."""
+    release, service = status.release, status.service
+    yield _STATES[service.state]
+    if service.restarts:
+        yield text("status-restarts", count=service.restarts)
+    if release.state != "installed":
+        yield text("status-begun", state=release.state)
+    if release.state in ("upgrading", "rolling-back"):
+        yield text("status-begun-hint", name=release.name)
+    elif status.fault:
+        yield status.fault
+    elif service.state != "running":
+        yield text("status-look", name=release.name, plan=Path(release.folder) / PLAN_FILE)
 
 
 def _rows(language: str, *ids: tuple[str, str], steps: tuple[Operation, ...] = ()) -> Table:

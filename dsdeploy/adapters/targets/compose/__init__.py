@@ -7,7 +7,6 @@ import subprocess
 import tempfile
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, nullcontext
-from datetime import datetime
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -27,6 +26,7 @@ from dsdeploy.adapters.targets.compose.reload import in_force, reload
 from dsdeploy.adapters.targets.compose.roll import inner_endpoint, roll, take_back
 from dsdeploy.adapters.targets.compose.up import (
     ENGINE,
+    GATEWAY,
     PortRefused,
     compose_up,
     engine_of,
@@ -60,6 +60,7 @@ if TYPE_CHECKING:
     from docker import DockerClient
 
 _DOWN_TIMEOUT_S = 120
+_EVIDENCE_LINES = 5_000
 _WORST_FIRST = ("failed", "stopped", "restarting", "starting", "running")
 
 
@@ -176,9 +177,11 @@ class ComposeTarget:
     def workloads(self, release: Release) -> tuple[Workload, ...]:
         return confinement.workloads(self._containers(release))
 
-    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
-        engine = engine_of(self._client, _project(release))
-        return iter(()) if engine is None else log_lines(engine, lines, follow=follow)
+    def logs(
+        self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
+    ) -> Iterator[str]:
+        found = (gateway_of if part == GATEWAY else engine_of)(self._client, _project(release))
+        return iter(()) if found is None else log_lines(found, lines, follow=follow, since_s=since_s)
 
     def has_room(self, plan: Plan) -> bool:
         return memory_has_room(plan)
@@ -200,10 +203,11 @@ class ComposeTarget:
             ) from error
 
     def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
-        return tuple(
+        seen = tuple(
             RenderedFile(f"{one.name}.json", json.dumps(one.attrs, indent=1, ensure_ascii=False))
             for one in self._containers(release)
         )
+        return (*seen, RenderedFile("gateway.log", "\n".join(self.logs(release, _EVIDENCE_LINES, part=GATEWAY))))
 
     def _containers(self, release: Release) -> tuple[Any, ...]:
         return docker.containers_of(self._client, _project(release))

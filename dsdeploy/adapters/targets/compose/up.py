@@ -89,9 +89,9 @@ def log_tail(container: Any) -> tuple[str, ...]:
     return tuple(container.logs(tail=LOG_LINES).decode(errors="replace").splitlines())
 
 
-def log_lines(container: Any, lines: int, *, follow: bool) -> Iterator[str]:
-    rest = b""
-    for piece in container.logs(tail=lines, stream=True, follow=follow):
+def log_lines(container: Any, lines: int, *, follow: bool, since_s: int | None = None) -> Iterator[str]:
+    rest, since = b"", None if since_s is None else int(time.time()) - since_s
+    for piece in container.logs(tail=lines, stream=True, follow=follow, since=since):
         *whole, rest = (rest + piece).split(b"\n")
         yield from (line.decode(errors="replace") for line in whole)
     if rest:

@@ -21,7 +21,7 @@ from dsdeploy.adapters.targets.kubernetes.place import Place, find_place
 from dsdeploy.adapters.targets.kubernetes.secrets import FOLDERS, secrets
 from dsdeploy.adapters.targets.kubernetes.watch import Watch, look, selector, serving
 from dsdeploy.adapters.templates import chart_folder
-from dsdeploy.core.errors import ClusterRefused, InstallError, NoGateway
+from dsdeploy.core.errors import ClusterRefused, InstallError, InvalidRequest, NoGateway
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import PLACE_FILE, VALUES_FILE
@@ -149,7 +149,11 @@ class KubernetesTarget:
         with door(self._cluster(release), gateways[0], "https") as port:
             yield replace(release, host=HERE, port=port)
 
-    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
+    def logs(
+        self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
+    ) -> Iterator[str]:
+        if since_s is not None or part != "engine":
+            raise InvalidRequest(text("logs-engine-only", target=self.name), hint=text("logs-engine-only-hint"))
         cluster = self._cluster(release)
         for pod in of_component(self._pods(release), "engine")[:1]:
             name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]

@@ -21,9 +21,9 @@ from dsdeploy.adapters.gateway.keys import read_keys
 from dsdeploy.adapters.log_files import follow_lines, tail_lines
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations
 from dsdeploy.adapters.workloads import memory_has_room, read_process
-from dsdeploy.core.errors import EngineDied, EngineNotHealthy, InstallError
+from dsdeploy.core.errors import EngineDied, EngineNotHealthy, InstallError, InvalidRequest
 from dsdeploy.core.keys import ApiKey
-from dsdeploy.core.layout import RUN_FOLDER
+from dsdeploy.core.layout import RUN_FOLDER, SERVICE_FILE
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import (
     Finding,
@@ -37,7 +37,6 @@ from dsdeploy.core.values import (
 )
 
 ENGINE_LOG = "engine.log"
-SERVICE_FILE = f"{RUN_FOLDER}/service.json"
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
 _START_S = 60
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; the wait for health is no shorter than reading the weights from it
@@ -123,7 +122,12 @@ class ProcessTarget:
         engine = None if pid is None else read_process("engine", pid)
         return (engine,) if engine else ()
 
-    def logs(self, release: Release, lines: int, *, follow: bool = False) -> Iterator[str]:
+    def logs(
+        self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
+    ) -> Iterator[str]:
+        """llama.cpp counts time from its own start, so that its lines have no date to choose by."""
+        if since_s is not None or part != "engine":
+            raise InvalidRequest(text("logs-engine-only", target=self.name), hint=text("logs-engine-only-hint"))
         path = _run(release) / ENGINE_LOG
         yield from tail_lines(path, lines)
         if follow:

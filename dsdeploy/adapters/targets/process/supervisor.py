@@ -58,8 +58,9 @@ class Supervisor:
             "service_sha256": self.service_sha256,
         }
         beside = self.run / "state.json.new"
-        beside.write_text(json.dumps(content))
-        os.replace(beside, self.run / "state.json")
+        with contextlib.suppress(OSError):  # a full disk must not end an engine
+            beside.write_text(json.dumps(content))
+            os.replace(beside, self.run / "state.json")
 
     def start(self) -> subprocess.Popen[bytes]:
         log = self.run / "engine.log"

@@ -1,0 +1,58 @@
+"""What somebody sees at three in the morning: whole words, at any width, in either language."""
+
+import io
+import subprocess
+from dataclasses import replace
+
+import pytest
+from rich.console import Console
+
+from dsdeploy.cli.views.install import installed_rows, status_rows
+from dsdeploy.cli.views.table import _drawn
+from dsdeploy.core.texts import text
+from dsdeploy.core.values import Installed, Release, Service, Status, Weights
+
+RELEASE = Release(
+    "default", "compose", "DeepSeek-R1-Distill-Qwen-32B", "gguf-q4_k_m", 4096, 2, "192.168.100.200", 18443, "",
+    "/nowhere", Weights("m", "f", "s", None, "/w", ()), 12, "installed", "2026-11-25T03:00:00+00:00",
+)  # fmt: skip
+RUNNING = Service("running", 7, 0, ())
+
+
+def drawn(statuses, language, width):
+    console = Console(width=width, record=True, file=io.StringIO())
+    console.print(_drawn(status_rows(statuses, language), width))
+    return console.export_text()
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+@pytest.mark.parametrize("width", [80, 140])
+def test_status_keeps_names_addresses_and_states_whole(language, width):
+    ill = replace(RELEASE, name="second", state="upgrading")
+    silent = Status(replace(RELEASE, name="third"), Service("unknown", None, 0, ()), text("said", words="no answer"))
+    words = drawn((Status(RELEASE, RUNNING), Status(ill, Service("failed", None, 5, ())), silent), language, width)
+    for whole in ("default (#12, compose)", "DeepSeek-R1-Distill-Qwen-32B", "https://192.168.100.200:18443"):
+        assert whole in words
+    assert all(len(line) <= width for line in words.splitlines())
+    assert "rollback" in words and "no answer" in words and "5" in words
+    stopped = drawn((Status(RELEASE, Service("stopped", None, 0, ())),), language, width)
+    assert "dsdeploy logs" in stopped and "dsdeploy logs" not in drawn((Status(RELEASE, RUNNING),), language, width)
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_status_of_nothing_says_so(language):
+    assert "--home" in drawn((), language, 80)
+
+
+def test_the_key_to_try_is_in_no_arguments(tmp_path):
+    """The shown command runs in a shell; here `curl` only tells its arguments and what it is given to read."""
+    keys = tmp_path / "secrets/api-keys"
+    keys.parent.mkdir()
+    keys.write_text("dsk-first\ndsk-second\n")
+    _, rows = installed_rows(Installed(replace(RELEASE, folder=str(tmp_path)), True, (), ()), "en")
+    (words,) = [value for name, value in rows if name == "Try it"]
+    told = subprocess.run(
+        ["bash", "-c", f'curl() {{ echo "arguments: $*"; cat; }}\n{words}'], capture_output=True, text=True, check=True
+    ).stdout
+    arguments, config = told.splitlines()
+    assert "dsk-" not in arguments and config == "Authorization: Bearer dsk-first"
