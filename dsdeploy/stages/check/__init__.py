@@ -10,6 +10,7 @@ from pathlib import Path
 import dsdeploy
 from dsdeploy.adapters.chat import Chat
 from dsdeploy.adapters.endpoint import endpoint_of
+from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.checks import GROUPS, group_of
 from dsdeploy.core.errors import DsdeployError, UnknownCheck
@@ -89,8 +90,10 @@ CHECKS = (
     Check("connection-encrypted", tls.encrypted),
     Check("tls-modern", tls.modern, ("engine-healthy",)),
     Check("certificate-valid", tls.certificate_good),
-    Check("egress-closed", network.egress_closed, _UP, only_asked=True),
-    Check("nodes-near", network.nodes_near),
+    Check("egress-closed", network.egress_closed, _UP),
+    Check("nodes-near", network.nodes_near, (), _LONG_S),
+    Check("node-links-wide", network.links_wide, ("nodes-near",), _LONG_S),
+    Check("node-mtu-whole", network.mtu_whole, ("nodes-near",), _LONG_S),
     Check("rdma-in-use", network.rdma_used),
     Check("weights-unchanged", integrity.weights_unchanged, (), _HOURS_S),
     Check("weights-signed", integrity.weights_signed),
@@ -141,16 +144,24 @@ class Selection:
 
 
 def check_release(
-    release: Release, plan: Plan | None, target: Target, selection: Selection, progress: Progress
+    release: Release,
+    plan: Plan | None,
+    target: Target,
+    selection: Selection,
+    progress: Progress,
+    hosts: tuple[Host, ...] = (),
 ) -> Checked:
-    """Runs the selected checks in order. Only a checker's own fault is an exception's matter, and that is a finding."""
+    """Runs the selected checks in order; with `hosts`, also those that put a load on the network between them.
+
+    Only a checker's own fault is an exception's matter, and that is a finding.
+    """
     began = time.monotonic()
     checked_at = datetime.now(UTC).isoformat(timespec="seconds")
     endpoint = endpoint_of(release)
     key = _read_key(release)
     chat = Chat(endpoint, release.model_id, key)
     loads = Loads(chat, speed.shape_of(plan))
-    subject = Subject(release, plan, key, target, endpoint, chat, loads, progress)
+    subject = Subject(release, plan, key, target, endpoint, chat, loads, progress, hosts)
     findings = run_checks(CHECKS, subject, selection)
     return Checked(
         release,
