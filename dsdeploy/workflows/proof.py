@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsdeploy.core.results import Result
-from dsdeploy.workflows.steps import installed_plan
+from dsdeploy.workflows.steps import installed_plan, installed_rendering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -53,7 +53,9 @@ def check(
     machines = load_inventory(hosts) if hosts else ()
     release = load_release(layout, name)
     plan, target = installed_plan(release), find_target(release.target)
-    checked = check_release(release, plan, target, selection, progress, machines)
+    checked = check_release(
+        release, plan, target, selection, progress, hosts=machines, render=installed_rendering(release)
+    )
     if earlier is not None:
         checked = replace(checked, changes=compare(earlier, checked.findings))
     exit_code = {"fail": 3, "warn": 4 if strict else 0}.get(checked.verdict, 0)

@@ -128,8 +128,9 @@ def message(words, asked):
 
 
 def answer(words, asked):
-    if asked.get("response_format"):
-        return "yes, it is" if FAULT == "no-schema" else '{"answer": "yes"}'
+    if form := asked.get("response_format"):
+        broken = {"json_schema": "no-schema", "json_object": "no-json-mode"}[form["type"]]
+        return "yes, it is" if broken == FAULT else '{"answer": "yes"}'
     if words in ANSWERS:
         if FAULT == "wrong-answers":
             return "?"

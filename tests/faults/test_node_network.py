@@ -62,7 +62,8 @@ def shaped(machine, words):
     """False where this kernel has no such scheduler: containers' kernels often lack netem."""
     try:
         machine.shape(*words.split())
-    except subprocess.CalledProcessError:
+    except subprocess.CalledProcessError as error:
+        assert b"qdisc" in error.stderr, error.stderr
         return False
     return True
 

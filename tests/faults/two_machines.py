@@ -103,6 +103,8 @@ class TwoMachines:
         )
         key = (self.folder / "host.pub").read_text()
         (self.folder / "known").write_text("".join(f"{one.address} {key}" for one in self.nodes))
-        options = f"-F none -o UserKnownHostsFile={self.folder}/known -o GlobalKnownHostsFile=none -i {self.folder}/user"
+        options = (
+            f"-F none -o UserKnownHostsFile={self.folder}/known -o GlobalKnownHostsFile=none -i {self.folder}/user"
+        )
         (self.folder / "ssh").write_text(f'#!/bin/sh\nexec {shutil.which("ssh")} {options} "$@"\n')
         (self.folder / "ssh").chmod(0o755)

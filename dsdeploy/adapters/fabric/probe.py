@@ -1,7 +1,9 @@
-"""One end of a measured path, run on a machine of the service by its own Python 3.6 or newer; nothing is left there.
+"""One end of a measured path, run on a machine of the service by its own Python 3.7 or newer; nothing is left there.
 
 `receive` prints its port and answers one sender; `send` prints one line of JSON. An alarm ends either.
 """
+
+from __future__ import annotations
 
 import fcntl
 import json
@@ -11,6 +13,8 @@ import struct
 import sys
 import threading
 import time
+from collections.abc import Callable
+from typing import Any
 
 TRIPS = 200
 CONNECT_S = 5
@@ -22,7 +26,7 @@ LARGEST_UDP = 65507
 SMALLEST = 548  # what every IPv4 host takes: 576 bytes less its headers
 
 
-def receive(address, token, seconds):
+def receive(address: str, token: bytes, seconds: int) -> None:
     signal.alarm(seconds)
     family, place = resolve(address, 0)
     listener = socket.socket(family, socket.SOCK_STREAM)
@@ -57,7 +61,7 @@ def receive(address, token, seconds):
     time.sleep(seconds)  # datagrams come after the stream; the sender's end, or the alarm, ends this
 
 
-def send(address, port, token, stream_s, seconds):
+def send(address: str, port: int, token: bytes, stream_s: float, seconds: int) -> None:
     signal.alarm(seconds)
     family, place = resolve(address, port)
     stream = socket.socket(family, socket.SOCK_STREAM)
@@ -96,14 +100,14 @@ def send(address, port, token, stream_s, seconds):
     )
 
 
-def answer_datagrams(datagrams, token):
+def answer_datagrams(datagrams: socket.socket, token: bytes) -> None:
     while True:
         said, caller = datagrams.recvfrom(1 << 16)
         if said.startswith(token):
             datagrams.sendto(token + struct.pack("!I", len(said)), caller)
 
 
-def path_mtu(family, place, token, interface_mtu):
+def path_mtu(family: int, place: Any, token: bytes, interface_mtu: int) -> int | None:
     """The largest packet that arrives unbroken, by halving; None where not even the smallest is answered."""
     headers = 48 if family == socket.AF_INET6 else 28
     asking = socket.socket(family, socket.SOCK_DGRAM)
@@ -114,7 +118,7 @@ def path_mtu(family, place, token, interface_mtu):
     asking.settimeout(UDP_WAIT_S)
     asking.connect(place)
 
-    def arrives(size):
+    def arrives(size: int) -> bool:
         for _ in range(UDP_TRIES):
             try:
                 asking.send(token + bytes(size - len(token)))
@@ -138,7 +142,7 @@ def path_mtu(family, place, token, interface_mtu):
     return least + headers
 
 
-def interface(address):
+def interface(address: str) -> tuple[int | None, int | None]:
     """MTU in bytes and speed in bits a second of the interface with this address; None is what it does not tell."""
     asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for _, name in socket.if_nameindex():
@@ -152,7 +156,7 @@ def interface(address):
     return None, None
 
 
-def read(name, fact):
+def read(name: str, fact: str) -> int | None:
     try:
         with open(f"/sys/class/net/{name}/{fact}") as file:
             return int(file.read())
@@ -160,12 +164,12 @@ def read(name, fact):
         return None
 
 
-def resolve(address, port):
+def resolve(address: str, port: int) -> tuple[int, Any]:
     family, _, _, _, place = socket.getaddrinfo(address, port, type=socket.SOCK_STREAM)[0]
     return family, place
 
 
-def exactly(stream, size):
+def exactly(stream: socket.socket, size: int) -> bytes:
     said = b""
     while len(said) < size:
         piece = stream.recv(size - len(said))
@@ -175,9 +179,10 @@ def exactly(stream, size):
     return said
 
 
-def main(role, *arguments):
+def main(role: str, *arguments: Any) -> None:
+    roles: dict[str, Callable[..., None]] = {"receive": receive, "send": send}
     try:
-        {"receive": receive, "send": send}[role](*arguments)
+        roles[role](*arguments)
     except (OSError, EOFError, ValueError) as error:
         sys.stderr.write(f"{type(error).__name__}: {error}\n")
         sys.exit(1)

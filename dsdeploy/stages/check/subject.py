@@ -7,7 +7,7 @@ from pathlib import Path
 
 import psutil
 
-from dsdeploy.adapters.chat import Chat, Reply
+from dsdeploy.adapters.chat import Chat, Question, Reply
 from dsdeploy.adapters.endpoint import Endpoint
 from dsdeploy.adapters.fabric import STREAM_S, measure_paths, pairs_of
 from dsdeploy.adapters.host import detect_machine
@@ -20,9 +20,10 @@ from dsdeploy.core.layout import KEYS_FILE
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.questions import QualityQuestion
 from dsdeploy.core.texts import Text, text
-from dsdeploy.core.values import Plan, Profile, Release, Service, Workload
+from dsdeploy.core.values import Plan, Profile, Release, RenderedFiles, Service, Workload
 from dsdeploy.stages.check.loads import Loads
 
+COUNT = Question("Count from one to five.", 24)
 _LOG_LINES = 20_000
 
 
@@ -30,8 +31,8 @@ _LOG_LINES = 20_000
 class Subject:
     """The release under examination. `plan` is None where its file cannot be used, `key` where there is none.
 
-    `hosts` are the machines between which the network may be measured; none unless the user named them. What is dear
-    to ask is asked once and kept for the other checks.
+    `hosts` are the machines between which the network may be measured; none unless the user named them. `render` makes
+    anew what the plan beside the release stands for. What is dear to ask is asked once and kept for the other checks.
     """
 
     release: Release
@@ -43,6 +44,7 @@ class Subject:
     loads: Loads
     progress: Progress
     hosts: tuple[Host, ...] = ()
+    render: Callable[[], RenderedFiles] | None = None
     replies: list[tuple[QualityQuestion, Reply]] = field(default_factory=list)
 
     @property
@@ -73,6 +75,11 @@ class Subject:
     def machine(self) -> Profile:
         """This machine with what is wrong with it. Raises a ProfileError."""
         return judge_profile(detect_machine())
+
+    @cached_property
+    def counted(self) -> Reply:
+        """The answer to COUNT, asked once for all checks that begin with one. Raises NoAnswer."""
+        return self.chat.reply(COUNT)
 
     @cached_property
     def paths(self) -> tuple[NodePath, ...]:
