@@ -249,18 +249,25 @@ def test_files_edited_together_with_their_record_are_found_by_the_plan(site):
     assert one.faulty() == {"configuration-as-planned"}
 
 
-def test_weights_of_no_signed_bundle_are_found_where_bundles_are_used(site, tmp_path):
+def test_weights_and_plans_of_no_signed_bundle_are_found_where_bundles_are_used(site, tmp_path):
     one, made = site(), ground(tmp_path / "made")
+    made.plan.write_bytes(one.plan.read_bytes())
     made.build()
     made.load(home=str(tmp_path))
+    (tmp_path / "trust").mkdir()
+    (tmp_path / "trust/k.pub").write_bytes((made.folder / "k.pub").read_bytes())
     assert one.faulty() == {"weights-signed"}
     names = sorted((made.folder / "weights").glob("*.safetensors"))
     files = tuple(WeightFile(one.name, one.stat().st_size, sha256_file(one)) for one in names)
-    save_release(replace(one.release, weights=replace(one.release.weights, files=files)))
-    assert "weights-signed" in one.faulty()  # and weights-unchanged: the files lie elsewhere
-    (tmp_path / "trust").mkdir()
-    (tmp_path / "trust/k.pub").write_bytes((made.folder / "k.pub").read_bytes())
-    assert one.check(only=("weights-signed",))[1] == {"weights-signed": "pass"}
+    weights = replace(one.release.weights, directory=str(made.weights), files=files)
+    save_release(replace(one.release, weights=weights))
+    found = one.check()[1]
+    assert found["weights-signed"] == found["plan-signed"] == "pass" and one.faulty() == set()
+    one.plan.write_text(one.plan.read_text() + "# edited\n")
+    one.take_plan()
+    assert one.faulty() == {"plan-signed"}
+    (tmp_path / "trust/k.pub").unlink()
+    assert one.faulty() == {"weights-signed"}  # of no bundle that anybody trusts; no plan is known then
 
 
 @pytest.mark.parametrize(
