@@ -278,7 +278,7 @@ def test_weights_and_plans_of_no_signed_bundle_are_found_where_bundles_are_used(
         ("dsdeploy.stages.check.host._TASKS", 2**62, "kernel-limits-wide"),
         ("dsdeploy.stages.check.host._FREE_BYTES", 2**62, "disk-has-room"),
         ("dsdeploy.stages.check.host.os.getrandom", lambda size, flags: raising(BlockingIOError), "randomness-ready"),
-        ("psutil.Process.rlimit", lambda self, what: (64, 64), "open-files-enough"),
+        ("dsdeploy.stages.check.host.open_files_of", lambda pid: 64, "open-files-enough"),
     ],
 )
 def test_faults_of_the_machine_are_found(site, monkeypatch, place, value, caught):

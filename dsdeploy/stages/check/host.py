@@ -10,6 +10,7 @@ import psutil
 
 from dsdeploy.adapters import clock
 from dsdeploy.adapters.uncached import read_uncached
+from dsdeploy.adapters.workloads import open_files_of
 from dsdeploy.core.health import judge_profile
 from dsdeploy.core.machines import UNLIMITED_BYTES, Limits
 from dsdeploy.core.texts import text
@@ -143,10 +144,7 @@ def random_ready(subject: Subject) -> Outcome:
 def files_enough(subject: Subject) -> Outcome:
     """A user's stream holds a socket, and another one where a gateway passes it on."""
     engine = subject.engine_process
-    try:
-        soft = None if engine is None else engine.rlimit(psutil.RLIMIT_NOFILE)[0]
-    except psutil.Error:
-        soft = None
+    soft = None if engine is None else open_files_of(engine.pid)
     if soft is None:
         return skipped(text("check-engine-unseen"))
     needed = _FILES_OF_ENGINE + _FILES_PER_USER * subject.release.users
