@@ -12,13 +12,17 @@ from dsdeploy.core.texts import Text, text
 
 @dataclass(frozen=True, slots=True)
 class Host:
-    """`name` is what ssh is asked for unless `address` says otherwise; all else is left to the user's ssh settings."""
+    """`name` is what ssh is asked for unless `address` says otherwise; all else is left to the user's ssh settings.
+
+    `data_address` is where other machines of a service reach it, where that is another network than ssh's.
+    """
 
     name: str
     address: str | None = None
     user: str | None = None
     port: int | None = None
     identity_file: str | None = None
+    data_address: str | None = None
 
 
 def load_inventory(path: Path) -> tuple[Host, ...]:
@@ -43,7 +47,7 @@ def load_inventory(path: Path) -> tuple[Host, ...]:
 
 def _host(path: Path, entry: Any, place: int) -> Host:
     entry = {"name": entry} if isinstance(entry, str) else entry
-    kinds = {"name": str, "address": str, "user": str, "port": int, "identity_file": str}
+    kinds = {"name": str, "address": str, "user": str, "port": int, "identity_file": str, "data_address": str}
     names = [field.name for field in fields(Host)]
     if not isinstance(entry, dict) or "name" not in entry:
         raise _unreadable(path, text("inventory-no-name", place=place))

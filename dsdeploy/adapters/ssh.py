@@ -89,12 +89,12 @@ def ask_host(host: Host, script: bytes, patience: Patience) -> Machine | BrokenH
         return BrokenHost(host.name, "HostTimedOut", f"{patience.machine_s} s")
     if ssh.returncode == _SSH_FAILED:
         code = next((code for code, words in _FAULTS if re.search(words, said, re.IGNORECASE)), "HostUnreachable")
-        return BrokenHost(host.name, code, _last_line(said))
+        return BrokenHost(host.name, code, last_line(said))
     try:
         answers = read_answers(told)
         profile = read_machine(answers)
     except NotCollected as error:
-        return BrokenHost(host.name, "HostNotCollected", _last_line(said) or _last_line(told) or str(error))
+        return BrokenHost(host.name, "HostNotCollected", last_line(said) or last_line(told) or str(error))
     clock = clock_s(answers)
     if clock is not None:
         # the machine looked at its clock, which it tells in whole seconds, between our two looks at ours
@@ -104,15 +104,15 @@ def ask_host(host: Host, script: bytes, patience: Patience) -> Machine | BrokenH
     return Machine(host.name, profile)
 
 
-def ssh_words(host: Host, patience: Patience) -> list[str]:
+def ssh_words(host: Host, patience: Patience, command: tuple[str, ...] = ("sh", "-s")) -> list[str]:
     words = ["ssh", "-T", "-o", "BatchMode=yes", "-o", f"ConnectTimeout={patience.connect_s}"]
     words += ["-o", "ServerAliveInterval=15", "-o", "ServerAliveCountMax=4"]
     words += ["-l", host.user] if host.user else []
     words += ["-p", str(host.port)] if host.port else []
     words += ["-i", host.identity_file] if host.identity_file else []
-    return [*words, "--", host.address or host.name, "sh", "-s"]
+    return [*words, "--", host.address or host.name, *command]
 
 
-def _last_line(said: str) -> str:
+def last_line(said: str) -> str:
     lines = [printable(line).strip() for line in said.splitlines() if line.strip(" @")]
     return lines[-1][:300] if lines else ""

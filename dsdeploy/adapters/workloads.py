@@ -37,6 +37,17 @@ def read_process(name: str, pid: int) -> Workload | None:
     return Workload(name, None, argv, environment, uids, capabilities, no_new, None)
 
 
+def open_files_of(pid: int) -> int | None:
+    """How many files it may open, -1 for any number; None where it is gone. proc(5) shows it where prlimit(2) asks for
+    a right."""
+    try:
+        lines = Path(f"/proc/{pid}/limits").read_text().splitlines()
+        soft = next(line for line in lines if line.startswith("Max open files")).split()[3]
+        return -1 if soft == "unlimited" else int(soft)
+    except (OSError, StopIteration, ValueError):
+        return None
+
+
 def capability_names(bits: int) -> tuple[str, ...]:
     return tuple(name for place, name in enumerate(_CAPABILITIES) if bits >> place & 1)
 

@@ -7,24 +7,31 @@ from pathlib import Path
 from typing import Any
 
 from dsdeploy.core.findings import Finding
+from dsdeploy.core.industries import Industry, Rule, find_industry, industries
 
 
 @dataclass(frozen=True, slots=True)
 class Control:
-    """`title` is ours, by language; `checks` give evidence for a part of it, none where only the site can."""
+    """`title` is by language; `checks` give evidence for a part of it, none where only the site can.
+
+    `verified` says that its number and subject were held against what the framework names.
+    """
 
     id: str
     title: dict[str, str]
     checks: tuple[str, ...]
+    verified: bool
 
 
 @dataclass(frozen=True, slots=True)
 class Framework:
-    """`targets` are those it speaks of, none for all; `source` is where its text can be read."""
+    """`targets` are those it speaks of, none for all; `source` is where its text can be read, `held_against` what our
+    numbers were read from."""
 
     id: str
     title: dict[str, str]
     source: str
+    held_against: str
     targets: tuple[str, ...]
     controls: tuple[Control, ...]
 
@@ -40,15 +47,27 @@ class Evidence:
     unjudged: tuple[str, ...]
 
 
+@dataclass(frozen=True, slots=True)
+class RuleEvidence:
+    """`state` as of Evidence."""
+
+    rule: Rule
+    state: str
+
+
 @cache
 def frameworks() -> tuple[Framework, ...]:
     return tuple(
         Framework(
-            one["id"], one["title"], one["source"], tuple(one["targets"]),
-            tuple(Control(each["id"], each["title"], tuple(each["checks"])) for each in one["controls"]),
+            one["id"], one["title"], one["source"], one["held_against"], tuple(one["targets"]),
+            tuple(_control(each) for each in one["controls"]),
         )
         for one in _content()["frameworks"]
     )  # fmt: skip
+
+
+def _control(entry: dict[str, Any]) -> Control:
+    return Control(entry["id"], entry["title"], tuple(entry["checks"]), entry["verified"])
 
 
 def frameworks_of(industry: str, target: str) -> tuple[Framework, ...]:
@@ -61,6 +80,25 @@ def frameworks_of(industry: str, target: str) -> tuple[Framework, ...]:
 def judge_controls(framework: Framework, findings: tuple[Finding, ...]) -> tuple[Evidence, ...]:
     status = {one.id: one.status for one in findings}
     return tuple(_judge(one, status) for one in framework.controls)
+
+
+def judge_rules(industry: str, findings: tuple[Finding, ...]) -> tuple[RuleEvidence, ...]:
+    """What the findings say of each rule of an industry, by the controls that it comes down to: open where one of them
+    is, the site's own duty where no check speaks of any."""
+    status = {one.id: one.status for one in findings}
+    known = {f"{one.id} {each.id}": each for one in frameworks() for each in one.controls}
+    return tuple(
+        RuleEvidence(rule, _worst([_judge(known[id], status).state for id in rule.controls]))
+        for rule in _industry(industry).controls
+    )
+
+
+def _industry(id: str) -> Industry:
+    return next((one for one in industries() if one.id == id), find_industry("general"))
+
+
+def _worst(states: list[str]) -> str:
+    return next((one for one in ("open", "unseen", "evidence") if one in states), "site")
 
 
 def _judge(control: Control, status: dict[str, str]) -> Evidence:

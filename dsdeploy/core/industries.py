@@ -13,11 +13,16 @@ from dsdeploy.core.texts import text
 
 @dataclass(frozen=True, slots=True)
 class Rule:
-    """A law, a standard's clause, or our own default. `words` is by language; `where` is empty for our own."""
+    """A law, a standard's clause, or our own default. `words` is by language; `where` is empty for our own.
+
+    `controls` are the controls of core/controls.py that it comes down to, as "framework id"; none where no check can
+    speak of it.
+    """
 
     id: str
     words: dict[str, str]
     where: str
+    controls: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)
@@ -52,7 +57,10 @@ class Industry:
 @cache
 def industries() -> tuple[Industry, ...]:
     content = json.loads((Path(__file__).parent / "data" / "industries.json").read_text(encoding="utf-8"))
-    rules = {id: Rule(id, {"en": one["en"], "zh": one["zh"]}, one["where"]) for id, one in content["rules"].items()}
+    rules = {
+        id: Rule(id, {"en": one["en"], "zh": one["zh"]}, one["where"], tuple(one.get("controls", ())))
+        for id, one in content["rules"].items()
+    }
     return tuple(_industry(entry, rules) for entry in content["industries"])
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import TYPE_CHECKING
 
 from dsdeploy.core.results import Result
-from dsdeploy.workflows.steps import installed_plan
+from dsdeploy.workflows.steps import installed_plan, installed_rendering
 
 if TYPE_CHECKING:
     from collections.abc import Callable
@@ -34,11 +34,13 @@ def check(
     strict: bool,
     against: Path | None = None,
     sign_key: Path | None = None,
+    hosts: Path | None = None,
 ) -> Result[Checked]:
-    """An earlier report and a key are read before any check, so that none runs in vain."""
+    """An earlier report, a key and an inventory are read before any check, so that none runs in vain."""
     from dataclasses import replace
 
     from dsdeploy.adapters.bundle.keys import load_private
+    from dsdeploy.adapters.inventory import load_inventory
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, write_report
     from dsdeploy.adapters.targets import find_target
@@ -48,8 +50,12 @@ def check(
     render_report = find_report(report) if report else None
     earlier = read_earlier(against) if against else None
     key = load_private(str(sign_key)) if sign_key else None
+    machines = load_inventory(hosts) if hosts else ()
     release = load_release(layout, name)
-    checked = check_release(release, installed_plan(release), find_target(release.target), selection, progress)
+    plan, target = installed_plan(release), find_target(release.target)
+    checked = check_release(
+        release, plan, target, selection, progress, hosts=machines, render=installed_rendering(release)
+    )
     if earlier is not None:
         checked = replace(checked, changes=compare(earlier, checked.findings))
     exit_code = {"fail": 3, "warn": 4 if strict else 0}.get(checked.verdict, 0)

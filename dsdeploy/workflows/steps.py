@@ -44,6 +44,21 @@ def installed_plan(release: Release) -> Plan | None:
         return None
 
 
+def installed_rendering(release: Release) -> Callable[[], RenderedFiles]:
+    """What makes anew the files that the plan beside the release stands for. Raises a DsdeployError when called."""
+
+    def render() -> RenderedFiles:
+        from pathlib import Path
+
+        from dsdeploy.core.layout import PLAN_FILE, SITE_FILE
+
+        folder = Path(release.folder)
+        site = folder / SITE_FILE
+        return rendered_release(*read_plan(folder / PLAN_FILE), release, site if site.is_file() else None)
+
+    return render
+
+
 def ask_consent(agree: Agree, operations: tuple[Operation, ...]) -> None:
     if not agree(operations):
         raise NotConfirmed(text("declined"), hint=text("declined-hint"))

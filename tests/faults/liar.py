@@ -5,7 +5,9 @@ Arguments: port, key file, model, fault; what follows is what the plan asks of a
 
 import itertools
 import json
+import os
 import re
+import ssl
 import sys
 import threading
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
@@ -128,8 +130,9 @@ def message(words, asked):
 
 
 def answer(words, asked):
-    if asked.get("response_format"):
-        return "yes, it is" if FAULT == "no-schema" else '{"answer": "yes"}'
+    if form := asked.get("response_format"):
+        broken = {"json_schema": "no-schema", "json_object": "no-json-mode"}[form["type"]]
+        return "yes, it is" if broken == FAULT else '{"answer": "yes"}'
     if words in ANSWERS:
         if FAULT == "wrong-answers":
             return "?"
@@ -149,4 +152,12 @@ print("GGML_ASSERT(n > 0) failed" if FAULT == "asserts" else "listening", flush=
 slots = CONTEXT // 2 if FAULT == "small-cache" else CONTEXT
 print(f"initializing, n_slots = {USERS}, n_ctx_slot = {slots}", flush=True)
 print("build_info: b1-old" if FAULT == "old-engine" else f"build_info: {sys.argv[5]}", flush=True)
-ThreadingHTTPServer((host, PORT), Engine).serve_forever()
+server = ThreadingHTTPServer((host, PORT), Engine)
+if secured := os.environ.get("LIAR_TLS"):
+    folder, ciphers, oldest = secured.split("|")
+    context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+    context.load_cert_chain(f"{folder}/cert.pem", f"{folder}/key.pem")
+    context.set_ciphers(ciphers)
+    context.minimum_version = ssl.TLSVersion[oldest]
+    server.socket = context.wrap_socket(server.socket, server_side=True)
+server.serve_forever()

@@ -12,7 +12,7 @@ from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, ve
 from dsdeploy.adapters.targets.process import supervisor
 from dsdeploy.core.checks import check_facts
 from dsdeploy.core.comparison import compare
-from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls
+from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls, judge_rules
 from dsdeploy.core.errors import ReportUnreadable, SignatureInvalid, SignatureMissing, SignerUnknown
 from dsdeploy.core.industries import industries
 from dsdeploy.core.metrics import METRICS, prometheus_text
@@ -96,6 +96,22 @@ def test_a_control_has_evidence_only_where_something_passed_and_nothing_failed()
              finding("pass", "listens-only-where-planned"))  # fmt: skip
     states = {one.control.id: one.state for one in judge_controls(framework, found)}
     assert (states["AC-3"], states["SC-7"], states["SI-7"], states["IR-4"]) == ("evidence", "open", "unseen", "site")
+
+
+def test_each_industrys_rules_come_down_to_known_controls_or_are_the_sites_own_duty():
+    known = {f"{one.id} {each.id}" for one in frameworks() for each in one.controls}
+    for industry in industries():
+        assert all(set(one.rule.controls) <= known for one in judge_rules(industry.id, ()))
+    states = {one.rule.id: one.state for one in judge_rules("energy", (finding("pass", "tls-modern"),))}
+    assert (states["mlps-transit"], states["mlps-boundary"], states["power"]) == ("evidence", "unseen", "site")
+    against = judge_rules("finance", (finding("pass", "egress-closed"), finding("fail", "api-needs-key")))
+    assert next(one.state for one in against if one.rule.id == "mlps-boundary") == "open"
+    assert judge_rules("no such industry", ()) == judge_rules("general", ())
+
+
+def test_what_was_not_held_against_a_source_says_so():
+    unsure = {one.id for one in frameworks() if not all(each.verified for each in one.controls)}
+    assert unsure == {"genai-measures", "gbt45654"} and all(one.held_against for one in frameworks())
 
 
 def test_checks_and_their_facts_are_the_same_list():

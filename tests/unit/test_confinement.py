@@ -91,6 +91,7 @@ def certificate(tmp_path):
         context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
         context.load_cert_chain(tmp_path / "cert.pem", tmp_path / "key.pem")
         context.minimum_version = ssl.TLSVersion.TLSv1_2
+        context.set_ciphers("ECDHE+AESGCM")
         return context
 
     return make
@@ -112,6 +113,12 @@ def test_old_tls_is_found(certificate):
     context.set_ciphers("ALL:@SECLEVEL=0")
     context.minimum_version = ssl.TLSVersion.TLSv1
     assert tls_found(context) == dict.fromkeys(TLS, "pass") | {"tls-modern": "fail"}
+
+
+def test_weak_suites_beside_good_ones_are_found(certificate):
+    context = certificate(365)
+    context.set_ciphers("ECDHE+AESGCM:ECDHE+AES")
+    assert tls_found(context) == dict.fromkeys(TLS, "pass") | {"tls-modern": "warn"}
 
 
 def test_keys_in_the_clear_over_a_network_are_found():

@@ -10,7 +10,7 @@ from dsdeploy.adapters.reports.page import spoken
 from dsdeploy.adapters.reports.plots import Comparison, Curve, Plot, comparisons, curve, dot_plot
 from dsdeploy.adapters.templates import template
 from dsdeploy.core.checks import GROUPS, check_facts, group_of
-from dsdeploy.core.controls import frameworks_of, judge_controls
+from dsdeploy.core.controls import frameworks_of, judge_controls, judge_rules
 from dsdeploy.core.percentiles import percentile
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import Text, text
@@ -44,6 +44,10 @@ _WORDS = {
     "controls": text("report-controls"),
     "controls_note": text("report-controls-note"),
     "control": text("report-control"),
+    "rules": text("report-rules"),
+    "rule": text("report-rule"),
+    "from_memory": text("report-from-memory"),
+    "held_against": text("report-held-against"),
     "evidence": text("report-evidence"),
     "source": text("report-source"),
     "changes": text("report-changes"),
@@ -83,6 +87,7 @@ def render_html(result: Result[Checked], language: str) -> str:
             (one, judge_controls(one, checked.findings))
             for one in frameworks_of(checked.industry, checked.release.target)
         ],
+        rules=judge_rules(checked.industry, checked.findings),
         states=_STATES,
         word="zh" if language == "zh" else "en",
         truths={id: one.truth for id, one in check_facts().items()},

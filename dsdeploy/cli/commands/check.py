@@ -22,6 +22,7 @@ def add(app: typer.Typer, house: House) -> None:
         strict: Annotated[bool, house.flag("--strict", "help-check-strict")] = False,
         report: Annotated[Path | None, house.flag("--report", "help-check-report")] = None,
         against: Annotated[Path | None, house.flag("--against", "help-check-against")] = None,
+        hosts: Annotated[Path | None, house.flag("--hosts", "help-check-hosts")] = None,
         sign_key: Annotated[Path | None, house.flag("--sign-key", "help-check-sign-key")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
@@ -40,6 +41,7 @@ def add(app: typer.Typer, house: House) -> None:
                 strict=strict,
                 against=against,
                 sign_key=sign_key,
+                hosts=hosts,
             ),
             checked_rows,
             as_json,

@@ -2,6 +2,7 @@
 
 import threading
 import time
+from collections.abc import Callable
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -10,13 +11,14 @@ from pathlib import Path
 import dsdeploy
 from dsdeploy.adapters.chat import Chat
 from dsdeploy.adapters.endpoint import endpoint_of
+from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.checks import GROUPS, group_of
 from dsdeploy.core.errors import DsdeployError, UnknownCheck
 from dsdeploy.core.layout import KEYS_FILE
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Checked, Finding, Plan, Release
+from dsdeploy.core.values import Checked, Finding, Plan, Release, RenderedFiles
 from dsdeploy.stages.check import (
     confinement,
     engine,
@@ -65,6 +67,7 @@ CHECKS = (
     Check("reasoning-parsed", inference.parses_reasoning, _CHATS),
     Check("tool-call-works", inference.calls_tools, _CHATS),
     Check("json-schema-kept", inference.keeps_schema, (*_CHATS, "reasoning-parsed")),
+    Check("json-mode-kept", inference.keeps_json, (*_CHATS, "reasoning-parsed")),
     Check("answers-repeatable", inference.repeats_itself, _CHATS),
     Check("stop-word-honoured", inference.stops, (*_CHATS, "answers-repeatable")),
     Check("over-long-input-refused", inference.refuses_too_long, _SERVES),
@@ -89,19 +92,25 @@ CHECKS = (
     Check("connection-encrypted", tls.encrypted),
     Check("tls-modern", tls.modern, ("engine-healthy",)),
     Check("certificate-valid", tls.certificate_good),
-    Check("egress-closed", network.egress_closed, _UP, only_asked=True),
-    Check("nodes-near", network.nodes_near),
+    Check("egress-closed", network.egress_closed, _UP),
+    Check("nodes-near", network.nodes_near, (), _LONG_S),
+    Check("node-links-wide", network.links_wide, ("nodes-near",), _LONG_S),
+    Check("node-mtu-whole", network.mtu_whole, ("nodes-near",), _LONG_S),
     Check("rdma-in-use", network.rdma_used),
     Check("weights-unchanged", integrity.weights_unchanged, (), _HOURS_S),
     Check("weights-signed", integrity.weights_signed),
     Check("plan-unchanged", integrity.plan_unchanged),
     Check("configuration-unchanged", integrity.configuration_unchanged),
+    Check("configuration-as-planned", integrity.configuration_as_plan, ("plan-unchanged", "configuration-unchanged")),
+    Check("plan-signed", integrity.plan_signed, ("plan-unchanged",)),
+    Check("images-signed", integrity.images_signed, _UP),
     Check("images-as-rendered", integrity.images_as_rendered, (*_UP, "configuration-unchanged")),
     Check("accelerators-healthy", host.devices_healthy),
     Check("driver-fits-engine", host.driver_fits),
     Check("clocks-unthrottled", host.clocks_free),
     Check("links-as-wired", host.links_whole),
     Check("host-limits-wide", host.limits_wide),
+    Check("kernel-limits-wide", host.kernel_wide),
     Check("disk-reads-fast", host.disk_fast),
     Check("disk-has-room", host.disk_free),
     Check("clock-kept", host.clock_kept),
@@ -141,9 +150,19 @@ class Selection:
 
 
 def check_release(
-    release: Release, plan: Plan | None, target: Target, selection: Selection, progress: Progress
+    release: Release,
+    plan: Plan | None,
+    target: Target,
+    selection: Selection,
+    progress: Progress,
+    *,
+    hosts: tuple[Host, ...] = (),
+    render: Callable[[], RenderedFiles] | None = None,
 ) -> Checked:
-    """Runs the selected checks in order. Only a checker's own fault is an exception's matter, and that is a finding."""
+    """Runs the selected checks in order; with `hosts`, also those that put a load on the network between them.
+
+    Only a checker's own fault is an exception's matter, and that is a finding.
+    """
     began = time.monotonic()
     checked_at = datetime.now(UTC).isoformat(timespec="seconds")
     key = _read_key(release)
@@ -151,7 +170,7 @@ def check_release(
         endpoint = endpoint_of(reached)
         chat = Chat(endpoint, release.model_id, key)
         loads = Loads(chat, speed.shape_of(plan))
-        subject = Subject(release, plan, key, target, endpoint, chat, loads, progress)
+        subject = Subject(release, plan, key, target, endpoint, chat, loads, progress, hosts, render)
         findings = run_checks(CHECKS, subject, selection)
     return Checked(
         release,

@@ -3,12 +3,16 @@
 import os
 import time
 from collections.abc import Callable
+from dataclasses import replace
 from pathlib import Path
 
 import psutil
 
 from dsdeploy.adapters import clock
 from dsdeploy.adapters.uncached import read_uncached
+from dsdeploy.adapters.workloads import open_files_of
+from dsdeploy.core.health import judge_profile
+from dsdeploy.core.machines import UNLIMITED_BYTES, Limits
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Finding
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
@@ -22,6 +26,13 @@ _SLOWEST_BYTES_PER_S = 100_000_000  # what the time to wait for an engine's star
 _READ_BYTES = 128 * 2**20
 _FREE_BYTES = 2**30
 _FILES_PER_USER, _FILES_OF_ENGINE = 2, 256
+_PROC = Path("/proc")
+_BACKLOG = 4096  # the kernel's own default of net.core.somaxconn since Linux 5.4
+_TASKS = 16384  # processes and threads: what the Compose target lets an accelerator's engine have
+_ASK_LIMITS = """
+import resource, shutil
+print(shutil.disk_usage("/dev/shm").total, resource.getrlimit(resource.RLIMIT_MEMLOCK)[0])
+"""
 
 
 def devices_healthy(subject: Subject) -> Outcome:
@@ -48,10 +59,14 @@ def links_whole(subject: Subject) -> Outcome:
 
 
 def limits_wide(subject: Subject) -> Outcome:
-    """Shared memory, locked memory, control groups: only where accelerators need them, or where a plan sized memory."""
+    """Shared memory, locked memory, control groups: a process has this machine's, a container its own."""
+    machine = subject.machine
     if subject.release.target != "process":
-        return skipped(text("check-limits-elsewhere"))
-    return _judge([one for one in subject.machine.findings if one.id in _LIMIT_FINDINGS])
+        inside = _limits_inside(subject) if subject.release.target == "compose" else None
+        if inside is None:
+            return skipped(text("check-limits-elsewhere"))
+        machine = judge_profile(replace(machine, limits=inside))
+    return _judge([one for one in machine.findings if one.id in _LIMIT_FINDINGS])
 
 
 def memory_as_planned(subject: Subject) -> Outcome:
@@ -129,10 +144,7 @@ def random_ready(subject: Subject) -> Outcome:
 def files_enough(subject: Subject) -> Outcome:
     """A user's stream holds a socket, and another one where a gateway passes it on."""
     engine = subject.engine_process
-    try:
-        soft = None if engine is None else engine.rlimit(psutil.RLIMIT_NOFILE)[0]
-    except psutil.Error:
-        soft = None
+    soft = None if engine is None else open_files_of(engine.pid)
     if soft is None:
         return skipped(text("check-engine-unseen"))
     needed = _FILES_OF_ENGINE + _FILES_PER_USER * subject.release.users
@@ -141,6 +153,40 @@ def files_enough(subject: Subject) -> Outcome:
         hint = text("check-files-few-hint")
         return warned(text("check-files-few"), hint, measured=allowed, limit=f"≥ {needed:,}")
     return passed(text("check-files-enough"), measured=allowed, limit=f"≥ {needed:,}")
+
+
+def _limits_inside(subject: Subject) -> Limits | None:
+    """What the engine's own container may use; None where nothing can be asked in it."""
+    said = (subject.target.run_inside(subject.release, _ASK_LIMITS) or "").split()
+    if len(said) != 2:
+        return None
+    shm, memlock = (int(one) for one in said)
+    return Limits(shm, memlock if memlock >= 0 else UNLIMITED_BYTES, None, None)
+
+
+def kernel_wide(subject: Subject) -> Outcome:
+    """Limits of the whole machine, proc_sys_fs(5), proc_sys_kernel(5) and listen(2), against what all users need."""
+    needed = _FILES_OF_ENGINE + _FILES_PER_USER * subject.release.users
+    try:
+        opened, _, most = ((_PROC / "sys/fs/file-nr").read_text()).split()
+        room = {
+            "fs.file-max": (int(most) - int(opened), needed),
+            "net.core.somaxconn": (_number("net/core/somaxconn"), min(subject.release.users, _BACKLOG)),
+            "kernel.pid_max": (_number("kernel/pid_max"), _TASKS),
+            "kernel.threads-max": (_number("kernel/threads-max"), _TASKS),
+        }
+    except (OSError, ValueError) as error:
+        return skipped(text("check-kernel-untold", reason=str(error)))
+    short = [f"{name} {found:,} < {wanted:,}" for name, (found, wanted) in room.items() if found < wanted]
+    measured, limit = f"{len(room) - len(short)} / {len(room)}", f"{len(room)} / {len(room)}"
+    if short:
+        message, hint = text("check-kernel-narrow", limits=", ".join(short)), text("check-kernel-narrow-hint")
+        return warned(message, hint, measured=measured, limit=limit)
+    return passed(text("check-kernel-wide"), measured=measured, limit=limit)
+
+
+def _number(name: str) -> int:
+    return int((_PROC / "sys" / name).read_text())
 
 
 def _judge_devices(subject: Subject, of_interest: Callable[[Finding], bool]) -> Outcome:

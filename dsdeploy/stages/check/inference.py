@@ -7,9 +7,8 @@ from dsdeploy.adapters.chat import CHAT_PATH, Question
 from dsdeploy.adapters.endpoint import Waits
 from dsdeploy.core.models import reasoning_of, tools_of
 from dsdeploy.core.texts import text
-from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
+from dsdeploy.stages.check.subject import COUNT, Outcome, Subject, failed, passed, skipped, warned
 
-COUNT = Question("Count from one to five.", 24)
 _CAPITAL = "请用中文简短回答：中国的首都是哪座城市？"
 _HAN = re.compile("[\u4e00-\u9fff]")  # CJK Unified Ideographs
 _TOO_LONG = (400, 413, 422)
@@ -37,7 +36,7 @@ _LONG = Waits(byte_s=600, total_s=900)
 
 
 def answers(subject: Subject) -> Outcome:
-    words = subject.chat.complete(COUNT).strip()
+    words = subject.counted.words.strip()
     measured = f"{len(words)}"
     if not words:
         return failed(text("check-answer-empty"), text("check-answer-empty-hint"), measured=measured, limit="≥ 1")
@@ -138,9 +137,27 @@ def keeps_schema(subject: Subject) -> Outcome:
     return failed(message, text("check-json-hint"), measured=said.strip()[:80] or "-", limit='{"answer": "yes" | "no"}')
 
 
+def keeps_json(subject: Subject) -> Outcome:
+    """JSON mode: any object, of no schema. The API asks that the prompt itself speaks of JSON."""
+    more = {"response_format": {"type": "json_object"}}
+    words = "Name a colour as a JSON object with one key, colour."
+    reply = subject.chat.reply(Question(words, _tokens(subject), more=more))
+    said = reply.content
+    if reply.finish == "length" and said.lstrip().startswith("{"):
+        return skipped(text("check-json-cut"))
+    measured, limit = said.strip()[:80] or "-", "{ … }"
+    try:
+        answer = json.loads(said)
+    except ValueError:
+        answer = None
+    if isinstance(answer, dict):
+        return passed(text("check-json-mode"), measured=measured, limit=limit)
+    return failed(text("check-json-broken", said=said[:200]), text("check-json-hint"), measured=measured, limit=limit)
+
+
 def stops(subject: Subject) -> Outcome:
     """The answer to the very same question must end before a word from the middle of what was answered before."""
-    first = subject.chat.reply(COUNT).content
+    first = subject.counted.content
     words = first.split()
     mark = words[len(words) // 2] if len(words) > 1 else first[len(first) // 2 :][:1]
     if not mark.strip():

@@ -7,7 +7,10 @@ from dsdeploy.adapters.bundle.site import Site, Version
 from dsdeploy.adapters.digests import sha256_file
 from dsdeploy.adapters.revisions import find_revision
 from dsdeploy.core.bundle import names
+from dsdeploy.core.bundle.deployed_images import lacking
 from dsdeploy.core.bundle.signature import decode_envelope, subjects
+from dsdeploy.core.bundle.values import Bundle
+from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.layout import PLAN_FILE, Layout
 from dsdeploy.core.texts import text
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
@@ -59,6 +62,54 @@ def configuration_unchanged(subject: Subject) -> Outcome:
     return passed(text("check-configuration-unchanged"), measured=measured, limit=limit)
 
 
+def configuration_as_plan(subject: Subject) -> Outcome:
+    """Each file on disk against what the plan beside it stands for, made anew: a record beside the files may be edited
+    with them, a signed plan may not. Another version of dsdeploy may render otherwise, so that this only warns."""
+    if subject.render is None or subject.plan is None:
+        return skipped(text("check-no-plan"))
+    folder = Path(subject.release.folder)
+    try:
+        files = [one for one in subject.render().files if one.path != PLAN_FILE]
+    except DsdeployError as error:
+        return skipped(text("check-render-impossible", reason=error.message))
+    other = [one.path for one in files if not _same(folder / one.path, one.content)]
+    measured, limit = f"{len(files) - len(other)} / {len(files)}", f"{len(files)} / {len(files)}"
+    if other:
+        message = text("check-configuration-not-plan", paths=", ".join(other)[:300])
+        return warned(message, text("check-configuration-hint"), measured=measured, limit=limit)
+    return passed(text("check-configuration-as-plan"), measured=measured, limit=limit)
+
+
+def plan_signed(subject: Subject) -> Outcome:
+    """The plan's digest stands in a loaded bundle whose root a key that this site trusts has signed."""
+    bundles = _signed(subject)
+    if bundles is None:
+        return skipped(text("check-no-bundle"))
+    known = [file.sha256 for one in bundles for file in one.files if file.path == names.PLAN]
+    if not known:
+        return skipped(text("check-no-bundled-plan"))
+    measured, limit = subject.release.plan_sha256, known[-1]
+    if measured in known:
+        return passed(text("check-plan-signed"), measured=measured, limit=measured)
+    return warned(text("check-plan-unsigned"), text("check-plan-unsigned-hint"), measured=measured, limit=limit)
+
+
+def images_signed(subject: Subject) -> Outcome:
+    """Each running container's image is one of a signed bundle, by its id or its reference."""
+    images = tuple(dict.fromkeys(one.image for one in subject.workloads if one.image))
+    if not images:
+        return skipped(text("check-images-unseen"))
+    bundles = _signed(subject)
+    if bundles is None:
+        return skipped(text("check-no-bundle"))
+    foreign = lacking(images, tuple(image for one in bundles for image in one.images))
+    measured, limit = f"{len(images) - len(foreign)} / {len(images)}", f"{len(images)} / {len(images)}"
+    if foreign:
+        message = text("check-images-unsigned", images=", ".join(foreign)[:300])
+        return warned(message, text("check-images-unsigned-hint"), measured=measured, limit=limit)
+    return passed(text("check-images-signed"), measured=measured, limit=limit)
+
+
 def images_as_rendered(subject: Subject) -> Outcome:
     """Every running container's image is one that the installed configuration names by digest."""
     revision = find_revision(subject.release)
@@ -76,12 +127,10 @@ def images_as_rendered(subject: Subject) -> Outcome:
 
 def weights_signed(subject: Subject) -> Outcome:
     """Each weight file's digest stands in a loaded bundle whose root a key that this site trusts has signed."""
-    layout = Layout(Path(subject.release.folder).parents[1])
-    versions = Site(layout).versions()
-    if not versions:
+    bundles = _signed(subject)
+    if bundles is None:
         return skipped(text("check-no-bundle"))
-    trusted = tuple(keys.load_public(path) for path in sorted((layout.home / names.TRUST).glob("*.pub")))
-    signed = {file.sha256 for one in versions if _is_signed(one, trusted) for file in one.bundle.files}
+    signed = {file.sha256 for one in bundles for file in one.files}
     files = subject.release.weights.files
     missing = [one.name for one in files if one.sha256 not in signed]
     measured, limit = f"{len(files) - len(missing)} / {len(files)}", f"{len(files)} / {len(files)}"
@@ -89,6 +138,16 @@ def weights_signed(subject: Subject) -> Outcome:
         message = text("check-unsigned", names=", ".join(missing[:3]))
         return warned(message, text("check-unsigned-hint"), measured=measured, limit=limit)
     return passed(text("check-signed"), measured=measured, limit=limit)
+
+
+def _signed(subject: Subject) -> tuple[Bundle, ...] | None:
+    """The loaded bundles that a trusted key signed; None where this site has loaded none at all."""
+    layout = Layout(Path(subject.release.folder).parents[1])
+    versions = Site(layout).versions()
+    if not versions:
+        return None
+    trusted = tuple(keys.load_public(path) for path in sorted((layout.home / names.TRUST).glob("*.pub")))
+    return tuple(one.bundle for one in versions if _is_signed(one, trusted))
 
 
 def _is_signed(version: Version, trusted: tuple[keys.PublicKey, ...]) -> bool:

@@ -5,8 +5,7 @@ import time
 from dsdeploy.adapters.endpoint import QUICK
 from dsdeploy.core.errors import NoAnswer
 from dsdeploy.core.texts import text
-from dsdeploy.stages.check.inference import COUNT
-from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped
+from dsdeploy.stages.check.subject import COUNT, Outcome, Subject, failed, passed, skipped
 
 _NOTICE_S = 60
 _RETURN_S = 60

@@ -7,19 +7,23 @@ from pathlib import Path
 
 import psutil
 
-from dsdeploy.adapters.chat import Chat, Reply
+from dsdeploy.adapters.chat import Chat, Question, Reply
 from dsdeploy.adapters.endpoint import Endpoint
+from dsdeploy.adapters.fabric import STREAM_S, measure_paths, pairs_of
 from dsdeploy.adapters.host import detect_machine
+from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core import catalogue
+from dsdeploy.core.fabric import NodePath
 from dsdeploy.core.health import judge_profile
 from dsdeploy.core.layout import KEYS_FILE
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.questions import QualityQuestion
-from dsdeploy.core.texts import Text
-from dsdeploy.core.values import Plan, Profile, Release, Service, Workload
+from dsdeploy.core.texts import Text, text
+from dsdeploy.core.values import Plan, Profile, Release, RenderedFiles, Service, Workload
 from dsdeploy.stages.check.loads import Loads
 
+COUNT = Question("Count from one to five.", 24)
 _LOG_LINES = 20_000
 
 
@@ -27,7 +31,8 @@ _LOG_LINES = 20_000
 class Subject:
     """The release under examination. `plan` is None where its file cannot be used, `key` where there is none.
 
-    What is dear to ask is asked once and kept for the other checks.
+    `hosts` are the machines between which the network may be measured; none unless the user named them. `render` makes
+    anew what the plan beside the release stands for. What is dear to ask is asked once and kept for the other checks.
     """
 
     release: Release
@@ -38,6 +43,8 @@ class Subject:
     chat: Chat
     loads: Loads
     progress: Progress
+    hosts: tuple[Host, ...] = ()
+    render: Callable[[], RenderedFiles] | None = None
     replies: list[tuple[QualityQuestion, Reply]] = field(default_factory=list)
 
     @property
@@ -69,6 +76,18 @@ class Subject:
         """This machine with what is wrong with it. Raises a ProfileError."""
         return judge_profile(detect_machine())
 
+    @cached_property
+    def counted(self) -> Reply:
+        """The answer to COUNT, asked once for all checks that begin with one. Raises NoAnswer."""
+        return self.chat.reply(COUNT)
+
+    @cached_property
+    def paths(self) -> tuple[NodePath, ...]:
+        """The ways between `hosts`; a load on their network of some seconds each, which progress announces."""
+        count = len(pairs_of(self.hosts))
+        self.progress.begin(text("measuring-paths", count=count, seconds=f"{STREAM_S:g}", total=f"{count * 4}"))
+        return measure_paths(self.hosts, lambda path: self.progress.begin(text("measured-path", path=path)))
+
     @property
     def engine_process(self) -> psutil.Process | None:
         """The engine, where it is a process that this machine sees."""
@@ -94,8 +113,8 @@ class Outcome:
 class Check:
     """`needs` are ids of checks without whose success this one could only repeat their fault.
 
-    `within_s` is when it counts as hung; one that disturbs the service or knocks
-    at addresses outside is `only_asked`: it runs only when asked for by name.
+    `within_s` is when it counts as hung; one that disturbs the service is `only_asked`: it
+    runs only when asked for by name.
     """
 
     id: str

@@ -2,13 +2,14 @@
 
 from datetime import UTC, datetime
 
-from dsdeploy.adapters.tls import Handshake, handshake
+from dsdeploy.adapters.tls import ANY_SUITE, Handshake, handshake
 from dsdeploy.core.texts import text
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
 
 # NIST SP 800-52 Rev. 2, sections 3.1 and 3.3.1: TLS 1.2 and 1.3; of their suites those with AEAD.
 _MODERN, _OLD = ("TLSv1.2", "TLSv1.3"), ("TLSv1", "TLSv1.1")
 _AEAD = ("GCM", "CCM", "CHACHA20")
+_WEAK = "ALL:!AESGCM:!AESCCM:!AESCCM8:!CHACHA20:!ARIAGCM:@SECLEVEL=0"  # every suite that is none with AEAD
 _DAYS_LEFT = 30
 _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
@@ -23,7 +24,7 @@ def encrypted(subject: Subject) -> Outcome:
 
 
 def modern(subject: Subject) -> Outcome:
-    """What is negotiated, and that old versions are refused."""
+    """What is negotiated, and that old versions and weak suites are refused though nothing better is offered."""
     if subject.endpoint.tls is None:
         return skipped(text("check-no-tls"))
     found = handshake(*subject.endpoint.address)
@@ -34,6 +35,9 @@ def modern(subject: Subject) -> Outcome:
         return failed(message, text("check-tls-hint"), measured=", ".join((found.version, *old)), limit=limit)
     if found.version not in _MODERN or not any(word in found.cipher for word in _AEAD):
         return failed(text("check-tls-weak"), text("check-tls-hint"), measured=measured, limit=limit)
+    if (weak := _speaks(subject, "TLSv1.2", _WEAK)) is not None:
+        message = text("check-tls-suites", suite=weak.cipher)
+        return warned(message, text("check-tls-hint"), measured=measured, limit=limit)
     return passed(text("check-tls-modern"), measured=measured, limit=limit)
 
 
@@ -51,8 +55,8 @@ def certificate_good(subject: Subject) -> Outcome:
     return passed(text("check-certificate", until=f"{found.not_after:%Y-%m-%d}"), measured=measured, limit=limit)
 
 
-def _speaks(subject: Subject, version: str) -> Handshake | None:
+def _speaks(subject: Subject, version: str, suites: str = ANY_SUITE) -> Handshake | None:
     try:
-        return handshake(*subject.endpoint.address, only=version)
+        return handshake(*subject.endpoint.address, version, suites)
     except OSError:
         return None
