@@ -9,6 +9,7 @@ import typer
 from typer.exceptions import TyperException
 
 from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, life, models, plan, profile
+from dsdeploy.cli.help import dress_help
 from dsdeploy.cli.house import House
 from dsdeploy.core.errors import UsageError
 from dsdeploy.core.texts import LANGUAGES, Text, choose_language, text
@@ -39,6 +40,7 @@ def main() -> None:
     house = House(choose_language(lang, dict(os.environ)), debug)
     as_json = "--json" in words
     command = " ".join(word for word in words[:1] if not word.startswith("-"))
+    dress_help(house.language)
     try:
         if lang is not None and lang not in LANGUAGES:
             message = text("bad-language", found=lang)
@@ -90,4 +92,6 @@ def _usage_text(error: Any) -> Text:
         return text("usage-no-value", name=error.option_name)
     if command := re.search(r"No such command '(.*)'", error.message):
         return text("usage-no-command", name=command[1])
+    if words := re.search(r"unexpected extra arguments? ?(?:\(s\) )?\((.*)\)", error.message):
+        return text("usage-extra", words=words[1])
     return text("usage-other", reason=error.format_message())

@@ -2,7 +2,7 @@
 
 from pathlib import Path
 
-from dsdeploy.cli.views.table import Table
+from dsdeploy.cli.views.table import COMMAND, Table
 from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Installed, Operation, RenderedFiles, Status
@@ -29,7 +29,7 @@ def installed_rows(installed: Installed, language: str) -> Table:
         ("target", release.target),
         ("address", address),
         ("key-file", str(keys)),
-        ("try-it", words),
+        ("try-it", COMMAND + words),
     ):
         rows.append((text(id).render(language), value))
     for finding in installed.preflight:
@@ -61,7 +61,7 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
         "failed": text("state-failed"),
         "unknown": text("unknown"),
     }
-    return head, [
+    rows: list[tuple[str, ...]] = [
         (
             f"{one.release.name} (#{one.release.revision}{_unsettled(one.release.state)})",
             f"{one.release.model_id} {one.release.format}",
@@ -72,6 +72,7 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
         )
         for one in statuses
     ]
+    return head, rows or [(text("status-none").render(language),)]
 
 
 def _unsettled(state: str) -> str:
