@@ -24,7 +24,7 @@ _MARKS = re.compile(r"\[(default: |required\b)")
 
 def dress_help(language: str) -> None:
     """For every command of this process."""
-    theirs = _theirs()
+    theirs: Any = _theirs()
 
     class Formatter(theirs):  # type: ignore[misc]
         def __init__(self, **given: Any) -> None:

@@ -1,5 +1,6 @@
 """The command line: options that hold for all commands, the commands, and errors of usage."""
 
+import io
 import os
 import re
 import sys
@@ -36,6 +37,10 @@ def build_app(house: House) -> typer.Typer:
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without these characters shows others, and no traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     words, lang, debug = _take_globals(sys.argv[1:])
     house = House(choose_language(lang, dict(os.environ)), debug)
     as_json = "--json" in words
