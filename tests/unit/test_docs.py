@@ -31,6 +31,13 @@ def test_the_site_builds_strictly_and_asks_nobody_for_anything(tmp_path):
         words = page.read_text(encoding="utf-8")
         assert 'src="http' not in words and 'src="//' not in words, page
         assert 'rel="stylesheet" href="http' not in words and 'rel="preconnect"' not in words, page
+    for style in tmp_path.rglob("*.css"):
+        assert not re.search(r"url\([\"']?(?:https?:)?//|@import", style.read_text(encoding="utf-8")), style
+    # What a page opened as a file searches.
+    script = (tmp_path / "search/search_index.js").read_text(encoding="utf-8")
+    found = json.loads(script.removeprefix("var __index = "))["docs"]
+    latent = [one["location"].partition("#")[0] for one in found if "latent" in one["text"]]
+    assert "glossary.html" in latent and "zh/glossary.html" in [one["location"] for one in found]
 
 
 def test_every_page_is_in_both_languages():
@@ -38,6 +45,36 @@ def test_every_page_is_in_both_languages():
     pages = [one.relative_to(DOCS) for one in DOCS.rglob("*.md") if one.parent.name != "adr"]
     chinese = {str(one).replace(".zh.md", ".md") for one in pages if one.name.endswith(".zh.md")}
     assert chinese == {str(one) for one in pages if not one.name.endswith(".zh.md")}
+
+
+@pytest.mark.parametrize(
+    "page", sorted(str(one.relative_to(DOCS)) for one in DOCS.rglob("*.zh.md")) + ["../README.zh.md"]
+)
+def test_both_languages_of_a_page_have_the_same_parts(page):
+    """Headings by level, rows of tables, and blocks of code word for word but for their comments."""
+    told = [_parts((DOCS / name).read_text(encoding="utf-8")) for name in (page, page.replace(".zh.md", ".md"))]
+    assert told[0] == told[1]
+
+
+def _parts(words: str) -> dict[str, object]:
+    blocks = re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", words, re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^```.*?^```$", "", words, flags=re.MULTILINE | re.DOTALL)
+    return {
+        "headings": [len(one) for one in re.findall(r"^(#+) ", rest, re.MULTILINE)],
+        "rows": [len(re.split(r"(?<!\\)\|", line)) for line in rest.splitlines() if line.startswith("|")],
+        "points": len(re.findall(r"^(?:[*-]|\d+\.) ", rest, re.MULTILINE)),
+        "commands": [
+            line.partition("  #")[0].rstrip() for line in rest.splitlines() if line.startswith("    dsdeploy ")
+        ],
+        "blocks": [(kind, _said(kind, block)) for kind, block in blocks],
+    }
+
+
+def _said(kind: str, block: str) -> list[str]:
+    """What is typed; what is answered differs with the language."""
+    block = re.sub(r'"content": "[^"]*"', "", block.replace(" --lang zh", ""))
+    lines = [line.partition("  #")[0].rstrip() for line in block.splitlines()]
+    return [line for line in lines if line.startswith("$ ")] if kind == "console" else lines
 
 
 def test_the_reference_is_what_the_program_says():
