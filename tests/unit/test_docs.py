@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scripts import write_reference
-from scripts.reference import benchmarks
+from scripts.reference import benchmarks, chart, metrics
 from scripts.reference.errors import EXIT_CODES, kinds, said
 from tests.program import run
 
@@ -48,7 +48,7 @@ def test_every_page_is_in_both_languages():
 
 
 @pytest.mark.parametrize(
-    "page", sorted(str(one.relative_to(DOCS)) for one in DOCS.rglob("*.zh.md")) + ["../README.zh.md"]
+    "page", [*sorted(str(one.relative_to(DOCS)) for one in DOCS.rglob("*.zh.md")), "../README.zh.md"]
 )
 def test_both_languages_of_a_page_have_the_same_parts(page):
     """Headings by level, rows of tables, and blocks of code word for word but for their comments."""
@@ -81,8 +81,17 @@ def test_the_reference_is_what_the_program_says():
     assert write_reference.stale() == [], "run `python -m scripts.write_reference`"
 
 
-def test_each_measured_figure_has_its_name_in_chinese():
-    assert benchmarks.untranslated() == [], "scripts/reference/benchmarks.py: _ZH"
+@pytest.mark.parametrize("page", [benchmarks, chart, metrics], ids=lambda page: page.__name__.rpartition(".")[2])
+def test_nothing_of_a_generated_page_is_left_in_english(page):
+    assert page.untranslated() == []
+
+
+def test_every_metric_and_every_value_is_in_the_reference():
+    said = set(re.findall(r'"(dsdeploy_[a-z_]+)"', (ROOT / "dsdeploy/core/metrics.py").read_text(encoding="utf-8")))
+    assert said == {name for name, _, _ in metrics.families()}
+    words = (DOCS / "reference/values.md").read_text(encoding="utf-8")
+    given = yaml.safe_load((ROOT / "helm/dsdeploy/values.yaml").read_text(encoding="utf-8"))
+    assert [name for name in given if f"## {name}\n" not in words] == []
 
 
 def test_each_exit_code_and_each_error_is_explained():
