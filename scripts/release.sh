@@ -1,6 +1,7 @@
 #!/usr/bin/env bash
 # Builds dist/: wheel, source, chart package, documentation and SHA256SUMS, of what is committed and nothing beside it. The
-# same commit gives the same bytes, with the same versions of the build's own packages. Needs `pip install build` and the extra "docs"; nothing is published.
+# same commit gives the same bytes, with the same versions of the build's own packages. Needs `pip install build` and the
+# extra "docs"; nothing is published.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-dist}
