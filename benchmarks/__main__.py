@@ -25,7 +25,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "estimates": (),
     "plan": (),
     "digests": (),
-    "bundle": ("--gib", "2"),
+    "bundle": ("--sizes", "2", "--minutes", "8"),
     "gateway": (),
     "chart": (),
     "load": (),

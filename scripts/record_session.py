@@ -15,7 +15,7 @@ from rich.cells import cell_len
 
 FIGURES = Path(__file__).parents[1] / "docs" / "figures"
 COLUMNS = 96
-PORT = "18080"
+PORT = "8088"
 # The command as a person types it, and how many lines of its answer are shown.
 STEPS = (
     ('dsdeploy plan --accelerator "NVIDIA H20-3e" --count 8 --users 200 --workload office-assistant', 15),

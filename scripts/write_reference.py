@@ -10,7 +10,7 @@ import sys
 from pathlib import Path
 
 from dsdeploy.core.values import Plan, Profile, Request
-from scripts.reference import benchmarks, catalogues, commands, errors, metrics, sayings, schema, values
+from scripts.reference import benchmarks, catalogues, chart, commands, errors, metrics, sayings, schema, values
 
 DOCS = Path(__file__).parents[1] / "docs"
 PAGES = {
@@ -18,8 +18,9 @@ PAGES = {
     "errors": errors.page,
     "plan": values.page,
     "checks": sayings.checks_page,
-    "messages": sayings.messages_page,
+    "values": chart.page,
     "metrics": metrics.page,
+    "messages": sayings.messages_page,
     "models": catalogues.models_page,
     "accelerators": catalogues.accelerators_page,
     "presets": catalogues.presets_page,

@@ -1,5 +1,6 @@
 """The command line: options that hold for all commands, the commands, and errors of usage."""
 
+import io
 import os
 import re
 import sys
@@ -9,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, life, models, plan, profile
+from dsdeploy.cli.help import dress_help
 from dsdeploy.cli.house import House
 from dsdeploy.cli.plain import read_plainly
 from dsdeploy.core.errors import UsageError
@@ -37,10 +39,15 @@ def build_app(house: House, only: str = "") -> typer.Typer:
 
 
 def main() -> None:
+    for stream in (sys.stdout, sys.stderr):
+        # A locale without these characters shows others, and no traceback.
+        if isinstance(stream, io.TextIOWrapper):
+            stream.reconfigure(errors="replace")
     words, lang, debug = _take_globals(sys.argv[1:])
     house = House(choose_language(lang, dict(os.environ)), debug)
     as_json = "--json" in words
     command = " ".join(word for word in words[:1] if not word.startswith("-"))
+    dress_help(house.language)
     try:
         if lang is not None and lang not in LANGUAGES:
             message = text("bad-language", found=lang)
@@ -93,4 +100,6 @@ def _usage_text(error: Any) -> Text:
         return text("usage-no-value", name=error.option_name)
     if command := re.search(r"No such command '(.*)'", error.message):
         return text("usage-no-command", name=command[1])
+    if words := re.search(r"unexpected extra arguments? ?(?:\(s\) )?\((.*)\)", error.message):
+        return text("usage-extra", words=words[1])
     return text("usage-other", reason=error.format_message())

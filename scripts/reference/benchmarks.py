@@ -1,6 +1,7 @@
 """The page of benchmarks, its picture and the README's figures, from what `python -m benchmarks` kept."""
 
 import json
+import re
 from html import escape
 from pathlib import Path
 from typing import Any
@@ -59,6 +60,25 @@ _ZH = {
     "peak memory of a fetch, beside the program before it": "获取权重时的内存峰值，对照获取之前",
 }  # fmt: skip
 
+# Names that are put together, and in what; longer parts first.
+_PARTS = (
+    ("most disk of building less a volume, of the payload", "构建的磁盘峰值减一个分卷，占内容之比"),
+    ("most disk of loading less a volume, of the payload", "加载的磁盘峰值减一个分卷，占内容之比"),
+    ("bytes read by building, of the payload", "构建读取的字节，占内容之比"),
+    ("bytes read by loading, of the payload", "加载读取的字节，占内容之比"),
+    ("written again after a kill", "中断后重写的数据"),
+    ("memory of building", "构建占用的内存"), ("memory of loading", "加载占用的内存"),
+    ("building beside ", "构建，对照 "), ("loading beside ", "加载，对照 "),
+    ("building, ", "构建，"), ("verifying, ", "校验，"), ("loading, ", "加载，"),
+    (": throughput kept, lower bound", "：吞吐保留比例下界"), (": throughput kept, upper bound", "：吞吐保留比例上界"),
+    (": throughput", "：吞吐"), (": added to an answer", "：回答增加的时间"),
+    (", all streams running", "，全部流进行中"), (", upper bound", "，上界"), ("stand-in", "替身引擎"),
+    ("rendering 671B on four nodes", "渲染四节点 671B 部署"),
+    ("from the command to the first answered chat", "从命令到首次得到回答"),
+    (", cold", "，冷缓存"), (", warm", "，热缓存"),
+)  # fmt: skip
+_NAMES = re.compile(r"dsdeploy \w+|llmfit plan|tar, split and sha256sum|restic restore")
+
 
 def kept() -> dict[str, Any]:
     return json.loads(DATA.read_text(encoding="utf-8")) if DATA.is_file() else {}
@@ -66,7 +86,7 @@ def kept() -> dict[str, Any]:
 
 def untranslated() -> list[str]:
     found = [name for name in kept()] + [row["what"] for one in kept().values() for row in one.get("rows", ())]
-    return [one for one in found if one not in _ZH]
+    return [one for one in found if re.search(r"[a-z]{3,} [a-z]{2,}", _NAMES.sub("", _name(one, "zh")))]
 
 
 def page(language: str) -> str:
@@ -128,7 +148,11 @@ def picture(language: str) -> str:
 
 
 def _name(what: str, language: str) -> str:
-    return _ZH.get(what, what) if language == "zh" else what
+    if language != "zh" or what in _ZH:
+        return _ZH.get(what, what) if language == "zh" else what
+    for english, chinese in _PARTS:
+        what = what.replace(english, chinese)
+    return what
 
 
 def _row(row: dict[str, Any], language: str) -> tuple[str, str, str, str, str, str]:

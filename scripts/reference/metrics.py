@@ -9,7 +9,7 @@ _CHINESE = {
     "dsdeploy_check_last_run_timestamp_seconds": "检查最近一次执行的时间。",
     "dsdeploy_check_duration_seconds": "该次执行的耗时。",
     "dsdeploy_release_info": "被检查的实例。",
-    "dsdeploy_speed_first_token_seconds": "检查测得的首 token 延迟中位数。",
+    "dsdeploy_speed_first_token_seconds": "检查测得的首 token 时延中位数。",
     "dsdeploy_speed_output_tokens_per_second": "全部并发用户合计的每秒 token 数。",
 }
 _ALERTS = """```yaml
@@ -20,6 +20,15 @@ _ALERTS = """```yaml
   expr: time() - dsdeploy_check_last_run_timestamp_seconds > 600
 ```
 """
+
+
+_OTHERS = {
+    "en": "The engine's own metrics stay inside: under Compose they are on its closed network, under Kubernetes a ServiceMonitor "
+    "reads them where `monitoring.serviceMonitor` is set ([values](values.md)), as it reads the gateway's. Their names are the "
+    "engine's: `vllm:…`, `sglang:…`, `llamacpp:…`.\n",
+    "zh": "引擎自身的指标留在内部：Compose 下位于其封闭网络，Kubernetes 下在设置 `monitoring.serviceMonitor`（[chart 的值](values.md)）后由 "
+    "ServiceMonitor 读取，网关的指标同样如此。名称由引擎决定：`vllm:…`、`sglang:…`、`llamacpp:…`。\n",
+}
 
 
 def page(language: str) -> str:
@@ -43,4 +52,6 @@ def page(language: str) -> str:
     )
     head = ("Metric", "Labels", "What it is") if en else ("指标", "标签", "含义")
     rows = ((code(name), code(*keys), words if en else _CHINESE[name]) for name, (keys, words) in METRICS.items())
-    return "\n".join(["# " + ("Metrics" if en else "指标") + "\n", about, table(head, rows), labels, _ALERTS])
+    return "\n".join(
+        ["# " + ("Metrics" if en else "指标") + "\n", about, table(head, rows), labels, _ALERTS, _OTHERS[language]]
+    )

@@ -14,11 +14,14 @@ from pathlib import Path
 
 import pytest
 
-from tests.program import free_port
+from dsdeploy.adapters.images.archive import describe_image
+from dsdeploy.adapters.images.gateway import gateway_image
+from tests.program import free_port, wait_until
 
 _PAGES = Path(__file__).parents[2] / "docs" / "tutorials"
 _STEP = re.compile(
     r"^```console ?(?P<machine>\w*)\n(?P<block>.*?)^```$"
+    r'|^```yaml title="(?P<file>\S+)"\n(?P<content>.*?)^```$'
     r"|<!-- carry (?P<what>\S+) from (?P<start>\w+) to (?P<end>\w+) -->",
     re.MULTILINE | re.DOTALL,
 )
@@ -41,14 +44,19 @@ class Machine:
         )  # fmt: skip
 
 
-def follow(page: str, room: Path) -> None:
+def follow(page: str, room: Path, **known: str) -> None:
+    """`known` are what stands for the names that a reader puts in."""
     words = (_PAGES / page).read_text(encoding="utf-8").replace("8080", str(free_port()))
+    for name, real in known.items():
+        words = re.sub(rf"registry\.site/dsdeploy/{name}@sha256:…", real, words)
     steps = list(_STEP.finditer(words))
     machines = {name: _machine(room / name) for one in steps if (name := one["machine"]) is not None}
     assert machines, page
     try:
         for step in steps:
-            if step["what"]:
+            if step["file"]:
+                (next(iter(machines.values())).folder / step["file"]).write_text(step["content"], encoding="utf-8")
+            elif step["what"]:
                 _carry(machines[step["start"]].folder / step["what"], machines[step["end"]].folder)
             else:
                 _follow_block(machines[step["machine"]], step["block"])
@@ -98,6 +106,28 @@ def test_how_to_upgrade_runs_word_for_word(page, tmp_path):
 @pytest.mark.parametrize("page", ["docker.md", "docker.zh.md"])
 def test_the_docker_tutorial_runs_word_for_word(page, tmp_path, docker_engine):
     follow(page, tmp_path)
+
+
+@pytest.mark.kubernetes
+@pytest.mark.parametrize("page", ["cluster.md", "cluster.zh.md"])
+def test_the_cluster_tutorial_runs_word_for_word(page, tmp_path, site):
+    """What its administrator prepares is prepared here: the namespace, the claim and the images."""
+    fetched = tmp_path / "cluster/home/.local/share/dsdeploy/weights/smoke/gguf-q4_k_m"
+    size = {"accessModes": ["ReadOnlyMany"], "storageClassName": "site"}
+    bound = {"hostPath": {"path": str(fetched)}, "claimRef": {"namespace": "deepseek", "name": "weights"}}
+    asked = {"metadata": {"name": "weights"}, "spec": {**size, "resources": {"requests": {"storage": "1Gi"}}}}
+    site.namespace("deepseek")
+    site.api.create_persistent_volume(
+        {"metadata": {"name": "tutorial"}, "spec": {**size, **bound, "capacity": {"storage": "1Gi"}}}
+    )
+    site.api.create_namespaced_persistent_volume_claim("deepseek", asked)
+    images = {"llama-cpp": site.engine, "gateway": site.node.load(describe_image(gateway_image()))}
+    try:
+        follow(page, tmp_path, **images)
+    finally:
+        site.api.delete_namespace("deepseek")
+        site.api.delete_persistent_volume("tutorial")
+        wait_until(lambda: "deepseek" not in [one.metadata.name for one in site.api.list_namespace().items], 120)
 
 
 def test_every_tutorial_is_run():

@@ -11,7 +11,7 @@ import pytest
 import yaml
 
 from scripts import write_reference
-from scripts.reference import benchmarks
+from scripts.reference import benchmarks, chart
 from scripts.reference.errors import EXIT_CODES, kinds, said
 from tests.program import run
 
@@ -31,6 +31,13 @@ def test_the_site_builds_strictly_and_asks_nobody_for_anything(tmp_path):
         words = page.read_text(encoding="utf-8")
         assert 'src="http' not in words and 'src="//' not in words, page
         assert 'rel="stylesheet" href="http' not in words and 'rel="preconnect"' not in words, page
+    for style in tmp_path.rglob("*.css"):
+        assert not re.search(r"url\([\"']?(?:https?:)?//|@import", style.read_text(encoding="utf-8")), style
+    # What a page opened as a file searches.
+    script = (tmp_path / "search/search_index.js").read_text(encoding="utf-8")
+    found = json.loads(script.removeprefix("var __index = "))["docs"]
+    latent = [one["location"].partition("#")[0] for one in found if "latent" in one["text"]]
+    assert "glossary.html" in latent and "zh/glossary.html" in [one["location"] for one in found]
 
 
 def test_every_page_is_in_both_languages():
@@ -40,12 +47,49 @@ def test_every_page_is_in_both_languages():
     assert chinese == {str(one) for one in pages if not one.name.endswith(".zh.md")}
 
 
+@pytest.mark.parametrize(
+    "page", [*sorted(str(one.relative_to(DOCS)) for one in DOCS.rglob("*.zh.md")), "../README.zh.md"]
+)
+def test_both_languages_of_a_page_have_the_same_parts(page):
+    """Headings by level, rows of tables, and blocks of code word for word but for their comments."""
+    told = [_parts((DOCS / name).read_text(encoding="utf-8")) for name in (page, page.replace(".zh.md", ".md"))]
+    assert told[0] == told[1]
+
+
+def _parts(words: str) -> dict[str, object]:
+    blocks = re.findall(r"^```(\w*)[^\n]*\n(.*?)^```$", words, re.MULTILINE | re.DOTALL)
+    rest = re.sub(r"^```.*?^```$", "", words, flags=re.MULTILINE | re.DOTALL)
+    return {
+        "headings": [len(one) for one in re.findall(r"^(#+) ", rest, re.MULTILINE)],
+        "rows": [len(re.split(r"(?<!\\)\|", line)) for line in rest.splitlines() if line.startswith("|")],
+        "points": len(re.findall(r"^(?:[*-]|\d+\.) ", rest, re.MULTILINE)),
+        "commands": [
+            line.partition("  #")[0].rstrip() for line in rest.splitlines() if line.startswith("    dsdeploy ")
+        ],
+        "blocks": [(kind, _said(kind, block)) for kind, block in blocks],
+    }
+
+
+def _said(kind: str, block: str) -> list[str]:
+    """What is typed; what is answered differs with the language."""
+    block = re.sub(r'"content": "[^"]*"', "", block.replace(" --lang zh", ""))
+    lines = [line.partition("  #")[0].rstrip() for line in block.splitlines()]
+    return [line for line in lines if line.startswith("$ ")] if kind == "console" else lines
+
+
 def test_the_reference_is_what_the_program_says():
     assert write_reference.stale() == [], "run `python -m scripts.write_reference`"
 
 
-def test_each_measured_figure_has_its_name_in_chinese():
-    assert benchmarks.untranslated() == [], "scripts/reference/benchmarks.py: _ZH"
+@pytest.mark.parametrize("page", [benchmarks, chart], ids=lambda page: page.__name__.rpartition(".")[2])
+def test_nothing_of_a_generated_page_is_left_in_english(page):
+    assert page.untranslated() == []
+
+
+def test_every_value_of_the_chart_is_in_the_reference():
+    words = (DOCS / "reference/values.md").read_text(encoding="utf-8")
+    given = yaml.safe_load((ROOT / "helm/dsdeploy/values.yaml").read_text(encoding="utf-8"))
+    assert [name for name in given if f"## {name}\n" not in words] == []
 
 
 def test_each_exit_code_and_each_error_is_explained():

@@ -3,7 +3,7 @@
 from collections.abc import Iterator
 from pathlib import Path
 
-from dsdeploy.cli.views.table import Table
+from dsdeploy.cli.views.table import COMMAND, Table
 from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE, PLAN_FILE
 from dsdeploy.core.texts import Text, text
 from dsdeploy.core.values import Installed, Operation, RenderedFiles, Status
@@ -39,7 +39,7 @@ def installed_rows(installed: Installed, language: str) -> Table:
         ("target", release.target),
         ("address", address),
         ("key-file", str(keys)),
-        ("try-it", words),
+        ("try-it", COMMAND + words),
     ):
         rows.append((text(id).render(language), value))
     for finding in installed.preflight:

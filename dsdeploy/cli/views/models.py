@@ -20,6 +20,19 @@ _BENCHMARKS = {
     "mmlu_pro": "MMLU-Pro",
     "swe_bench_verified": "SWE-bench Verified",
 }
+# What the catalogue writes in words; what is not here is shown as it stands.
+_KNOWN = {
+    "derived": text("basis-derived"),
+    "published": text("basis-published"),
+    "published in GB, rounded": text("basis-gb"),
+    "published in GiB, rounded": text("basis-gib"),
+    "open-weights": text("status-open"),
+    "open-weights (base, not chat)": text("status-base"),
+    "API only, never open-weights": text("status-api"),
+    "high": text("confidence-high"),
+    "medium": text("confidence-medium"),
+    "low": text("confidence-low"),
+}
 
 
 def models_rows(models: tuple[dict[str, Any], ...], language: str) -> Table:
@@ -56,7 +69,7 @@ def _entry_rows(model: dict[str, Any], language: str) -> Rows:
     rows: Rows = [
         (say("model"), model.get("hf_repo") or model["id"]),
         (say("family"), model.get("family") or say("none")),
-        (say("status"), model["status"]),
+        (say("status"), _known(model["status"], language)),
         (say("deployable"), say("yes" if model.get("deployable", True) else "no")),
         *([(say("base-model"), model["base_model"])] if model.get("base_model") else []),
         (say("parameters"), str(model.get("total_params_marketing") or say("unknown"))),
@@ -105,12 +118,16 @@ def _known_rows(model: dict[str, Any], language: str) -> Rows:
     for id in ("notes", "sources"):
         if model.get(id):
             rows.append((say(id), "\n".join(model[id])))
-    rows.append((say("confidence"), model["confidence"]))
+    rows.append((say("confidence"), _known(model["confidence"], language)))
     return rows
 
 
+def _known(words: str, language: str) -> str:
+    return _KNOWN[words].render(language) if words in _KNOWN else words
+
+
 def _variant_row(variant: Variant, language: str) -> tuple[str, str]:
-    basis = f" ({variant.basis})" if variant.basis else ""
+    basis = f" ({_known(variant.basis, language)})" if variant.basis else ""
     words = [f"{gib(variant.size_bytes, language)}{basis}  {variant.repository}"]
     words += [one for one in (_measured(dict(row), language) for row in variant.quality) if one]
     return text("variant", name=variant.format).render(language), "\n".join(words)

@@ -1,6 +1,7 @@
 """What every view gives: column heads and rows of plain words, printed as text, never as markup.
 
-A row of one cell is the title of the rows below it.
+A row of one cell is the title of the rows below it. A cell that begins with "$ " is a command to copy: it stands below
+its row, in one piece however narrow the terminal is.
 """
 
 import time
@@ -10,13 +11,13 @@ from typing import TYPE_CHECKING
 from dsdeploy.core.texts import text
 
 if TYPE_CHECKING:
-    from rich.table import Table as RichTable
+    from rich.console import Console
+    from rich.text import Text as Drawn
 
 Table = tuple[tuple[str, ...], list[tuple[str, ...]]]
-_UNBROKEN_CELLS = 34  # a column of names stays whole; sentences and paths break
-
-_LEAST_CELLS = 12
-_BETWEEN_CELLS = 3
+COMMAND = "$ "
+_EDGE, _GAP = "  ", "   "
+_NARROWEST = 20  # columns of words; a table that leaves its last less is drawn row by row
 
 
 def gib(size_bytes: int | None, language: str) -> str:
@@ -27,38 +28,129 @@ def print_table(table: Table) -> None:
     from rich.console import Console
 
     console = Console()
-    console.print(_drawn(table, console.width))
+    console.print(_drawn(table, console), soft_wrap=True, end="")
 
 
 def live_tables(look: Callable[[], Table], every_s: float) -> None:
     """Draws what `look` gives in the same place again and again, until it raises."""
+    from rich.console import Console
     from rich.live import Live
 
-    with Live(auto_refresh=False) as live:
+    console = Console()
+    with Live(_drawn(look(), console), console=console, auto_refresh=False) as live:
         while True:
-            live.update(_drawn(look(), live.console.width), refresh=True)
             time.sleep(every_s)
+            live.update(_drawn(look(), console), refresh=True)
 
 
-def _drawn(table: Table, width: int) -> "RichTable":
-    """Short columns stay whole as long as all of them together leave room for the others."""
-    from rich import box
-    from rich.cells import cell_len
-    from rich.table import Table as RichTable
-    from rich.text import Text as Plain
+def _drawn(table: Table, console: "Console") -> "Drawn":
+    from rich.text import Text as Drawn
 
+    drawn = Drawn()
+    for line, bold in table_lines(table, console.width):
+        drawn.append(line + "\n", "bold" if bold else "")
+    return drawn
+
+
+def table_lines(table: Table, width: int) -> list[tuple[str, bool]]:
+    """Each line with whether it is a head or a title; none is wider than `width` but a command's."""
     head, rows = table
-    shown = RichTable(box=box.SIMPLE_HEAD)
-    cells = [[title, *(row[place] for row in rows if len(row) > 1)] for place, title in enumerate(head)]
-    longest = [max(cell_len(line) for cell in column for line in cell.splitlines() or [""]) for column in cells]
-    whole = [one <= _UNBROKEN_CELLS and place < len(head) - 1 for place, one in enumerate(longest)]
-    taken = sum(one if kept else _LEAST_CELLS for one, kept in zip(longest, whole, strict=True))
-    fits = taken + _BETWEEN_CELLS * len(head) <= width
-    for title, kept in zip(head, whole, strict=True):
-        shown.add_column(title, no_wrap=kept and fits)
+    widths = _widths(head, rows, width - len(_EDGE))
+    if widths is None:
+        return _stacked(head, rows, width)
+    lines = [*_cells(head, widths, True), (_EDGE + "─" * (sum(widths) + len(_GAP) * (len(widths) - 1)), False)]
     for row in rows:
-        titled = len(row) == 1 < len(head)
-        if titled:
-            shown.add_section()
-        shown.add_row(*(Plain(cell, "bold" if titled else "", overflow="fold") for cell in row))
-    return shown
+        if len(row) == 1 < len(head):
+            lines += [("", False), *_titled(row[0], width)]
+        elif any(_alone(cell, widths, place, width) for place, cell in enumerate(row)):
+            lines += _below(row, width)
+        else:
+            lines += _cells(row, widths, False)
+    return [*lines, ("", False)]
+
+
+def _widths(head: tuple[str, ...], rows: list[tuple[str, ...]], room: int) -> list[int] | None:
+    """Of each column; None where the words of the last would stand in too thin a column."""
+    from rich.cells import cell_len
+
+    from dsdeploy.cli.wrap import pieces
+
+    def longest(place: int) -> int:
+        cells = [head[place], *(row[place] for row in rows if len(row) > 1 and not row[place].startswith(COMMAND))]
+        return max(cell_len(line) for cell in cells for line in cell.splitlines() or [""])
+
+    wanted = [longest(place) for place in range(len(head))]
+    room -= len(_GAP) * (len(head) - 1)
+    if sum(wanted) <= room:
+        return wanted
+    if len(head) == 2:
+        name = max(cell_len(piece) for row in rows for line in row[0].splitlines() for piece in pieces(line))
+        wanted[0] = min(wanted[0], max(room * 2 // 5, min(name, room * 3 // 5)))
+        return [wanted[0], room - wanted[0]]
+    # The widest before the last gives first: the others hold names and figures.
+    widest = max(range(len(head) - 1), key=lambda place: wanted[place])
+    last = min(wanted[-1], _NARROWEST)
+    spare = room - last - (sum(wanted[:-1]) - wanted[widest])
+    wanted[widest] = min(wanted[widest], max(spare, _NARROWEST))
+    left = room - sum(wanted[:-1])
+    return [*wanted[:-1], left] if left >= last else None
+
+
+def _alone(cell: str, widths: list[int], place: int, width: int) -> bool:
+    """A command, or a digest or path that a narrow column would break and the whole line would not."""
+    from rich.cells import cell_len
+
+    from dsdeploy.cli.wrap import pieces
+
+    if cell.startswith(COMMAND):
+        return True
+    longest = max((cell_len(piece) for line in cell.splitlines() for piece in pieces(line)), default=0)
+    return len(widths) == 2 and place == 1 and widths[1] < longest <= width - 2 * len(_EDGE)
+
+
+def _below(row: tuple[str, ...], width: int) -> list[tuple[str, bool]]:
+    from dsdeploy.cli.wrap import wrap
+
+    lines = [(_EDGE + line, False) for line in wrap(row[0], width - len(_EDGE)) if line]
+    for cell in row[1:]:
+        if cell.startswith(COMMAND):
+            lines.append((2 * _EDGE + cell.removeprefix(COMMAND), False))
+        else:
+            lines += [((2 * _EDGE + line).rstrip(), False) for line in wrap(cell, width - 2 * len(_EDGE))]
+    return lines
+
+
+def _titled(title: str, width: int) -> list[tuple[str, bool]]:
+    from dsdeploy.cli.wrap import wrap
+
+    return [(line, True) for line in wrap(title, width)]
+
+
+def _cells(row: tuple[str, ...], widths: list[int], bold: bool) -> list[tuple[str, bool]]:
+    from itertools import zip_longest
+
+    from dsdeploy.cli.wrap import pad, wrap
+
+    wrapped = [wrap(cell, width) for cell, width in zip(row, widths, strict=True)]
+    lines = []
+    for parts in zip_longest(*wrapped, fillvalue=""):
+        shown = _GAP.join(pad(part, width) for part, width in zip(parts, widths, strict=True))
+        lines.append(((_EDGE + shown).rstrip(), bold))
+    return lines
+
+
+def _stacked(head: tuple[str, ...], rows: list[tuple[str, ...]], width: int) -> list[tuple[str, bool]]:
+    """One cell below the other, named."""
+    from dsdeploy.cli.wrap import wrap
+
+    lines: list[tuple[str, bool]] = []
+    for row in rows:
+        if len(row) == 1:
+            lines += [("", False), *_titled(row[0], width)]
+            continue
+        lines += [(_EDGE + line, True) for line in wrap(row[0], width - len(_EDGE)) if line]
+        for title, cell in zip(head[1:], row[1:], strict=True):
+            if cell:
+                colon = ": " if title.isascii() else "："
+                lines += [(2 * _EDGE + line, False) for line in wrap(title + colon + cell, width - 2 * len(_EDGE))]
+    return [*lines, ("", False)]
