@@ -1,14 +1,13 @@
 """What somebody sees at three in the morning: whole words, at any width, in either language."""
 
-import io
 import subprocess
 from dataclasses import replace
 
 import pytest
-from rich.console import Console
+from rich.cells import cell_len
 
 from dsdeploy.cli.views.install import installed_rows, status_rows
-from dsdeploy.cli.views.table import _drawn
+from dsdeploy.cli.views.table import COMMAND, table_lines
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Installed, Release, Service, Status, Weights
 
@@ -20,9 +19,7 @@ RUNNING = Service("running", 7, 0, ())
 
 
 def drawn(statuses, language, width):
-    console = Console(width=width, record=True, file=io.StringIO())
-    console.print(_drawn(status_rows(statuses, language), width))
-    return console.export_text()
+    return "\n".join(line for line, _ in table_lines(status_rows(statuses, language), width))
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])
@@ -33,7 +30,7 @@ def test_status_keeps_names_addresses_and_states_whole(language, width):
     words = drawn((Status(RELEASE, RUNNING), Status(ill, Service("failed", None, 5, ())), silent), language, width)
     for whole in ("default (#12, compose)", "DeepSeek-R1-Distill-Qwen-32B", "https://192.168.100.200:18443"):
         assert whole in words
-    assert all(len(line) <= width for line in words.splitlines())
+    assert all(cell_len(line) <= width for line in words.splitlines())
     assert "rollback" in words and "no answer" in words and "5" in words
     stopped = drawn((Status(RELEASE, Service("stopped", None, 0, ())),), language, width)
     assert "dsdeploy logs" in stopped and "dsdeploy logs" not in drawn((Status(RELEASE, RUNNING),), language, width)
@@ -51,8 +48,12 @@ def test_the_key_to_try_is_in_no_arguments(tmp_path):
     keys.write_text("dsk-first\ndsk-second\n")
     _, rows = installed_rows(Installed(replace(RELEASE, folder=str(tmp_path)), True, (), ()), "en")
     (words,) = [value for name, value in rows if name == "Try it"]
+    assert words.startswith(COMMAND)
     told = subprocess.run(
-        ["bash", "-c", f'curl() {{ echo "arguments: $*"; cat; }}\n{words}'], capture_output=True, text=True, check=True
+        ["bash", "-c", f'curl() {{ echo "arguments: $*"; cat; }}\n{words.removeprefix(COMMAND)}'],
+        capture_output=True,
+        text=True,
+        check=True,
     ).stdout
     arguments, config = told.splitlines()
     assert "dsk-" not in arguments and config == "Authorization: Bearer dsk-first"

@@ -76,13 +76,18 @@ def _widths(head: tuple[str, ...], rows: list[tuple[str, ...]], room: int) -> li
     from dsdeploy.cli.wrap import pieces
 
     def longest(place: int) -> int:
-        cells = [head[place], *(row[place] for row in rows if len(row) > 1 and not row[place].startswith(COMMAND))]
+        cells = [
+            head[place],
+            *(row[place] for row in rows if len(row) == len(head) and not row[place].startswith(COMMAND)),
+        ]
         return max(cell_len(line) for cell in cells for line in cell.splitlines() or [""])
 
     wanted = [longest(place) for place in range(len(head))]
     room -= len(_GAP) * (len(head) - 1)
     if sum(wanted) <= room:
         return wanted
+    if len(head) == 1:
+        return [room]
     if len(head) == 2:
         name = max(cell_len(piece) for row in rows for line in row[0].splitlines() for piece in pieces(line))
         wanted[0] = min(wanted[0], max(room * 2 // 5, min(name, room * 3 // 5)))

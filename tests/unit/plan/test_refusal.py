@@ -12,7 +12,7 @@ from dsdeploy.stages.plan import Pools, choose_plan, pool_to_buy
     [
         ("Gaudi 3", Request(None, 1, 4096, "auto"), ("No image", "vllm-vendor (bf16", "--accelerator gaudi3")),
         ("MLU370", Request(None, 1, 4096, "auto"), ("No image", "none that is known")),
-        ("Ascend 310P", Request("deepseek-v3", 1, 4096, "auto"), ("No weights", "vllm-ascend (fp16, w8a8-int8)")),
+        ("Ascend 310P", Request("deepseek-v3", 1, 4096, "auto"), ("No weights", "vllm-ascend (fp16)")),
         ("NVIDIA H20", Request("deepseek-v3", 1, 4096, "process", format="fp8-block"), ("llama.cpp alone", "--target")),
         ("V100-SXM2-32GB", Request("deepseek-v3", 1, 4096, "auto", format="fp8-block"), ("V100", "llama.cpp (gguf)")),
     ],
