@@ -11,7 +11,7 @@ from tests.chart.restricted import breaches
 pytestmark = pytest.mark.helm
 # Together they render every line that closes something.
 SHOWN = (
-    example("nvidia-two-nodes"),
+    example("nvidia-two-nodes", engine__userEntry=True),
     example("cpu", gateway__tls__clientCa__secretName="clients", monitoring__serviceMonitor__enabled=True),
 )
 

@@ -14,6 +14,7 @@ from dsdeploy.adapters.images.llamacpp import PYTHON
 from dsdeploy.adapters.releases import load_release
 from dsdeploy.adapters.targets.compose.docker_engine import connect, containers_of
 from dsdeploy.core.layout import Layout
+from dsdeploy.core.plan import DeviceMemory
 from dsdeploy.stages.plan import load_plan, save_plan
 from tests import program
 from tests.program import free_port, run, run_json, wait_until
@@ -64,9 +65,7 @@ def upgrade(home: Path, plan: str, *more: str) -> dict:
 def test_a_revision_that_fails_its_checks_leaves_the_old_one_serving(home, mode):
     """The new plan promises a KV cache that this context never takes."""
     plan = load_plan(home / "1024.yaml")
-    memory = plan.memory
-    wrong = replace(memory, weights_bytes=0, kv_cache_bytes=memory.kv_cache_bytes + memory.weights_bytes)
-    save_plan(replace(plan, memory=wrong), home / "wrong.yaml")
+    save_plan(replace(plan, device_memory=DeviceMemory(1, 1, {}, 1, 10**9, 10**9)), home / "wrong.yaml")
     document = upgrade(home, "wrong.yaml", "--mode", mode, *GATE, "--only", "kv-cache-as-predicted")
     assert document["exit_code"] == 3 and document["data"]["restored"], document
     assert standing(home) == (512, "installed", "running") and ask(home, question(4))[0] == 200

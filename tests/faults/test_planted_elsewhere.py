@@ -49,6 +49,9 @@ class Dressed:
     def __init__(self, log=(), inside=CLOSED, **changed):
         self.inner, self.log, self.inside, self.changed = find_target("process"), log, inside, changed
 
+    def reach(self, release):
+        return self.inner.reach(release)
+
     def observe(self, release):
         return self.inner.observe(release)
 
