@@ -131,8 +131,9 @@ spec:
       securityContext:
         {{- include "dsdeploy.containerSecurity" (dict "readOnly" true) | nindent 8 }}
       resources:
-        requests: {cpu: "1", memory: 256Mi}
-        limits: {cpu: "1", memory: 256Mi}
+        {{- /* the engine does not run yet: its share is free, and the pod asks for no more than it */}}
+        requests: {cpu: {{ $engine.cpu | quote }}, memory: 256Mi}
+        limits: {cpu: {{ $engine.cpu | quote }}, memory: 256Mi}
       volumeMounts:
         - {name: manifest, mountPath: /opt/dsdeploy, readOnly: true}
         {{- $stamped := eq $.Values.weights.verify.policy "stamp" }}
