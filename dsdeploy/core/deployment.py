@@ -86,9 +86,11 @@ class Launch:
     `argv` is the whole command: it takes the place of the image's entrypoint. `serves_http` is false for a follower
     node that answers nobody: its ports, probes and metrics are none.
     `image` is the repository and tag that the engine's makers publish for this accelerator, None where it is made on
-    the spot; a plan or bundle pins its digest. `devices` are device nodes, `resource` the Kubernetes extended resource
-    of the accelerator, `runtime` the container runtime's name for it where one is needed. `ready_path` answers 200 once
-    the model is loaded; `metrics_path` is None where there is none. `load_s` is the time budget from start to ready
+    the spot; a plan or bundle pins its digest. `devices` are device nodes, one with `{n}` for each device's number;
+    where that does not tell them apart, the variable `visible` names the numbers, with commas between. `resource` is
+    the Kubernetes extended resource of the accelerator, whose scheduler chooses devices itself; `runtime` is the
+    container runtime's name for it where one is needed. `ready_path` answers 200 once the model is loaded;
+    `metrics_path` is None where there is none. `load_s` is the time budget from start to ready
     without reading weights; `drain_s` is how long running answers may take to end after the stop signal. A user that is
     `looked_up` needs an entry in /etc/passwd, which images have for root alone.
     """
@@ -100,6 +102,7 @@ class Launch:
     ready_path: str
     metrics_path: str | None
     devices: tuple[str, ...] = ()
+    visible: str | None = None
     resource: str | None = None
     runtime: str | None = None
     mounts: tuple[str, ...] = ()

@@ -114,8 +114,12 @@ def test_an_accelerator_is_reached_and_a_published_image_named():
         assert launch.image is None or ":" in launch.image
         if one.accelerator != "cpu":
             assert launch.resource and launch.image
-        counted = [node for node in launch.devices if node.startswith("/dev/davinci") and node[-1].isdigit()]
-        assert len(counted) in (0, one.devices_per_node)
+
+
+def test_the_devices_of_one_machine_can_be_told_apart():
+    for one, launch in launches():
+        counted = any("{n}" in node for node in launch.devices)
+        assert one.accelerator == "cpu" or launch.resource == "nvidia.com/gpu" or counted != bool(launch.visible), one
 
 
 def test_followers_answer_nobody_and_every_node_is_told_its_leader():

@@ -19,9 +19,8 @@ from typing import Any
 from dsdeploy.core.accelerators import find_accelerator
 from dsdeploy.core.architecture import Architecture, from_config
 from dsdeploy.core.catalogue import find_model
-from dsdeploy.core.sizing.speed import BF16, SpeedRequest, TensorFormat, WeightFormats, predict_speed
+from dsdeploy.core.sizing.speed import BF16, ServingSpeed, SpeedRequest, TensorFormat, WeightFormats, predict_speed
 from dsdeploy.core.sizing.speed.clock import LEVELS
-from dsdeploy.core.sizing.speed.predict import decode_step, read_prompts
 from dsdeploy.core.sizing.speed.shape import head_dim, shape_of
 
 HERE = Path(__file__).parent
@@ -200,7 +199,7 @@ def replay(row: dict[str, Any], request: SpeedRequest, level: int) -> float:
     """Output tokens per second of a run of `num_prompts`, never more than the request's concurrency at once."""
     waiting = _lengths(row)
     answered = float(sum(waiting))
-    limit = request.concurrency
+    service, limit = ServingSpeed(request), request.concurrency
     reading: dict[int, float] = {}
     steps: dict[int, float] = {}
     clock, done = 0.0, 0
@@ -210,11 +209,11 @@ def replay(row: dict[str, Any], request: SpeedRequest, level: int) -> float:
         for _ in range(admitted):
             heapq.heappush(running, done + waiting.pop())
         if admitted and admitted not in reading:
-            reading[admitted] = read_prompts(request, admitted)[level]
+            reading[admitted] = service.read_prompts(limit, admitted)[level]
         clock += reading.get(admitted, 0.0)
         size = round(1.1 ** round(math.log(len(running), 1.1)))
         if size not in steps:
-            step, kept = decode_step(replace(request, concurrency=size))
+            step, kept = service.decode_step(size)
             steps[size] = step.total(level) / kept[level]
         until = heapq.heappop(running)
         clock += (until - done) * steps[size]

@@ -3,6 +3,7 @@
 import configparser
 import json
 import os
+import re
 import subprocess
 from dataclasses import replace
 from functools import partial
@@ -12,6 +13,7 @@ import pytest
 import yaml
 
 from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
+from dsdeploy.adapters.engines.surroundings import ACCESS
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.targets.compose.binary import compose_command
 from dsdeploy.core.deployment import Deployment, Launch, Place
@@ -133,6 +135,31 @@ def test_other_vendors_devices_are_given_as_nodes_and_groups():
     engine = services(rendered(plan=on_devices(), launch=lambda place: amd))["engine"]
     assert engine["devices"] == ["/dev/kfd:/dev/kfd", "/dev/dri:/dev/dri"] and engine["group_add"] == ["video"]
     assert "deploy" not in engine
+
+
+@pytest.mark.parametrize("vendor", ACCESS)
+def test_no_two_replicas_share_a_device_of_any_vendor(vendor):
+    access = ACCESS[vendor]
+    launch = replace(
+        VLLM, resource=access.resource, runtime=access.runtime, devices=access.devices, visible=access.visible
+    )
+
+    def taken(engine: dict) -> list[int]:
+        """The numbers by which a machine's devices are told apart."""
+        if vendor == "nvidia":
+            return [int(one) for one in engine["deploy"]["resources"]["reservations"]["devices"][0]["device_ids"]]
+        if launch.visible:
+            return [int(one) for one in engine["environment"][launch.visible].split(",")]
+        return [int(found[1]) for one in engine["devices"] if (found := re.search(r"(\d+)$", one))]
+
+    for left, (first, second) in {
+        (): ([0, 1, 2, 3], [4, 5, 6, 7]),
+        ((1, 2, 3, 5, 6, 7, 8, 9),): ([1, 2, 3, 5], [6, 7, 8, 9]),
+    }.items():
+        plan = replace(on_devices(replicas=2), device_indices=left)
+        found = services(rendered(plan=plan, launch=lambda place: launch))
+        assert (taken(found["engine"]), taken(found["engine-2"])) == (first, second)
+        assert found["engine"].get("runtime") == (None if vendor == "nvidia" else access.runtime)
 
 
 def test_several_machines_are_one_project_each_with_one_gateway():

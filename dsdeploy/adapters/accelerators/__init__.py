@@ -14,7 +14,9 @@ _MIB = 1024 * 1024
 TOOL_TIMEOUT_S = 30  # nvidia-smi -q of eight devices without persistence mode takes some ten seconds
 _TIMED_OUT, _CANNOT_RUN = 124, 126  # as timeout(1) and the shell say it
 _PCI_CLASSES = ("0x03", "0x12", "0x0b40")  # display, processing accelerator, co-processor (pci.ids)
-_DEVICE_NODES = ("nvidia*", "davinci*", "kfd", "dxg", "dri/renderD*", "mxcd*", "cambricon*", "mthreads*", "iluvatar*")
+_DEVICE_NODES = (
+    *("nvidia*", "davinci*", "kfd", "dxg", "dri/renderD*", "mxcd*", "cambricon*", "mthreads*", "iluvatar*", "alixpu*"),
+)
 
 
 @dataclass(frozen=True, slots=True)

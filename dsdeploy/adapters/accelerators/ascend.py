@@ -1,4 +1,8 @@
-"""Huawei Ascend, by npu-smi. Of a card with two chips each is a device, as engines count them."""
+"""Huawei Ascend, by npu-smi. Of a card with two chips each is a device, as engines count them.
+
+A device's number is that of its node /dev/davinciN: the physical id, which newer tables tell, else its place in the
+table.
+"""
 
 import re
 
@@ -33,7 +37,7 @@ def read(said: Said) -> Reading:
                 Accelerator(
                     vendor="ascend",
                     name=card[2],
-                    index=len(devices),
+                    index=int(chip[2]) if chip[2] else len(devices),
                     memory_bytes=int(total) * MIB,
                     memory_used_bytes=int(used) * MIB,
                     driver_version=version[1] if version else None,

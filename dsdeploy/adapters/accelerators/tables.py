@@ -8,9 +8,9 @@ from dsdeploy.adapters.accelerators.topology import read_matrix
 from dsdeploy.core.machines import Accelerator, Health
 
 _ADDRESS = re.compile(r"\b([0-9a-f]{4,8}:[0-9a-f]{2}:[0-9a-f]{2}\.\d)\b", re.IGNORECASE)
-_MEMORY = re.compile(r"(\d+) ?(?:MiB)? ?[/(] ?(\d+) ?MiB")
-_DRIVER = re.compile(r"Driver(?: Version)?: ?([^\s|]+)|Driver v([^\s|]+)")
-_ECC = re.compile(r"\|\s+(\d+) \|$")
+_MEMORY = re.compile(r"(\d+) ?(?:MiB)? ?[/(] *(\d+) ?MiB")
+_DRIVER = re.compile(r"Driver(?: Version)?: *([^\s|]+)|Driver v([^\s|]+)")
+_ECC = re.compile(r"\|\s+(\d+) +\|$")
 
 
 def read_table(
@@ -97,9 +97,21 @@ def _kunlunxin(said: Said) -> Reading:
     return read_table("kunlunxin", said["table"], r"\| +(\d+) +(.+?) +N/A +\|", r"XPU-RT Version: (\S+)", ecc=True)
 
 
+def _thead(said: Said) -> Reading:
+    table = read_table("thead", said["table"], r"\| (\d+) +(\S+)", r"HGGC Version: (\d\S*)", ecc=True)
+    return Reading(table.accelerators, read_matrix(said.get("topology", ""), "PPU"))
+
+
+def _gaudi(said: Said) -> Reading:
+    """Newer tables count events in the place of memory errors, two of them on machines in good health."""
+    return read_table("intel", said["table"], r"\| +(\d+) +(HL-\S+)", ecc="Uncorr. ECC" in said["table"])
+
+
 _METAX_STATE = r"MiB +\| (\w+) +\|"
 METAX = Vendor("metax", {"table": ("mx-smi",), "topology": ("mx-smi", "topo", "-m")}, _metax)
 CAMBRICON = Vendor("cambricon", {"table": ("cnmon",)}, _cambricon)
 ILUVATAR = Vendor("iluvatar", {"table": ("ixsmi",)}, _iluvatar)
 MTHREADS = Vendor("mthreads", {"table": ("mthreads-gmi",)}, _mthreads)
 KUNLUNXIN = Vendor("kunlunxin", {"table": ("xpu-smi",)}, _kunlunxin)
+THEAD = Vendor("thead", {"table": ("ppu-smi",), "topology": ("ppu-smi", "topo", "-m")}, _thead)
+GAUDI = Vendor("gaudi", {"table": ("hl-smi",)}, _gaudi)

@@ -6,7 +6,7 @@ from dsdeploy.core.machines import Link
 
 # The legend that nvidia-smi topo -m prints, and npu-smi info -t topo and mx-smi topo -m after it.
 _MEDIUM = {"PIX": "switch", "PXB": "bridge", "PHB": "host", "NODE": "numa", "SYS": "system", "SOC": "system"}
-_DIRECT = ("NV", "HCCS", "SIO", "XGMI", "METALINK", "MX", "MTLINK", "HSWITCH")
+_DIRECT = ("NV", "HCCS", "SIO", "XGMI", "METALINK", "MX", "MTLINK", "HSWITCH", "ICN")
 
 
 def read_matrix(said: str, prefix: str) -> tuple[Link, ...]:

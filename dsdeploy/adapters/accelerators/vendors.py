@@ -9,7 +9,7 @@ from dsdeploy.adapters.accelerators.base import Reading, Vendor
 from dsdeploy.adapters.accelerators.hygon import HYGON
 from dsdeploy.adapters.accelerators.intel import INTEL
 from dsdeploy.adapters.accelerators.nvidia import NVIDIA
-from dsdeploy.adapters.accelerators.tables import CAMBRICON, ILUVATAR, KUNLUNXIN, METAX, MTHREADS
+from dsdeploy.adapters.accelerators.tables import CAMBRICON, GAUDI, ILUVATAR, KUNLUNXIN, METAX, MTHREADS, THEAD
 from dsdeploy.core.machines import ToolFault
 
 VENDORS: tuple[Vendor, ...] = (
@@ -23,6 +23,8 @@ VENDORS: tuple[Vendor, ...] = (
     ILUVATAR,
     KUNLUNXIN,
     INTEL,
+    THEAD,
+    GAUDI,
 )
 _SAID_CHARACTERS = 300
 

@@ -45,25 +45,25 @@ def caches(writable: str) -> dict[str, str]:
 
 @dataclass(frozen=True, slots=True)
 class Access:
-    """How a container reaches a vendor's devices; `{n}` in a device counts the node's devices from 0."""
+    """How a container reaches a vendor's devices, and which: by the `{n}` in a device node, each one's number, or by
+    the variable `visible`, a list of them, that the runtime or the vendor's libraries read."""
 
     resource: str
     devices: tuple[str, ...] = ()
+    visible: str | None = None
     runtime: str | None = None
     mounts: tuple[str, ...] = ()
     groups: tuple[str, ...] = ()
     looked_up: bool = False
 
-    def device_nodes(self, deployment: Deployment) -> tuple[str, ...]:
-        numbers = range(deployment.devices_per_node)
-        counted = [[one.format(n=n) for n in numbers] if "{n}" in one else [one] for one in self.devices]
-        return tuple(node for nodes in counted for node in nodes)
 
-
-# NVIDIA container toolkit; ROCm's "Run Docker containers"; vllm-ascend's installation page; device nodes of the other
-# vendors as gpustack-runtime 0.2 asks for them; resource names as in core/data/node_resources.json. Ascend's devices
-# belong to the driver's group HwHiAiUser, which Huawei asks to be 1000 where containers run; HCCL does not start for a
-# user that /etc/passwd does not name (vllm-project/vllm-ascend #9490).
+# NVIDIA container toolkit; ROCm's "Run Docker containers" and "GPU isolation techniques"; vllm-ascend's installation
+# page; device nodes and variables of the other vendors as gpustack-runtime asks for them (88026d6, envs.py and
+# deployer/cdi), Moore Threads' as torch_musa's FAQ writes it, Level Zero's affinity mask; resource names as in
+# core/data/node_resources.json.
+# The number in /dev/dri/renderD is the kernel's own, which no vendor's tool tells: there a variable chooses.
+# Ascend's devices belong to the driver's group HwHiAiUser, which Huawei asks to be 1000 where containers run; HCCL does
+# not start for a user that /etc/passwd does not name (vllm-project/vllm-ascend #9490).
 _ASCEND = Access(
     resource="huawei.com/Ascend910",
     devices=("/dev/davinci{n}", "/dev/davinci_manager", "/dev/devmm_svm", "/dev/hisi_hdc"),
@@ -79,14 +79,20 @@ _ASCEND = Access(
 )
 ACCESS = {
     "nvidia": Access("nvidia.com/gpu", runtime="nvidia"),
-    "amd": Access("amd.com/gpu", ("/dev/kfd", "/dev/dri"), groups=("video", "render")),
+    "amd": Access("amd.com/gpu", ("/dev/kfd", "/dev/dri"), "HIP_VISIBLE_DEVICES", groups=("video", "render")),
     "ascend": _ASCEND,
-    "hygon": Access("hygon.com/dcu", ("/dev/kfd", "/dev/mkfd", "/dev/dri"), mounts=("/opt/hyhal",), groups=("video",)),
-    "metax": Access("metax-tech.com/gpu", ("/dev/mxcd", "/dev/dri"), groups=("video",)),
-    "mthreads": Access("mthreads.com/gpu", runtime="mthreads"),
-    "iluvatar": Access("iluvatar.com/gpu", runtime="iluvatar"),
+    "hygon": Access(
+        "hygon.com/dcu",
+        ("/dev/kfd", "/dev/mkfd", "/dev/dri"),
+        "HIP_VISIBLE_DEVICES",
+        mounts=("/opt/hyhal",),
+        groups=("video",),
+    ),
+    "metax": Access("metax-tech.com/gpu", ("/dev/mxcd", "/dev/dri"), "CUDA_VISIBLE_DEVICES", groups=("video",)),
+    "mthreads": Access("mthreads.com/gpu", visible="MTHREADS_VISIBLE_DEVICES", runtime="mthreads"),
+    "iluvatar": Access("iluvatar.com/gpu", visible="IX_VISIBLE_DEVICES", runtime="iluvatar"),
     "thead": Access("alibabacloud.com/ppu", ("/dev/alixpu", "/dev/alixpu_ctl", "/dev/alixpu_ppu{n}")),
-    "intel": Access("gpu.intel.com/xe", ("/dev/dri",), groups=("video", "render")),
+    "intel": Access("gpu.intel.com/xe", ("/dev/dri",), "ZE_AFFINITY_MASK", groups=("video", "render")),
 }
 ASCEND_310P = replace(_ASCEND, resource="huawei.com/Ascend310P")
 

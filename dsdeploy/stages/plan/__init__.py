@@ -162,7 +162,8 @@ def _last_resort(
     """What a processor can do where the accelerators serve nothing; else why, by the offer that came nearest."""
     if not isinstance(hardware, Pools):
         try:
-            return _choose_on_cpu(request, hardware, pools)
+            plan = _choose_on_cpu(request, hardware, pools)
+            return replace(plan, rejected=(*found.rejected, *plan.rejected))
         except (InvalidRequest, NoModelFits):
             pass
     nearest = closest(found.rejected)

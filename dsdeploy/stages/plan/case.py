@@ -11,7 +11,7 @@ from dsdeploy.core.plan import Rejected
 from dsdeploy.core.sizing.llamacpp import fit_offload, host_share
 from dsdeploy.core.sizing.memory import NEWEST, estimate_memory, version_of
 from dsdeploy.core.sizing.runtime import step_tokens
-from dsdeploy.core.sizing.speed import SpeedEstimate, SpeedRequest, predict_speed
+from dsdeploy.core.sizing.speed import Pace, ServingSpeed, SpeedEstimate, SpeedRequest
 from dsdeploy.core.sizing.support import format_support, weight_formats
 from dsdeploy.core.sizing.values import MemoryEstimate, MemoryRequest
 from dsdeploy.stages.plan.candidates import Offer, Shape
@@ -79,7 +79,9 @@ class Case:
     load: Load
     step: int | None = None
     memories: dict[int, tuple[MemoryRequest, MemoryEstimate]] = field(default_factory=dict)
-    speeds: dict[int, SpeedEstimate | None] = field(default_factory=dict)
+    services: dict[tuple[float, bool], ServingSpeed | None] = field(default_factory=dict)
+    paces: dict[int, Pace | None] = field(default_factory=dict)
+    settled: dict[int, int] = field(default_factory=dict)
 
     @property
     def ranks(self) -> int:
@@ -90,7 +92,7 @@ class Case:
         """With the fewest replicas that keep every rule, with the most where they nearly keep a workload's wishes;
         rejected by what the most of them break."""
         if broken := self._broken(most):
-            eased = replace(self, load=self.load.eased())
+            eased = replace(self, load=self.load.eased(), settled={})
             slow = broken.rule in ("speed", "first-token")
             return broken if not slow or eased._broken(most) else eased._fit(most)
         low, high = 1, most
@@ -127,7 +129,7 @@ class Case:
         size = self.offer.variant.size_bytes or self._whole_bytes()
         return Fit(
             self.offer, self._deployment(replicas, each), self.shape, self.pool, memory,
-            self._shared_speed(at_once, replicas), at_once, self._needed_tokens(at_once, replicas), size,
+            self.speed_at(ceil(at_once / replicas)), at_once, self._needed_tokens(at_once, replicas), size,
             support_of(self.offer, self.engine, self.pool),
         )  # fmt: skip
 
@@ -137,7 +139,9 @@ class Case:
         return round(sum(whole._memory(1).stage_weights_bytes))
 
     def _at_once(self, replicas: int) -> int:
-        return settle(self.load, lambda number: self._service_s(self._shared_speed(number, replicas)))
+        if replicas not in self.settled:
+            self.settled[replicas] = settle(self.load, lambda number: self._service_s(self._pace(number, replicas)))
+        return self.settled[replicas]
 
     def _each(self, at_once: int, replicas: int) -> int:
         """Requests on one data-parallel rank."""
@@ -150,32 +154,31 @@ class Case:
         caution = _caution(self.offer.architecture, self.engine)
         return self.load.needed_tokens(self._each(at_once, replicas)) * caution
 
-    def _shared_speed(self, at_once: int, replicas: int) -> SpeedEstimate | None:
+    def _pace(self, at_once: int, replicas: int) -> Pace | None:
         each = ceil(at_once / replicas)
-        if each not in self.speeds:
-            self.speeds[each] = self.speed_at(each)
-        return self.speeds[each]
+        if each not in self.paces:
+            service = self._service(each)
+            self.paces[each] = service.pace(each) if service else None
+        return self.paces[each]
 
-    def _service_s(self, speed: SpeedEstimate | None) -> float:
+    def _service_s(self, pace: Pace | None) -> float:
         """From a request to its last token; from the wished figures where the speed is unknown."""
         load = self.load
-        if speed is None:
+        if pace is None:
             rate = load.tokens_per_s or load.wished_tokens_per_s or 20.0
             return (load.first_token_s or load.wished_first_token_s or 2.0) + load.output_tokens / rate
-        first = speed.ttft_s.expected if speed.ttft_s else 0.0
-        return first + load.output_tokens / speed.decode_tokens_per_s_per_user.expected
+        return (pace.first_token_s or 0.0) + load.output_tokens / pace.tokens_per_s
 
     def _too_slow(self, at_once: int, replicas: int) -> Rejected | None:
         load = self.load
         wanted, limit = load.tokens_per_s or load.wished_tokens_per_s, load.first_token_s or load.wished_first_token_s
-        speed = self._shared_speed(at_once, replicas) if wanted or limit else None
-        if speed is None:
+        pace = self._pace(at_once, replicas) if wanted or limit else None
+        if pace is None:
             return None
-        rate, first = speed.decode_tokens_per_s_per_user.expected, speed.ttft_s
-        if wanted and rate < wanted:
-            return self._no("speed", wanted, rate)
-        if limit and first and first.expected > limit:
-            return self._no("first-token", first.expected, limit)
+        if wanted and pace.tokens_per_s < wanted:
+            return self._no("speed", wanted, pace.tokens_per_s)
+        if limit and pace.first_token_s and pace.first_token_s > limit:
+            return self._no("first-token", pace.first_token_s, limit)
         return None
 
     def _no(self, rule: str, needed: float, available: float) -> Rejected:
@@ -214,27 +217,36 @@ class Case:
         return request
 
     def speed_at(self, at_once: int) -> SpeedEstimate | None:
+        """One replica's; None where it cannot be predicted."""
+        service = self._service(at_once)
+        return service.estimate(at_once) if service else None
+
+    def _service(self, at_once: int) -> ServingSpeed | None:
+        """Where experts stay in host memory, how many depends on how many ask at once."""
+        away = self.engine == "llama.cpp" and self.load.offload
+        left = host_share(self._sized(at_once)[0]) if away else (0.0, False)
+        if left not in self.services:
+            try:
+                self.services[left] = ServingSpeed(self._speed_request(*left))
+            except DsdeployError:
+                self.services[left] = None
+        return self.services[left]
+
+    def _speed_request(self, host_share: float, experts_first: bool) -> SpeedRequest:
         shape, load = self.shape, self.load
         inside = shape.tensor // shape.data if self.engine == "sglang" else shape.tensor
         size = float(self.offer.variant.size_bytes or 0) or None
-        away = self.engine == "llama.cpp" and load.offload
-        share, experts_first = host_share(self._sized(at_once)[0]) if away else (0.0, False)
-        try:
-            return predict_speed(
-                SpeedRequest(
-                    architecture=self.offer.architecture,
-                    weights=weight_formats(self.offer.architecture, self.offer.variant.format, size),
-                    accelerator=_as_linked(self.pool), engine=_sized_as(self.engine),
-                    engine_version=self.version, tp=1 if self.engine == "llama.cpp" else inside,
-                    pp=shape.pipeline, dp=shape.data, ep=inside * shape.data if shape.expert else 1,
-                    nodes=shape.nodes, concurrency=at_once, prompt_tokens=load.prompt_tokens,
-                    output_tokens=load.output_tokens, max_num_batched_tokens=self.step,
-                    host_share=share, host_experts_first=experts_first,
-                    internode_bytes_per_s=_network(self.pool) if shape.nodes > 1 else None,
-                )
-            )  # fmt: skip
-        except DsdeployError:
-            return None
+        return SpeedRequest(
+            architecture=self.offer.architecture,
+            weights=weight_formats(self.offer.architecture, self.offer.variant.format, size),
+            accelerator=_as_linked(self.pool), engine=_sized_as(self.engine),
+            engine_version=self.version, tp=1 if self.engine == "llama.cpp" else inside,
+            pp=shape.pipeline, dp=shape.data, ep=inside * shape.data if shape.expert else 1,
+            nodes=shape.nodes, prompt_tokens=load.prompt_tokens,
+            output_tokens=load.output_tokens, max_num_batched_tokens=self.step,
+            host_share=host_share, host_experts_first=experts_first,
+            internode_bytes_per_s=_network(self.pool) if shape.nodes > 1 else None,
+        )  # fmt: skip
 
     def _deployment(self, replicas: int, each: int) -> Deployment:
         """With every default on which its memory stands written out: vLLM's step grows with the card."""

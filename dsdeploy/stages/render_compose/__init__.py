@@ -139,10 +139,10 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
         "image": launch.image or images.engine,
         "entrypoint": launch.argv[:1],
         "command": launch.argv[1:],
-        "environment": launch.environment,
+        "environment": launch.environment | ({launch.visible: ",".join(own)} if launch.visible else {}),
         "runtime": None if nvidia else launch.runtime,
         "device_ids": own if nvidia else (),
-        "devices": () if nvidia else tuple(f"{one}:{one}" for one in launch.devices),
+        "devices": tuple(f"{node}:{node}" for one in launch.devices for node in _nodes(one, own)),
         "groups": launch.groups,
         "pids": 1024 if on_cpu else 16384,
         "memory_bytes": plan.memory.needed_bytes if on_cpu else None,
@@ -159,6 +159,10 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
 
 def _start_s(release: Release, launch: Launch) -> int:
     return launch.load_s + sum(one.size_bytes for one in release.weights.files) // _LOAD_BYTES_PER_S
+
+
+def _nodes(pattern: str, numbers: tuple[str, ...]) -> tuple[str, ...]:
+    return tuple(pattern.format(n=one) for one in numbers) if "{n}" in pattern else (pattern,)
 
 
 def _device_id(plan: Plan, rank: int, number: int) -> str:

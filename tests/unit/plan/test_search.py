@@ -230,6 +230,7 @@ def test_a_machine_whose_devices_serve_nothing_falls_back_to_its_processor():
         wants("deepseek-r1-distill-qwen-7b", 1, 4096), fleet(node("old", 1, "NVIDIA T4", 1.0, host_gib=64))
     )
     assert plan.device == "cpu" and plan.target == "process" and "warning-accelerators-unused" in codes(plan)
+    assert any(one.rule == "memory" and "T4" in one.shape for one in plan.rejected)
 
 
 def test_a_full_disk_is_a_reason():

@@ -18,6 +18,7 @@ from dsdeploy.core.sizing.speed.constants import (
 from dsdeploy.core.sizing.speed.values import Bound, SpeedRequest, TensorFormat, Term
 
 LEVELS = ("low", "expected", "high")
+EXPECTED = LEVELS.index("expected")
 Levels = tuple[float, float, float]
 _EVEN: Levels = (1.0, 1.0, 1.0)
 _SKEW: Levels = (IMBALANCE.low, IMBALANCE.expected, IMBALANCE.high)
@@ -29,7 +30,7 @@ def number_rate(accelerator: AcceleratorSpec, number_type: str) -> tuple[float, 
     in bf16, or fp16 where there is no bf16 either.
     """
     known = accelerator.dense_tflops
-    used = next(kind for kind in (number_type, "bf16", "fp16") if known.get(kind))
+    used = number_type if known.get(number_type) else "bf16" if known.get("bf16") else "fp16"
     return known[used] * 1e12, PRODUCT["bf16" if used == "fp16" else used]
 
 

@@ -43,10 +43,10 @@ def cache_value_bytes(request: SpeedRequest) -> float:
     return 656 / 576 if request.architecture.index_topk else 1.0
 
 
-def time_pass(request: SpeedRequest, shape: Shape, engine: EngineProfile, work: Pass) -> Clock:
-    """The seconds of one pass; the reasons behind them are kept for decode."""
+def time_pass(request: SpeedRequest, shape: Shape, engine: EngineProfile, work: Pass, explain: bool) -> Clock:
+    """The seconds of one pass, and where they are explained the reasons behind them."""
     assert request.accelerator is not None
-    clock = Clock(request.accelerator, explain=not work.prefill)
+    clock = Clock(request.accelerator, explain)
     tp, ranks = request.tp, request.tp * request.dp
     every = work.tokens * request.dp
     arch, layers, moe = request.architecture, shape.layers, shape.moe_layers

@@ -103,6 +103,14 @@ class SpeedEstimate:
     bound: Bound
 
 
+@dataclass(frozen=True, slots=True)
+class Pace:
+    """What a user sees, expected; no first token where the speed of reading prompts is unknown."""
+
+    first_token_s: float | None
+    tokens_per_s: float
+
+
 def bound_of(terms: Mapping[str, Term]) -> Bound:
     """What most of the step is spent on."""
     sums: dict[Bound, float] = {}
