@@ -32,11 +32,17 @@ def ask(gateway: Gateway, path: str, key: str | None = SECRET, body: dict | None
 
 def test_a_long_prompt_passes_and_a_longer_one_is_refused(served):
     assert ask(served, CHAT, body={"messages": [{"content": "x" * 1_000_000}]})[0] == 200
-    head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\n"
+    for longer in (10 * 2**20 + 1, 2**31, 2**32 + 4, 2**63 - 1):  # no number of bits makes it short again
+        with secure(served) as connection:
+            assert b" 413 " in said(connection, f"{HEAD}Content-Length: {longer}\r\n\r\n")
     with secure(served) as connection:
-        assert b" 413 " in said(connection, f"{head}Content-Length: 99999999\r\n\r\n")
+        assert b" 411 " in said(connection, f"{HEAD}Transfer-Encoding: chunked\r\n\r\n")
+
+
+def test_a_prompt_that_does_not_come_is_given_up_before_it_occupies_an_engine(served):
     with secure(served) as connection:
-        assert b" 411 " in said(connection, f"{head}Transfer-Encoding: chunked\r\n\r\n")
+        assert b" 408 " in said(connection, f"{HEAD}Content-Length: 5000\r\n\r\n{{")
+    assert last(served)[0]["engine"] != "engine1" and last(served)[0]["status"] == 408
 
 
 @pytest.fixture

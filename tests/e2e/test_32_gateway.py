@@ -55,9 +55,19 @@ def test_a_key_opens_and_none_or_a_wrong_one_does_not(served):
 def test_all_but_four_paths_are_closed_even_with_a_key(served):
     for path in ("/", "/metrics", "/invocations", "/slots", "/props", "/v1/embeddings", "/v1/models/x", "/state",
                  "/v1//models", "/V1/models", "/v1/chat/completions/", "/healthz/x"):  # fmt: skip
-        assert ask(served, path)[0] == 404, path
+        assert ask(served, path)[0] == 403, path
     assert ask(served, CHAT)[0] == 405 and ask(served, "/v1/models", body={"a": 1})[0] == 405
-    assert ask(served, "/v1/models/../../metrics")[0] == 404
+    assert ask(served, "/v1/models/../../metrics")[0] == 403
+
+
+def test_an_engine_is_told_at_once_when_a_client_leaves_before_its_answer(served):
+    for streamed in (False, True):
+        body = json.dumps({"stream": streamed, "first_s": 600})
+        with secure(served) as connection:
+            head = f"POST {CHAT} HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {SECRET}\r\n"
+            connection.sendall(f"{head}Content-Length: {len(body)}\r\n\r\n{body}".encode())
+            assert wait_until(served.inner, lambda state: state.upstreams[0].running == 1, 10)
+        assert wait_until(served.inner, lambda state: state.upstreams[0].running == 0, 10)
 
 
 @pytest.mark.parametrize("report", ["usage", "timings", None])

@@ -85,7 +85,7 @@ def test_keys_are_given_and_taken_while_it_runs(served, tmp_path):
 def test_closed_paths_stay_closed_and_logs_hold_neither_key_nor_prompt(served):
     key = first_key(served)
     for path in ("/metrics", "/invocations", "/slots", "/props", "/v1/embeddings"):
-        assert ask(served, path, key)[0] == 404
+        assert ask(served, path, key)[0] == 403
     assert ask(served, CHAT, key, BODY)[0] == 200
     entries = [json.loads(line) for line in gateway_log(served)]
     told = [one for one in entries if one.get("path") == CHAT and one.get("status") == 200]
