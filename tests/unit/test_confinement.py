@@ -76,6 +76,13 @@ def test_a_way_out_that_cannot_be_looked_for_is_not_judged():
     assert found(Place(inside=None), ("egress-closed",)) == {"egress-closed": "skip"}
 
 
+def test_a_way_out_behind_a_filter_is_said_to_be_one():
+    for inside, id in (("asked 4\n", "check-egress-closed"), ("routed\nasked 4\n", "check-egress-filtered")):
+        subject = Subject(RELEASE, PLAN, None, Place(inside=inside), None, None, None, SILENT)
+        (seen,) = run_checks(CHECKS, subject, Selection(only=("egress-closed",)))
+        assert (seen.status, seen.message.id) == ("pass", id)
+
+
 TLS = ("connection-encrypted", "tls-modern", "certificate-valid")
 
 
@@ -106,6 +113,14 @@ def tls_found(context):
 def test_modern_tls_passes_and_a_certificate_that_ends_soon_is_found(certificate):
     assert tls_found(certificate(365)) == dict.fromkeys(TLS, "pass")
     assert tls_found(certificate(5)) == dict.fromkeys(TLS, "pass") | {"certificate-valid": "warn"}
+
+
+def test_a_door_that_shakes_no_hands_is_not_judged():
+    with service(say(b"what?")) as plain:
+        endpoint = Endpoint(plain.host, plain.port, ssl.create_default_context())
+        assert found(Place(), TLS, endpoint) == {
+            "connection-encrypted": "pass", "tls-modern": "skip", "certificate-valid": "skip"
+        }  # fmt: skip
 
 
 def test_old_tls_is_found(certificate):

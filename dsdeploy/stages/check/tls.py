@@ -27,7 +27,10 @@ def modern(subject: Subject) -> Outcome:
     """What is negotiated, and that old versions and weak suites are refused though nothing better is offered."""
     if subject.endpoint.tls is None:
         return skipped(text("check-no-tls"))
-    found = handshake(*subject.endpoint.address)
+    try:
+        found = handshake(*subject.endpoint.address)
+    except OSError as error:
+        return skipped(text("check-no-handshake", reason=error.strerror or error))
     old = [version for version in _OLD if _speaks(subject, version)]
     measured, limit = f"{found.version} {found.cipher}", " / ".join(_MODERN)
     if old:
@@ -44,7 +47,10 @@ def modern(subject: Subject) -> Outcome:
 def certificate_good(subject: Subject) -> Outcome:
     if subject.endpoint.tls is None:
         return skipped(text("check-no-tls"))
-    found = handshake(*subject.endpoint.address)
+    try:
+        found = handshake(*subject.endpoint.address)
+    except OSError as error:
+        return skipped(text("check-no-handshake", reason=error.strerror or error))
     now = datetime.now(UTC)
     days = (found.not_after - now).days
     measured, limit = f"{days} d", f"≥ {_DAYS_LEFT} d"
