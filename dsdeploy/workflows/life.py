@@ -160,8 +160,10 @@ def logs(
 def support_bundle(
     layout: Layout, name: str | None, out: Path, lines: int, language: str, progress: Progress
 ) -> Result[Packed]:
+    """A place that cannot be checked is what help is wanted for: why it cannot stands in the bundle instead."""
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.results import failure_document, success_document
     from dsdeploy.stages.check import Selection, check_release
     from dsdeploy.stages.support import gather, pack
 
@@ -169,8 +171,12 @@ def support_bundle(
     target = find_target(release.target)
     content = gather(release, target, lines, progress)
     selection = Selection(skip=("speed", "quality", "weights-unchanged"))
-    checked = check_release(release, installed_plan(release), target, selection, progress)
-    return Result("support-bundle", pack(release, content, checked, language, out))
+    try:
+        checked = check_release(release, installed_plan(release), target, selection, progress)
+        said = success_document(Result("check", checked), language)
+    except DsdeployError as error:
+        said = failure_document("check", error, language)
+    return Result("support-bundle", pack(release, content, said, out))
 
 
 def watch(

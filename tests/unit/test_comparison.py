@@ -42,6 +42,11 @@ def test_what_changed_is_told_worse_first(tmp_path):
         ('{"schema": "dsdeploy/result/v1", "command": "plan"}', "'plan'"),
         ('{"schema": "dsdeploy/result/v1", "command": "check", "data": null}', "findings"),
         ('{"schema": "dsdeploy/result/v1", "command": "check", "data": {"findings": [1]}}', "findings"),
+        ('{"schema": "dsdeploy/result/v1", "command": "check", "data": [1]}', "findings"),
+        (
+            '{"schema": "dsdeploy/result/v1", "command": "check", "data": {"findings": [{"id": "a", "status": []}]}}',
+            "findings: status []",
+        ),
         ("[]", "list"), ("{", "1"), ("[" * 100_000, "recursion"),
     ],
 )  # fmt: skip

@@ -1,4 +1,8 @@
-"""Watching goes on while the place of a release cannot be reached, and ends where it never was."""
+"""While the place of a release cannot be reached it is watched on, and help is packed."""
+
+import json
+import tarfile
+from types import SimpleNamespace
 
 import pytest
 
@@ -6,7 +10,7 @@ from dsdeploy.core.errors import InstallError
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import SILENT
 from dsdeploy.core.texts import text
-from dsdeploy.workflows.life import watch
+from dsdeploy.workflows.life import support_bundle, watch
 from tests.unit.test_check import checked, finding
 
 AWAY = InstallError(text("check-unhealthy", status=503), hint=text("check-unhealthy-hint"))
@@ -50,3 +54,13 @@ def test_a_place_that_never_answered_is_named(looks, tmp_path):
     with pytest.raises(InstallError):
         watched(tmp_path)
     assert not (tmp_path / "out.prom").exists()
+
+
+def test_a_support_bundle_says_why_its_place_could_not_be_checked(looks, tmp_path, monkeypatch):
+    looks[:] = [AWAY]
+    bare = SimpleNamespace(logs=lambda *_: (), observe=lambda _: {}, workloads=lambda _: (), evidence=lambda _: ())
+    monkeypatch.setattr("dsdeploy.adapters.targets.find_target", lambda _: bare)
+    support_bundle(Layout(tmp_path), None, tmp_path / "s.tar.gz", 10, "en", SILENT)
+    with tarfile.open(tmp_path / "s.tar.gz") as archive:
+        said = json.load(archive.extractfile("dsdeploy-support/check.json"))
+    assert said["errors"][0]["message"] == AWAY.message.render("en") and said["status"] == "error"
