@@ -63,14 +63,13 @@ class Chat:
         document = self.endpoint.ask(CHAT_PATH, self.key, self._body(question), waits).document()
         choice = _choice(document)
         content, reasoning = _parts(choice, "message")
-        calls = choice["message"].get("tool_calls") or ()
-        tokens = (document.get("usage") or {}).get("prompt_tokens")
+        calls = choice["message"].get("tool_calls")
         return Reply(
             content,
             reasoning,
-            tuple(one for one in calls if isinstance(one, dict)),
+            tuple(one for one in calls if isinstance(one, dict)) if isinstance(calls, list) else (),
             str(choice.get("finish_reason")),
-            tokens if isinstance(tokens, int) else None,
+            _used(document, "prompt_tokens"),
         )
 
     def stream(self, question: Question, waits: Waits = PATIENT) -> Stream:
@@ -87,7 +86,7 @@ class Chat:
                 finished = True
                 break
             document = read_document(data)
-            tokens = (document.get("usage") or {}).get("completion_tokens", tokens)
+            tokens = _used(document, "completion_tokens") or tokens
             if document.get("choices") and (words := _words(_choice(document), "delta")):
                 first_s = first_s if pieces else now_s
                 last_s = now_s
@@ -144,13 +143,20 @@ def _timed(first_s: float, before: tuple[float, str], last: tuple[float, str], p
         if not data:
             break
         document = read_document(data)
-        tokens = tokens or (document.get("usage") or {}).get("completion_tokens")
+        tokens = tokens or _used(document, "completion_tokens")
         if document.get("choices") and _words(_choice(document), "delta"):
             last_s = at_s
             break
         pieces -= 1
         last_s = before[0]
     return Sample(first_s, max(first_s, last_s), tokens or max(1, pieces))
+
+
+def _used(document: dict[str, Any], name: str) -> int | None:
+    """A count of `usage`, where the service tells one."""
+    usage = document.get("usage")
+    told = usage.get(name) if isinstance(usage, dict) else None
+    return told if isinstance(told, int) and told >= 0 else None
 
 
 def _choice(document: dict[str, Any]) -> dict[str, Any]:

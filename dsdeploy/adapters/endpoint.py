@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from dsdeploy.core.errors import NoAnswer
+from dsdeploy.core.errors import DsdeployError, NoAnswer
 from dsdeploy.core.layout import CERTIFICATE_FILE
 from dsdeploy.core.texts import Text, text
 from dsdeploy.core.values import Release
@@ -49,11 +49,13 @@ class Answer:
 
 @dataclass(frozen=True, slots=True)
 class Endpoint:
-    """Where a service listens. `tls` is the context to speak TLS with; None is plain HTTP."""
+    """Where a service listens. `tls` is the context to speak TLS with; None is plain HTTP. `away` is why there is no
+    way to it, which whoever asks then hears."""
 
     host: str
     port: int
     tls: ssl.SSLContext | None = None
+    away: DsdeployError | None = None
 
     @property
     def address(self) -> tuple[str, int]:
@@ -91,6 +93,8 @@ class Endpoint:
 
     @contextmanager
     def _response(self, path: str, key: str | None, body: object, waits: Waits) -> Iterator[http.client.HTTPResponse]:
+        if self.away is not None:
+            raise self.away
         headers = {} if key is None else {"Authorization": f"Bearer {key}"}
         content = None if body is None else json.dumps(body, ensure_ascii=False).encode()
         if content is not None:

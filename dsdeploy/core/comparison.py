@@ -30,11 +30,14 @@ def read_report(content: str) -> dict[str, dict[str, Any]]:
         raise ValueError(f"schema: expected {SCHEMA!r}, found {found!r}")
     if document.get("command") != "check":
         raise ValueError(f"command: expected 'check', found {document.get('command')!r}")
-    findings = (document.get("data") or {}).get("findings")
+    data = document.get("data")
+    findings = data.get("findings") if isinstance(data, dict) else None
     if not isinstance(findings, list):
         raise ValueError("data.findings: missing")
     try:
-        return {str(one["id"]): {"status": str(one["status"]), "measured": one.get("measured")} for one in findings}
+        if strange := [one["status"] for one in findings if one["status"] not in _WORSE]:
+            raise ValueError(f"data.findings: status {strange[0]!r}")
+        return {str(one["id"]): {"status": one["status"], "measured": _words(one.get("measured"))} for one in findings}
     except (TypeError, KeyError, AttributeError) as error:
         raise ValueError(f"data.findings: {error!r}") from error
 
@@ -55,6 +58,10 @@ def compare(before: dict[str, dict[str, Any]], findings: tuple[Finding, ...]) ->
         if (before.get(id) or {}).get("status") != (now[id].status if id in now else None)
     ]
     return tuple(sorted(changes, key=lambda one: not one.worse))
+
+
+def _words(measured: object) -> str | None:
+    return None if measured is None else str(measured)
 
 
 def _rank(status: str | None) -> int:

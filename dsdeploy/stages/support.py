@@ -21,7 +21,7 @@ from dsdeploy.core.progress import Progress
 from dsdeploy.core.redaction import Redactor
 from dsdeploy.core.results import Result, success_document
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Checked, Packed, Release, Workload
+from dsdeploy.core.values import Packed, Release, Workload
 
 _SECRETS = "secrets"
 _MOST_BYTES = 4 * 2**20
@@ -63,10 +63,10 @@ def known_secrets(release: Release) -> tuple[str, ...]:
     return tuple(word for word in words if len(word) >= _SHORTEST and "-----" not in word)
 
 
-def pack(release: Release, content: dict[str, str], checked: Checked, language: str, out: Path) -> Packed:
-    """One tar.gz with a list of what is in it. Raises ReportNotWritable."""
+def pack(release: Release, content: dict[str, str], check: dict[str, Any], out: Path) -> Packed:
+    """One tar.gz with a list of what is in it; `check` is that command's document. Raises ReportNotWritable."""
     redactor = Redactor(known_secrets(release))
-    content = content | {"check.json": _json(success_document(Result("check", checked), language))}
+    content = content | {"check.json": _json(check)}
     files = {redactor.clean(name): redactor.clean(words).encode() for name, words in sorted(content.items())}
     sums = "".join(f"{hashlib.sha256(body).hexdigest()}  {name}\n" for name, body in files.items())
     files["SHA256SUMS"] = sums.encode()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsdeploy.core.errors import InstallError
+from dsdeploy.core.errors import DsdeployError, InstallError
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 from dsdeploy.workflows.steps import ask_consent, installed_plan, read_plan, rendered_release, weights_held
@@ -160,8 +160,10 @@ def logs(
 def support_bundle(
     layout: Layout, name: str | None, out: Path, lines: int, language: str, progress: Progress
 ) -> Result[Packed]:
+    """A place that cannot be checked is what help is wanted for: why it cannot stands in the bundle instead."""
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.targets import find_target
+    from dsdeploy.core.results import failure_document, success_document
     from dsdeploy.stages.check import Selection, check_release
     from dsdeploy.stages.support import gather, pack
 
@@ -169,8 +171,12 @@ def support_bundle(
     target = find_target(release.target)
     content = gather(release, target, lines, progress)
     selection = Selection(skip=("speed", "quality", "weights-unchanged"))
-    checked = check_release(release, installed_plan(release), target, selection, progress)
-    return Result("support-bundle", pack(release, content, checked, language, out))
+    try:
+        checked = check_release(release, installed_plan(release), target, selection, progress)
+        said = success_document(Result("check", checked), language)
+    except DsdeployError as error:
+        said = failure_document("check", error, language)
+    return Result("support-bundle", pack(release, content, said, out))
 
 
 def watch(
@@ -184,7 +190,11 @@ def watch(
     *,
     once: bool,
 ) -> Result[Checked]:
-    """Checks again and again until interrupted; the result is the last look, where `once` asks for one."""
+    """Checks again and again until interrupted; the result is the last look, where `once` asks for one.
+
+    Once it has looked, a place that cannot be reached for a while does not end it: what it shows grows old, which an
+    alert on the time of the last run sees.
+    """
     import time
     from contextlib import nullcontext
 
@@ -204,7 +214,15 @@ def watch(
         while True:
             release = load_release(layout, name)
             target = find_target(release.target)
-            checked = check_release(release, installed_plan(release), target, selection, progress)
+            try:
+                checked = check_release(release, installed_plan(release), target, selection, progress)
+            except DsdeployError as error:
+                if board.content is None:
+                    raise
+                progress.begin(error.message)
+                progress.end()
+                time.sleep(every_s)
+                continue
             content = prometheus_text(checked)
             board.content = content.encode()
             if out is not None:

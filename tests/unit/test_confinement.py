@@ -3,15 +3,19 @@
 import shutil
 import ssl
 import subprocess
+from contextlib import nullcontext
 from dataclasses import replace
 from types import SimpleNamespace
+from unittest.mock import Mock
 
 import pytest
 
 from dsdeploy.adapters.endpoint import Endpoint
+from dsdeploy.core.errors import NoGateway
 from dsdeploy.core.progress import SILENT
+from dsdeploy.core.texts import text
 from dsdeploy.core.values import RenderedFile, RenderedFiles, Revision, Workload
-from dsdeploy.stages.check import CHECKS, Selection, run_checks
+from dsdeploy.stages.check import CHECKS, Selection, check_release, run_checks
 from dsdeploy.stages.check.subject import Subject
 from tests.unit.test_check import checked, finding
 from tests.unit.test_endpoint import say, service, whole
@@ -76,6 +80,16 @@ def test_a_way_out_that_cannot_be_looked_for_is_not_judged():
     assert found(Place(inside=None), ("egress-closed",)) == {"egress-closed": "skip"}
 
 
+def test_a_way_out_behind_a_filter_is_said_to_be_one():
+    for inside, id in (("asked 4\n", "check-egress-closed"), ("routed\nasked 4\n", "check-egress-filtered")):
+        subject = Subject(RELEASE, PLAN, None, Place(inside=inside), None, None, None, SILENT)
+        (seen,) = run_checks(CHECKS, subject, Selection(only=("egress-closed",)))
+        assert (seen.status, seen.message.id) == ("pass", id)
+
+
+AWAY = Selection(
+    ("engine-healthy", "api-needs-key", "connection-encrypted", "tls-modern", "certificate-valid", "randomness-ready")
+)
 TLS = ("connection-encrypted", "tls-modern", "certificate-valid")
 
 
@@ -106,6 +120,29 @@ def tls_found(context):
 def test_modern_tls_passes_and_a_certificate_that_ends_soon_is_found(certificate):
     assert tls_found(certificate(365)) == dict.fromkeys(TLS, "pass")
     assert tls_found(certificate(5)) == dict.fromkeys(TLS, "pass") | {"certificate-valid": "warn"}
+
+
+def test_a_door_that_shakes_no_hands_is_not_judged():
+    with service(say(b"what?")) as plain:
+        endpoint = Endpoint(plain.host, plain.port, ssl.create_default_context())
+        assert found(Place(), TLS, endpoint) == {
+            "connection-encrypted": "pass", "tls-modern": "skip", "certificate-valid": "skip"
+        }  # fmt: skip
+
+
+def test_where_there_is_no_way_to_a_service_all_else_is_examined_still():
+    """As on a cluster none of whose gateways is ready, and where a release's certificate is gone."""
+    place = Place()
+    place.reach = Mock(side_effect=NoGateway(text("no-gateway", name="a"), hint=text("no-gateway-hint")))
+    without = Place()
+    without.reach = nullcontext
+    for away, said in ((place, "no-gateway"), (without, "answer-no-certificate")):
+        seen = {one.id: one for one in check_release(RELEASE, None, away, AWAY, SILENT).findings}
+        assert {id: one.status for id, one in seen.items()} == {
+            "engine-healthy": "fail", "api-needs-key": "skip", "connection-encrypted": "skip", "tls-modern": "skip",
+            "certificate-valid": "skip", "randomness-ready": "pass",
+        }, seen  # fmt: skip
+        assert seen["engine-healthy"].message.id == seen["certificate-valid"].message.id == said
 
 
 def test_old_tls_is_found(certificate):

@@ -132,6 +132,18 @@ def test_each_misbehaviour_of_a_stream_is_named_and_never_hangs(name):
     assert caught.value.message.id == expected
 
 
+@pytest.mark.parametrize("odd", [7, "x", [1], {"prompt_tokens": "x", "completion_tokens": -1}, None])
+def test_odd_counts_and_tool_calls_are_left_out(odd):
+    choice = {"message": {"content": "yes", "tool_calls": odd}, "delta": {"content": "yes"}}
+    odd_one = {"choices": [choice], "usage": odd}
+    with service(say(whole(odd_one))) as endpoint:
+        reply = Chat(endpoint, "m", "k").reply(QUESTION, WAITS)
+    assert (reply.content, reply.prompt_tokens, reply.tool_calls) == ("yes", None, ())
+    with service(say(STREAM + event(odd_one) + b"data: [DONE]\n\n")) as endpoint:
+        assert Chat(endpoint, "m", "k").stream(QUESTION, WAITS).sample.output_tokens == 1
+        assert Chat(endpoint, "m", "k").time(QUESTION, WAITS).output_tokens == 1
+
+
 def test_nobody_listens():
     with socket.create_server(("127.0.0.1", 0)) as gone:
         port = gone.getsockname()[1]

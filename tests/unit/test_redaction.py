@@ -8,6 +8,7 @@ from dataclasses import replace
 import pytest
 
 from dsdeploy.core.redaction import MARK, Redactor
+from dsdeploy.core.results import Result, success_document
 from dsdeploy.core.values import RenderedFile, Service
 from dsdeploy.stages.support import gather, pack
 from tests.unit.test_check import checked, finding
@@ -73,7 +74,7 @@ def test_a_support_bundle_holds_no_planted_secret(tmp_path):
     from dsdeploy.core.progress import SILENT
 
     content = gather(release, Place(), 10, SILENT)
-    packed = pack(release, content, found, "en", tmp_path / "s.tar.gz")
+    packed = pack(release, content, success_document(Result("check", found), "en"), tmp_path / "s.tar.gz")
     with tarfile.open(tmp_path / "s.tar.gz") as archive:
         names = archive.getnames()
         everything = "\n".join(names) + "\n".join(

@@ -5,7 +5,7 @@ import secrets
 import subprocess
 import threading
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from typing import IO
 
@@ -70,8 +70,9 @@ def _probe(host: Host, role: str, *arguments: object) -> Iterator[tuple[IO[str],
         limit = threading.Timer(_END_S + _PATIENCE.connect_s, ssh.kill)
         limit.start()
         try:
-            ssh.stdin.write(script)
-            ssh.stdin.close()
+            with suppress(BrokenPipeError):  # it has ended already, and said why on its other pipe
+                ssh.stdin.write(script)
+                ssh.stdin.close()
             yield ssh.stdout, ssh.stderr
         finally:
             limit.cancel()

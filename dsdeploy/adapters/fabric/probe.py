@@ -13,7 +13,7 @@ import struct
 import sys
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from typing import Any
 
 TRIPS = 200
@@ -29,6 +29,8 @@ SMALLEST = 548  # what every IPv4 host takes: 576 bytes less its headers
 def receive(address: str, token: bytes, seconds: int) -> None:
     signal.alarm(seconds)
     family, place = resolve(address, 0)
+    if place[0].startswith("127.") and place[0] != address:
+        place = ("", 0)  # Debian's /etc/hosts has a machine's own name at 127.0.1.1, where no other machine comes
     listener = socket.socket(family, socket.SOCK_STREAM)
     listener.bind(place)
     listener.listen(4)
@@ -55,7 +57,7 @@ def receive(address: str, token: bytes, seconds: int) -> None:
         if not piece:
             break
         total += len(piece)
-    told = {"bytes": total, "seconds": time.time() - began, "speed": interface(there[0])[1]}
+    told = {"bytes": total, "seconds": time.time() - began, "speed": interface(caller.getsockname()[0])[1]}
     caller.sendall(json.dumps(told).encode())
     caller.shutdown(socket.SHUT_WR)
     time.sleep(seconds)  # datagrams come after the stream; the sender's end, or the alarm, ends this
@@ -144,16 +146,32 @@ def path_mtu(family: int, place: Any, token: bytes, interface_mtu: int) -> int |
 
 def interface(address: str) -> tuple[int | None, int | None]:
     """MTU in bytes and speed in bits a second of the interface with this address; None is what it does not tell."""
+    for name, one in (*addresses4(), *addresses6()):
+        if one == address.partition("%")[0]:
+            mtu, speed = read(name, "mtu"), read(name, "speed")
+            return mtu, speed * 1000000 if speed and speed > 0 else None
+    return None, None
+
+
+def addresses4() -> Iterator[tuple[str, str]]:
     asking = socket.socket(socket.AF_INET, socket.SOCK_DGRAM)
     for _, name in socket.if_nameindex():
         try:
             found = fcntl.ioctl(asking, SIOCGIFADDR, struct.pack("256s", name.encode()[:15]))
         except OSError:
             continue
-        if socket.inet_ntoa(found[20:24]) == address:
-            mtu, speed = read(name, "mtu"), read(name, "speed")
-            return mtu, speed * 1000000 if speed and speed > 0 else None
-    return None, None
+        yield name, socket.inet_ntoa(found[20:24])
+
+
+def addresses6() -> Iterator[tuple[str, str]]:
+    """The kernel's own list: address in hexadecimal first, interface last."""
+    try:
+        with open("/proc/net/if_inet6") as file:
+            rows = [line.split() for line in file]
+    except OSError:
+        return
+    for row in rows:
+        yield row[-1], socket.inet_ntop(socket.AF_INET6, bytes.fromhex(row[0]))
 
 
 def read(name: str, fact: str) -> int | None:

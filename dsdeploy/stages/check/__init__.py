@@ -2,7 +2,8 @@
 
 import threading
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
@@ -10,7 +11,7 @@ from pathlib import Path
 
 import dsdeploy
 from dsdeploy.adapters.chat import Chat
-from dsdeploy.adapters.endpoint import endpoint_of
+from dsdeploy.adapters.endpoint import Endpoint, endpoint_of
 from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.checks import GROUPS, group_of
@@ -166,8 +167,7 @@ def check_release(
     began = time.monotonic()
     checked_at = datetime.now(UTC).isoformat(timespec="seconds")
     key = _read_key(release)
-    with target.reach(release) as reached:
-        endpoint = endpoint_of(reached)
+    with _way_to(release, target) as endpoint:
         chat = Chat(endpoint, release.model_id, key)
         loads = Loads(chat, speed.shape_of(plan))
         subject = Subject(release, plan, key, target, endpoint, chat, loads, progress, hosts, render)
@@ -183,6 +183,17 @@ def check_release(
         plan.speed if plan else None,
         plan.request.industry if plan else "general",
     )
+
+
+@contextmanager
+def _way_to(release: Release, target: Target) -> Iterator[Endpoint]:
+    """Where there is none, only what asks the service fails, saying why: all else is examined still."""
+    with ExitStack() as ways:
+        try:
+            endpoint = endpoint_of(ways.enter_context(target.reach(release)))
+        except DsdeployError as error:
+            endpoint = Endpoint(release.host, release.port, away=error)
+        yield endpoint
 
 
 def run_checks(checks: tuple[Check, ...], subject: Subject, selection: Selection) -> tuple[Finding, ...]:

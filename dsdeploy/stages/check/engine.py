@@ -56,7 +56,7 @@ def right_model(subject: Subject) -> Outcome:
 def context(subject: Subject) -> Outcome:
     """llama.cpp tells one user's context as `meta.n_ctx`, vLLM and SGLang as `max_model_len`."""
     wanted = subject.release.context_tokens
-    told = [(one.get("meta") or {}).get("n_ctx") or one.get("max_model_len") for one in _models(subject)]
+    told = [_context_of(one) for one in _models(subject)]
     found = next((one for one in told if isinstance(one, int)), None)
     if found is None:
         return skipped(text("check-context-untold"))
@@ -132,6 +132,11 @@ def _asked_version(subject: Subject) -> str | None:
     answer = subject.endpoint.ask("/version", subject.key, waits=QUICK)
     told = answer.document().get("version") if answer.status == 200 else None
     return told if isinstance(told, str) else None
+
+
+def _context_of(model: dict[str, Any]) -> object:
+    meta = model.get("meta")
+    return (meta.get("n_ctx") if isinstance(meta, dict) else None) or model.get("max_model_len")
 
 
 def _number(version: str) -> str:

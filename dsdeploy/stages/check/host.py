@@ -74,7 +74,10 @@ def memory_as_planned(subject: Subject) -> Outcome:
     engine = subject.engine_process
     if engine is None or subject.plan is None or subject.plan.device != "cpu":
         return skipped(text("check-engine-unseen"))
-    used, planned = int(engine.memory_info().rss), subject.plan.memory.needed_bytes
+    try:
+        used, planned = int(engine.memory_info().rss), subject.plan.memory.needed_bytes
+    except psutil.Error:
+        return skipped(text("check-engine-unseen"))
     measured, limit = f"{used:,} bytes", f"≤ {planned:,} bytes"
     if used > planned:
         return failed(text("check-memory-over"), text("check-memory-over-hint"), measured=measured, limit=limit)

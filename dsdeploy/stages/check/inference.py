@@ -2,6 +2,7 @@
 
 import json
 import re
+from typing import Any
 
 from dsdeploy.adapters.chat import CHAT_PATH, Question
 from dsdeploy.adapters.endpoint import Waits
@@ -112,12 +113,12 @@ def calls_tools(subject: Subject) -> Outcome:
     measured, limit = str(len(reply.tool_calls)), "≥ 1"
     if not reply.tool_calls:
         return warned(text("check-tools-silent"), text("check-tools-hint"), measured=measured, limit=limit)
-    function = reply.tool_calls[0].get("function") or {}
+    function: Any = reply.tool_calls[0].get("function")
     try:
-        arguments = json.loads(function.get("arguments") or "")
-    except (ValueError, TypeError):
+        arguments = json.loads(function["arguments"]) if function["name"] == "get_weather" else None
+    except (ValueError, TypeError, KeyError):
         arguments = None
-    if function.get("name") != "get_weather" or not isinstance(arguments, dict) or "city" not in arguments:
+    if not isinstance(arguments, dict) or "city" not in arguments:
         message = text("check-tools-wrong", said=str(function)[:200])
         return failed(message, text("check-tools-hint"), measured=measured, limit=limit)
     return passed(text("check-tools"), measured=measured, limit=limit)

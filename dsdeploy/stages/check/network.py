@@ -8,7 +8,7 @@ from dsdeploy.adapters.outward import open_doors, outward_addresses
 from dsdeploy.core.engine_log import read_facts
 from dsdeploy.core.fabric import NodePath
 from dsdeploy.core.percentiles import percentile
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
 
 _KNOCK = """
@@ -19,6 +19,9 @@ for place in {places!r}:
         print("reached", place[0])
     except OSError:
         pass
+with open("/proc/net/route") as routes:
+    if any(line.split()[1] == "00000000" for line in routes):
+        print("routed")
 print("asked", {count})
 """
 _TRIES = 5
@@ -32,7 +35,9 @@ _UNKNOWN_LINK_BITS_PER_S = 1e9
 def egress_closed(subject: Subject) -> Outcome:
     """From inside the engine's container this machine's own outward address is not reached, though it listens there.
 
-    Whoever cannot come that far comes no farther, and no stranger's address need be knocked at. Both ends are heard.
+    No stranger's address need be knocked at: who has no route out and cannot come that far comes no farther. Where a
+    route leads out, a filter is what stopped it, this machine's own perhaps, and the outcome says so. Both ends are
+    heard.
     """
     with open_doors(outward_addresses()) as doors:
         if not doors.places:
@@ -48,7 +53,8 @@ def egress_closed(subject: Subject) -> Outcome:
         message = text("check-egress-open", way=", ".join(reached))
         return failed(message, text("check-egress-hint"), measured=measured, limit=limit)
     places = ", ".join(address for address, _ in doors.places)
-    return passed(text("check-egress-closed", places=places), measured=measured, limit=limit)
+    closed = "check-egress-filtered" if "routed" in said.split() else "check-egress-closed"
+    return passed(Text(closed, {"places": places}), measured=measured, limit=limit)
 
 
 def nodes_near(subject: Subject) -> Outcome:

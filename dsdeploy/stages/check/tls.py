@@ -16,6 +16,8 @@ _LOOPBACK = ("127.0.0.1", "::1", "localhost")
 
 def encrypted(subject: Subject) -> Outcome:
     release = subject.release
+    if subject.endpoint.away is not None:
+        return skipped(subject.endpoint.away.message)
     if subject.endpoint.tls is not None:
         return passed(text("check-encrypted"), measured="https", limit="https")
     if release.host in _LOOPBACK:
@@ -25,9 +27,12 @@ def encrypted(subject: Subject) -> Outcome:
 
 def modern(subject: Subject) -> Outcome:
     """What is negotiated, and that old versions and weak suites are refused though nothing better is offered."""
-    if subject.endpoint.tls is None:
-        return skipped(text("check-no-tls"))
-    found = handshake(*subject.endpoint.address)
+    if (outcome := _unspoken(subject)) is not None:
+        return outcome
+    try:
+        found = handshake(*subject.endpoint.address)
+    except OSError as error:
+        return skipped(text("check-no-handshake", reason=error.strerror or error))
     old = [version for version in _OLD if _speaks(subject, version)]
     measured, limit = f"{found.version} {found.cipher}", " / ".join(_MODERN)
     if old:
@@ -42,9 +47,12 @@ def modern(subject: Subject) -> Outcome:
 
 
 def certificate_good(subject: Subject) -> Outcome:
-    if subject.endpoint.tls is None:
-        return skipped(text("check-no-tls"))
-    found = handshake(*subject.endpoint.address)
+    if (outcome := _unspoken(subject)) is not None:
+        return outcome
+    try:
+        found = handshake(*subject.endpoint.address)
+    except OSError as error:
+        return skipped(text("check-no-handshake", reason=error.strerror or error))
     now = datetime.now(UTC)
     days = (found.not_after - now).days
     measured, limit = f"{days} d", f"≥ {_DAYS_LEFT} d"
@@ -53,6 +61,13 @@ def certificate_good(subject: Subject) -> Outcome:
     if days < _DAYS_LEFT:
         return warned(text("check-certificate-ends"), text("check-certificate-hint"), measured=measured, limit=limit)
     return passed(text("check-certificate", until=f"{found.not_after:%Y-%m-%d}"), measured=measured, limit=limit)
+
+
+def _unspoken(subject: Subject) -> Outcome | None:
+    """Why there is no handshake to look at, else None."""
+    if subject.endpoint.away is not None:
+        return skipped(subject.endpoint.away.message)
+    return skipped(text("check-no-tls")) if subject.endpoint.tls is None else None
 
 
 def _speaks(subject: Subject, version: str, suites: str = ANY_SUITE) -> Handshake | None:
