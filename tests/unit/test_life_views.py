@@ -32,8 +32,11 @@ def test_status_keeps_names_addresses_and_states_whole(language, width):
         assert whole in words
     assert all(cell_len(line) <= width for line in words.splitlines())
     assert "rollback" in words and "no answer" in words and "5" in words
-    stopped = drawn((Status(RELEASE, Service("stopped", None, 0, ())),), language, width)
-    assert "dsdeploy logs" in stopped and "dsdeploy logs" not in drawn((Status(RELEASE, RUNNING),), language, width)
+    here = replace(RELEASE, folder=f"/home/ops team/{'deep/' * 20}default")
+    stopped = drawn((Status(here, Service("stopped", None, 0, ())),), language, width)
+    start = f"    dsdeploy install '{here.folder}/plan.yaml' --name default"
+    assert "    dsdeploy logs default" in stopped.splitlines() and start in stopped.splitlines()
+    assert "dsdeploy logs" not in drawn((Status(RELEASE, RUNNING),), language, width)
 
 
 @pytest.mark.parametrize("language", ["en", "zh"])

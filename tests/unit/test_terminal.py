@@ -87,6 +87,14 @@ def test_a_command_to_copy_stays_in_one_piece_and_a_digest_whole():
     assert f"    {digest}" in shown and f"    {command}" in shown
 
 
+def test_notes_take_the_whole_line_and_a_table_of_parts_needs_no_heads():
+    words = "word " * 30
+    table = (("Item", "Value"), [("Choice",), ("A name", "it"), ("Refused",), ("", words)])
+    shown = [line for line, _ in table_lines(table, 80)]
+    assert shown[:3] == ["Choice", "  A name   it", ""]
+    assert len(shown[4]) > 70 and shown[5].startswith("    word")
+
+
 @given(st.text(alphabet="ab c-/，。（）显存张量", max_size=120), st.integers(2, 40))
 def test_wrapping_loses_no_word_and_exceeds_no_width(words, width):
     lines = wrap(words, width)

@@ -34,9 +34,13 @@ def cost_rows(cost: Cost, language: str) -> Table:
             beyond = text("page-beyond", tokens=beyond).render(language)
         rows.append((text("cost-api", name=one.name, date=one.date).render(language), f"{one.per_month:,.0f}", beyond))
     notes = (*cost.missing, *cost.warnings)
-    rows += [(text("warning").render(language), "", one.render(language)) for one in notes]
-    rows += [(text("cost-assumption").render(language), "", one.render(language)) for one in _unsourced(cost)]
-    rows.append((text("cost-sourced").render(language), "", text("cost-sourced-where").render(language)))
+    for title, said in (
+        ("plan-section-remarks", notes),
+        ("cost-assumption", _unsourced(cost)),
+        ("cost-sourced", (text("cost-sourced-where"),)),
+    ):
+        if said:
+            rows += [(text(title).render(language),), *(("", "", one.render(language)) for one in said)]
     head = (text("page-money", currency=cost.currency), text("page-expected"), text("cost-spread"))
     return tuple(one.render(language) for one in head), rows
 

@@ -1,5 +1,6 @@
 """Releases, as tables: what was done, what runs."""
 
+import shlex
 from collections.abc import Iterator
 from pathlib import Path
 
@@ -66,18 +67,21 @@ def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
     head = tuple(text(id).render(language) for id in ("release", "state"))
     if not statuses:
         return (head[1],), [(text("status-nothing").render(language),)]
-    return head, [
-        (
-            f"{one.release.name} (#{one.release.revision}, {one.release.target})\n"
-            f"{one.release.model_id}\n{one.release.format}\n{one.release.url}",
-            "\n".join(words.render(language) for words in _standing(one)),
-        )
-        for one in statuses
-    ]
+    rows: list[tuple[str, ...]] = []
+    for one in statuses:
+        named = f"{one.release.name} (#{one.release.revision}, {one.release.target})"
+        rows += [
+            (
+                f"{named}\n{one.release.model_id}\n{one.release.format}\n{one.release.url}",
+                "\n".join(words.render(language) for words in _standing(one)),
+            ),
+            *((words.render(language), COMMAND + command) for words, command in _next(one)),
+        ]
+    return head, rows
 
 
 def _standing(status: Status) -> Iterator[Text]:
-    """The service's state, what was begun with it and is not done, and the next thing to look at."""
+    """The service's state, and what was begun with it and is not done."""
     release, service = status.release, status.service
     yield _STATES[service.state]
     if service.restarts:
@@ -85,11 +89,21 @@ def _standing(status: Status) -> Iterator[Text]:
     if release.state != "installed":
         yield text("status-begun", state=release.state)
     if release.state in ("upgrading", "rolling-back"):
-        yield text("status-begun-hint", name=release.name)
+        yield text("status-begun-hint")
     elif status.fault:
         yield status.fault
-    elif service.state != "running":
-        yield text("status-look", name=release.name, plan=Path(release.folder) / PLAN_FILE)
+
+
+def _next(status: Status) -> Iterator[tuple[Text, str]]:
+    """What to do about a service that does not run, each with its command."""
+    release = status.release
+    if release.state in ("upgrading", "rolling-back"):
+        yield text("status-go-back"), f"dsdeploy rollback {release.name}"
+    elif not status.fault and status.service.state != "running":
+        yield text("status-log"), f"dsdeploy logs {release.name}"
+        yield text("status-check"), f"dsdeploy check {release.name}"
+        plan = shlex.quote(str(Path(release.folder) / PLAN_FILE))
+        yield text("status-start"), f"dsdeploy install {plan} --name {release.name}"
 
 
 def _rows(language: str, *ids: tuple[str, str], steps: tuple[Operation, ...] = ()) -> Table:

@@ -38,6 +38,7 @@ def plan_rows(plan: Plan, language: str) -> Table:
 
     rows = _section(say("plan-section-choice"), _choice(plan, say, language))
     rows += _section(say("plan-section-why"), _why(plan, say))
+    rows += _section(say("plan-change"), [("", _change(one, say)) for one in plan.changes])
     if plan.device == "cpu":
         rows += _section(say("plan-section-host-memory"), _cpu_memory(plan, say, language))
     elif plan.device_memory:
@@ -91,7 +92,8 @@ def _where(d: Deployment, say: Say) -> str:
     each = f"{d.devices_per_node} × {device}, {shape}" + (" EP" if d.expert_parallel else "")
     if d.replicas == d.nodes == 1:
         return each
-    return say("plan-where-value", replicas=d.replicas, nodes=d.nodes, each=each)
+    nodes = each if d.nodes == 1 else say("plan-where-nodes", nodes=d.nodes, each=each)
+    return nodes if d.replicas == 1 else say("plan-where-replicas", replicas=d.replicas, each=nodes)
 
 
 def _why(plan: Plan, say: Say) -> Rows:
@@ -100,7 +102,7 @@ def _why(plan: Plan, say: Say) -> Rows:
     if plan.quality:
         score = f"{plan.quality.score:.1f}"
         rows.append((say("plan-quality"), say("plan-quality-value", score=score)))
-    return [*rows, *((say("plan-change"), _change(one, say)) for one in plan.changes)]
+    return rows
 
 
 def _speed(plan: Plan, say: Say) -> Rows:
@@ -116,11 +118,11 @@ def _speed(plan: Plan, say: Say) -> Rows:
 
 
 def _cost(cost: PlannedCost, say: Say) -> Rows:
-    how, money = say("plan-cost-rented" if cost.rented else "plan-cost-bought"), cost.currency
+    how, money = "plan-cost-rented" if cost.rented else "plan-cost-bought", cost.currency
     rows = [(say("plan-cost-outlay"), f"{money} {_band(cost.outlay)}")] if cost.outlay and not cost.rented else []
     if cost.per_month is None:
         return [*rows, (say("plan-cost-month"), say("plan-cost-unknown", keys=", ".join(cost.missing)))]
-    rows.append((say("plan-cost-month"), f"{money} {_band(cost.per_month)}, {how}"))
+    rows.append((say("plan-cost-month"), say(how, money=f"{money} {_band(cost.per_month)}")))
     for id, band in (
         ("plan-cost-million", cost.per_million_output_tokens),
         ("plan-cost-million-full", cost.per_million_at_capacity),
@@ -168,7 +170,7 @@ def _band(band: Band, digits: int = 0) -> str:
 
 
 def _remark(one: Remark, say: Say) -> str:
-    return say(one.code, **one.values) + (f" (x {one.times})" if one.times > 1 else "")
+    return say(one.code, **one.values) + (f" (× {one.times})" if one.times > 1 else "")
 
 
 def _change(one: Change, say: Say) -> str:
@@ -186,7 +188,7 @@ def _alternative(one: Alternative, say: Say) -> tuple[str, str]:
 
 def _reason(one: Rejected, say: Say, language: str) -> str:
     rule, unit, name = RULES[one.rule].render(language), _UNITS.get(one.rule), f"{one.model_id} {one.format}"
-    tried = ", ".join(filter(None, (one.engine, one.shape)))
+    tried = ", ".join(filter(None, (one.engine, one.shape))).replace(" x ", " × ")
     where = f" ({tried})" if tried else ""
     if unit is None:
         return say("plan-refused", name=name, rule=rule) + where

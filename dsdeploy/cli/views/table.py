@@ -1,7 +1,7 @@
 """What every view gives: column heads and rows of plain words, printed as text, never as markup.
 
-A row of one cell is the title of the rows below it. A cell that begins with "$ " is a command to copy: it stands below
-its row, in one piece however narrow the terminal is.
+A row of one cell is the title of the rows below it, and one with words in its last cell alone takes the whole line. A
+cell that begins with "$ " is a command to copy: it stands below its row, in one piece however narrow the terminal is.
 """
 
 import time
@@ -59,9 +59,13 @@ def table_lines(table: Table, width: int) -> list[tuple[str, bool]]:
     if widths is None:
         return _stacked(head, rows, width)
     lines = [*_cells(head, widths, True), (_EDGE + "─" * (sum(widths) + len(_GAP) * (len(widths) - 1)), False)]
+    if len(head) == 2 and rows and len(rows[0]) == 1:  # each part says by its title what it is
+        lines = []
     for row in rows:
         if len(row) == 1 < len(head):
-            lines += [("", False), *_titled(row[0], width)]
+            lines += [("", False), *_titled(row[0], width)] if lines else _titled(row[0], width)
+        elif _words_alone(row):
+            lines += _noted(row[-1], width)
         elif any(_alone(cell, widths, place, width) for place, cell in enumerate(row)):
             lines += _below(row, width)
         else:
@@ -78,7 +82,7 @@ def _widths(head: tuple[str, ...], rows: list[tuple[str, ...]], room: int) -> li
     def longest(place: int) -> int:
         cells = [
             head[place],
-            *(row[place] for row in rows if len(row) == len(head) and not row[place].startswith(COMMAND)),
+            *(row[place] for row in rows if len(row) == len(head) and not _apart(row, place)),
         ]
         return max(cell_len(line) for cell in cells for line in cell.splitlines() or [""])
 
@@ -99,6 +103,14 @@ def _widths(head: tuple[str, ...], rows: list[tuple[str, ...]], room: int) -> li
     wanted[widest] = min(wanted[widest], max(spare, _NARROWEST))
     left = room - sum(wanted[:-1])
     return [*wanted[:-1], left] if left >= last else None
+
+
+def _apart(row: tuple[str, ...], place: int) -> bool:
+    return row[place].startswith(COMMAND) or _words_alone(row)
+
+
+def _words_alone(row: tuple[str, ...]) -> bool:
+    return len(row) > 1 and not any(row[:-1])
 
 
 def _alone(cell: str, widths: list[int], place: int, width: int) -> bool:
@@ -123,6 +135,14 @@ def _below(row: tuple[str, ...], width: int) -> list[tuple[str, bool]]:
         else:
             lines += [((2 * _EDGE + line).rstrip(), False) for line in wrap(cell, width - 2 * len(_EDGE))]
     return lines
+
+
+def _noted(words: str, width: int) -> list[tuple[str, bool]]:
+    """The second line of a note stands in, so that notes can be told apart."""
+    from dsdeploy.cli.wrap import wrap
+
+    first, *rest = wrap(words, width - 2 * len(_EDGE))
+    return [(_EDGE + first, False), *((2 * _EDGE + line, False) for line in rest)]
 
 
 def _titled(title: str, width: int) -> list[tuple[str, bool]]:
@@ -152,6 +172,9 @@ def _stacked(head: tuple[str, ...], rows: list[tuple[str, ...]], width: int) -> 
     for row in rows:
         if len(row) == 1:
             lines += [("", False), *_titled(row[0], width)]
+            continue
+        if _words_alone(row):
+            lines += _noted(row[-1], width)
             continue
         lines += [(_EDGE + line, True) for line in wrap(row[0], width - len(_EDGE)) if line]
         for title, cell in zip(head[1:], row[1:], strict=True):
