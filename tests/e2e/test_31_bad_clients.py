@@ -10,6 +10,7 @@ import pytest
 from tests.fakes.engine import KEY
 from tests.fakes.gateway import SECRET, Gateway, gateway, last, said, secure
 from tests.program import ask as plain_ask
+from tests.program import wait_until
 
 pytestmark = pytest.mark.haproxy
 CHAT = "/v1/chat/completions"
