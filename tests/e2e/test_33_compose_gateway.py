@@ -218,6 +218,9 @@ def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
     assert len(after) == 2 and not before & after
     assert len(results) > 8 and set(results) == {(200, True)}, results
     assert bring(other) == []
+    next(one for one in containers_of(connect(), "dsdeploy-front") if "engine" in one.name).stop(timeout=1)
+    assert "replace-engines" in bring(two)  # one that serves nobody keeps no change out
+    assert bring(two) == []
     (served / "releases/front/secrets/keys/drain").write_text(
         "172.16.0.9\n"
     )  # as a replacement that was killed leaves it

@@ -9,7 +9,7 @@ import yaml
 from dsdeploy.adapters.endpoint import Endpoint
 from dsdeploy.adapters.gateway.keys import write_owned
 from dsdeploy.adapters.gateway.state import METRICS_PORT, GatewayState, wait_until
-from dsdeploy.adapters.targets.compose.up import SERVICE_LABEL, compose_up, engines_of, gateway_of
+from dsdeploy.adapters.targets.compose.up import SERVICE_LABEL, compose_up, engines_of, gateway_of, health_of
 from dsdeploy.core.errors import EnginesNotTaken
 from dsdeploy.core.layout import COMPOSE_FILE, DRAIN_FILE, compose_project
 from dsdeploy.core.texts import text
@@ -32,15 +32,21 @@ def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) ->
     """Drains, replaces and takes back each of `services`. An answer that takes longer than ten minutes, or than the
     engine's grace period, is cut off then.
 
-    Raises as `compose_up`, and EnginesNotTaken where the gateway does not see all of them ready: then nothing is
-    drained, since the others might be none.
+    Engines that serve nobody come first, undrained. Raises as `compose_up`, and EnginesNotTaken where the gateway does
+    not see all of them ready: then nothing is drained, since the others might be none.
     """
     project = compose_project(release.name)
     grace = _grace_periods(release)
     drain = Path(release.folder) / DRAIN_FILE
+    before = {one.labels[SERVICE_LABEL]: one for one in engines_of(client, project)}
+    idle = [name for name, one in before.items() if name in grace and health_of(one) != "healthy"]
+    if idle:
+        compose_up(client, release, *idle, recreate=False)
     for service in services:
         _wait_for_all(client, project)
         engine = next(one for one in engines_of(client, project) if one.labels[SERVICE_LABEL] == service)
+        if engine.id != before[service].id:
+            continue
         inner = inner_endpoint(gateway_of(client, project), project)
         address = engine.attrs["NetworkSettings"]["Networks"][f"{project}_closed"]["IPAddress"]
         try:
