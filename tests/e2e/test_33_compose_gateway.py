@@ -224,4 +224,4 @@ def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
     (served / "releases/front/secrets/keys/drain").write_text(
         "172.16.0.9\n"
     )  # as a replacement that was killed leaves it
-    assert bring(other) == ["compose-up"] and bring(other) == []
+    assert bring(two) == ["compose-up"] and bring(two) == []

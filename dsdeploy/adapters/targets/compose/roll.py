@@ -39,7 +39,7 @@ def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) ->
     grace = _grace_periods(release)
     drain = Path(release.folder) / DRAIN_FILE
     before = {one.labels[SERVICE_LABEL]: one for one in engines_of(client, project)}
-    idle = [name for name, one in before.items() if name in grace and health_of(one) != "healthy"]
+    idle = [name for name, one in before.items() if name in grace and not _serves(one)]
     if idle:
         compose_up(client, release, *idle, recreate=False)
     for service in services:
@@ -56,6 +56,11 @@ def roll(client: "DockerClient", release: Release, services: tuple[str, ...]) ->
         finally:
             take_back(release)
     _wait_for_all(client, project)
+
+
+def _serves(engine: Any) -> bool:
+    """A container that was stopped keeps the health that it had."""
+    return engine.status == "running" and health_of(engine) == "healthy"
 
 
 def _wait_for_all(client: "DockerClient", project: str) -> None:
