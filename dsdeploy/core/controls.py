@@ -26,12 +26,12 @@ class Control:
 @dataclass(frozen=True, slots=True)
 class Framework:
     """`targets` are those it speaks of, none for all; `source` is where its text can be read, `held_against` what our
-    numbers were read from."""
+    numbers were read from, by language."""
 
     id: str
     title: dict[str, str]
     source: str
-    held_against: str
+    held_against: dict[str, str]
     targets: tuple[str, ...]
     controls: tuple[Control, ...]
 
