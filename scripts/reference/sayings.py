@@ -2,6 +2,7 @@
 
 import inspect
 import re
+from collections.abc import Callable, Iterator
 
 from dsdeploy.core.texts import catalogue
 from dsdeploy.stages.check import CHECKS
@@ -24,9 +25,19 @@ def checks_page(language: str) -> str:
     rows = []
     for one in CHECKS:
         judge = next(value for name in ("judge", "run", "examine") if (value := getattr(one, name, None)))
-        ids = dict.fromkeys(re.findall(r'text\(\s*"([a-z0-9-]+)"', inspect.getsource(inspect.unwrap(judge))))
-        rows.append((code(one.id), code(*one.needs), "\n".join(words[id][language] for id in ids if id in words)))
+        ids = dict.fromkeys(id for id in _said(inspect.unwrap(judge)) if id in words)
+        rows.append((code(one.id), code(*one.needs), "\n".join(words[id][language] for id in ids)))
     return "\n".join(["# " + ("Checks" if en else "检查") + "\n", about, table(head, rows)])
+
+
+def _said(judge: Callable[..., object]) -> Iterator[str]:
+    """Ids of messages in the order of its source, those of its module's own functions where it calls them."""
+    for id, name in re.findall(r'text\(\s*"([a-z0-9-]+)"|\b(_\w+)\(', inspect.getsource(judge)):
+        inner = getattr(inspect.getmodule(judge), name, None) if name else None
+        if id:
+            yield id
+        elif inspect.isfunction(inner) and inner is not judge:
+            yield from _said(inner)
 
 
 def messages_page(language: str) -> str:

@@ -27,7 +27,7 @@ from dsdeploy.core.progress import SILENT
 from dsdeploy.core.values import RenderedFile, RenderedFiles, Workload
 from dsdeploy.stages.check import Selection, check_release
 from dsdeploy.stages.plan import load_plan
-from tests.faults.test_planted_faults import HERE, SLOW, Site
+from tests.faults.served import HERE, SLOW, Site
 from tests.program import wait_until
 
 needs_openssl = pytest.mark.skipif(shutil.which("openssl") is None, reason="needs openssl for a certificate")

@@ -1,5 +1,6 @@
 """Are the files still those that were installed?"""
 
+from collections.abc import Sized
 from pathlib import Path
 
 from dsdeploy.adapters.bundle import keys
@@ -55,7 +56,7 @@ def configuration_unchanged(subject: Subject) -> Outcome:
     folder = Path(subject.release.folder)
     files = [one for one in revision.rendered.files if one.path != PLAN_FILE]
     changed = [one.path for one in files if not _same(folder / one.path, one.content)]
-    measured, limit = f"{len(files) - len(changed)} / {len(files)}", f"{len(files)} / {len(files)}"
+    measured, limit = _counted(files, changed)
     if changed:
         message = text("check-configuration-changed", paths=", ".join(changed))
         return failed(message, text("check-configuration-hint"), measured=measured, limit=limit)
@@ -73,7 +74,7 @@ def configuration_as_plan(subject: Subject) -> Outcome:
     except DsdeployError as error:
         return skipped(text("check-render-impossible", reason=error.message))
     other = [one.path for one in files if not _same(folder / one.path, one.content)]
-    measured, limit = f"{len(files) - len(other)} / {len(files)}", f"{len(files)} / {len(files)}"
+    measured, limit = _counted(files, other)
     if other:
         message = text("check-configuration-not-plan", paths=", ".join(other)[:300])
         return warned(message, text("check-configuration-hint"), measured=measured, limit=limit)
@@ -103,7 +104,7 @@ def images_signed(subject: Subject) -> Outcome:
     if bundles is None:
         return skipped(text("check-no-bundle"))
     foreign = lacking(images, tuple(image for one in bundles for image in one.images))
-    measured, limit = f"{len(images) - len(foreign)} / {len(images)}", f"{len(images)} / {len(images)}"
+    measured, limit = _counted(images, foreign)
     if foreign:
         message = text("check-images-unsigned", images=", ".join(foreign)[:300])
         return warned(message, text("check-images-unsigned-hint"), measured=measured, limit=limit)
@@ -118,7 +119,7 @@ def images_as_rendered(subject: Subject) -> Outcome:
         return skipped(text("check-images-unseen"))
     rendered = "\n".join(one.content for one in revision.rendered.files)
     foreign = [f"{name}: {image}" for name, image in images.items() if image not in rendered]
-    measured, limit = f"{len(images) - len(foreign)} / {len(images)}", f"{len(images)} / {len(images)}"
+    measured, limit = _counted(images, foreign)
     if foreign:
         message = text("check-images-foreign", images=", ".join(foreign))
         return failed(message, text("check-configuration-hint"), measured=measured, limit=limit)
@@ -133,7 +134,7 @@ def weights_signed(subject: Subject) -> Outcome:
     signed = {file.sha256 for one in bundles for file in one.files}
     files = subject.release.weights.files
     missing = [one.name for one in files if one.sha256 not in signed]
-    measured, limit = f"{len(files) - len(missing)} / {len(files)}", f"{len(files)} / {len(files)}"
+    measured, limit = _counted(files, missing)
     if missing:
         message = text("check-unsigned", names=", ".join(missing[:3]))
         return warned(message, text("check-unsigned-hint"), measured=measured, limit=limit)
@@ -164,3 +165,8 @@ def _same(path: Path, content: str) -> bool:
         return path.read_text(encoding="utf-8") == content
     except (OSError, ValueError):
         return False
+
+
+def _counted(every: Sized, wrong: Sized) -> tuple[str, str]:
+    """How many of how many are right, and that all should be."""
+    return f"{len(every) - len(wrong)} / {len(every)}", f"{len(every)} / {len(every)}"

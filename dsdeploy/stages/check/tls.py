@@ -27,12 +27,9 @@ def encrypted(subject: Subject) -> Outcome:
 
 def modern(subject: Subject) -> Outcome:
     """What is negotiated, and that old versions and weak suites are refused though nothing better is offered."""
-    if (outcome := _unspoken(subject)) is not None:
-        return outcome
-    try:
-        found = handshake(*subject.endpoint.address)
-    except OSError as error:
-        return skipped(text("check-no-handshake", reason=error.strerror or error))
+    found = _greeted(subject)
+    if isinstance(found, Outcome):
+        return found
     old = [version for version in _OLD if _speaks(subject, version)]
     measured, limit = f"{found.version} {found.cipher}", " / ".join(_MODERN)
     if old:
@@ -47,12 +44,9 @@ def modern(subject: Subject) -> Outcome:
 
 
 def certificate_good(subject: Subject) -> Outcome:
-    if (outcome := _unspoken(subject)) is not None:
-        return outcome
-    try:
-        found = handshake(*subject.endpoint.address)
-    except OSError as error:
-        return skipped(text("check-no-handshake", reason=error.strerror or error))
+    found = _greeted(subject)
+    if isinstance(found, Outcome):
+        return found
     now = datetime.now(UTC)
     days = (found.not_after - now).days
     measured, limit = f"{days} d", f"≥ {_DAYS_LEFT} d"
@@ -63,11 +57,16 @@ def certificate_good(subject: Subject) -> Outcome:
     return passed(text("check-certificate", until=f"{found.not_after:%Y-%m-%d}"), measured=measured, limit=limit)
 
 
-def _unspoken(subject: Subject) -> Outcome | None:
-    """Why there is no handshake to look at, else None."""
+def _greeted(subject: Subject) -> Handshake | Outcome:
+    """The handshake that the service agrees to, or why there is none to look at."""
     if subject.endpoint.away is not None:
         return skipped(subject.endpoint.away.message)
-    return skipped(text("check-no-tls")) if subject.endpoint.tls is None else None
+    if subject.endpoint.tls is None:
+        return skipped(text("check-no-tls"))
+    try:
+        return handshake(*subject.endpoint.address)
+    except OSError as error:
+        return skipped(text("check-no-handshake", reason=error.strerror or error))
 
 
 def _speaks(subject: Subject, version: str, suites: str = ANY_SUITE) -> Handshake | None:

@@ -1,9 +1,11 @@
-"""Machines made up for the planner: only what it looks at."""
+"""Machines, bought ones, and requests made up for the planner: only what it looks at."""
 
 from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.machines import Accelerator, Disk, Health, Link, Profile
+from dsdeploy.core.plan import Request
+from dsdeploy.stages.plan import Pools, pool_to_buy
 
-GIB = 2**30
+GIB, TB = 2**30, 10**12
 
 
 def node(
@@ -27,3 +29,15 @@ def node(
 
 def fleet(*machines: Machine) -> Fleet:
     return Fleet(machines)
+
+
+def bought(name: str, count: int = 8, nodes: int = 1, memory: int | None = None) -> Pools:
+    return Pools((pool_to_buy(name, count, nodes, memory, TB),))
+
+
+def wants(model: str | None = None, users: int = 8, context: int = 16384, **more) -> Request:
+    return Request(model, users, context, "auto", **more)
+
+
+def codes(plan) -> set[str]:
+    return {one.code for one in plan.warnings}
