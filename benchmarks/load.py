@@ -1,27 +1,29 @@
 """What the load generator itself costs, and how late it sees a first token, beside a client of bare sockets.
 
-    python benchmarks/load.py [STREAMS] [TOKENS]
+    python -m benchmarks.load [--streams 256] [--tokens 40] [--json FILE]
 
 A server of its own process sends one token each 0.25 s to each stream, so that both clients wait for the same thing.
-Prints processor time a token, as percent of one core per 1,000 tokens/s, and both median times to first token.
+Processor time is percent of one core per 1,000 tokens/s; times to first token are medians of one stream at a time, the
+two clients in turn.
 """
 
+import argparse
 import asyncio
 import json
 import multiprocessing
-import os
 import socket
-import sys
+import statistics
 import time
 from multiprocessing.connection import Connection
 
+from benchmarks.figures import Row, add_json, report
 from dsdeploy.adapters.chat import Chat
 from dsdeploy.adapters.endpoint import Endpoint
 from dsdeploy.adapters.load import Shape, run_load
-from dsdeploy.core.percentiles import spread
 
 PAUSE_S = 0.25
-ROUNDS = 20
+ROUNDS = 40
+CPU_LIMIT_PERCENT, LATER_LIMIT_MS = 5.0, 2.0
 HEAD = b"HTTP/1.1 200 OK\r\nContent-Type: text/event-stream\r\nConnection: close\r\n\r\n"
 
 
@@ -66,23 +68,32 @@ def bare_first_s(port: int) -> float:
     return first_s
 
 
-def main(streams: int = 256, tokens: int = 40) -> None:
+def main() -> None:
+    asked = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    asked.add_argument("--streams", type=int, default=256)
+    asked.add_argument("--tokens", type=int, default=40, help="of each stream")
+    add_json(asked)
+    given = asked.parse_args()
     here, there = multiprocessing.Pipe()
     server = multiprocessing.Process(target=serve, args=(there,), daemon=True)
     server.start()
     port = here.recv()
     chat = Chat(Endpoint("127.0.0.1", port), "m", None)
     run_load(chat, 1, 1, Shape(1, 2))
-    load = run_load(chat, streams, 1, Shape(1, tokens))
-    ours = spread([one.first_s for one in run_load(chat, 1, ROUNDS, Shape(1, 1)).samples], 50)
-    bare = spread([bare_first_s(port) for _ in range(ROUNDS)], 50)
+    cost = run_load(chat, given.streams, 1, Shape(1, given.tokens)).client_cpu_s_per_token
+    ours, bare = [], []
+    for _ in range(ROUNDS):
+        ours += [one.first_s * 1e3 for one in run_load(chat, 1, 1, Shape(1, 1)).samples]
+        bare.append(bare_first_s(port) * 1e3)
     server.terminate()
-    print(f"{streams} streams of {tokens} tokens; load average {os.getloadavg()[0]:.1f} on {os.cpu_count()} cores")
-    cost = load.client_cpu_s_per_token
-    print(f"client: {cost * 1e6:.1f} us/token = {cost * 1e5:.1f} % of one core per 1,000 tokens/s")
-    for name, seen in (("load generator", ours), ("bare socket", bare)):
-        print(f"first token, {name}: {seen.value * 1e3:.2f} ms ({seen.low * 1e3:.2f} … {seen.high * 1e3:.2f})")
+    seen, plain = statistics.median(ours), statistics.median(bare)
+    rows = (
+        Row("processor time of the client per 1,000 tokens/s", cost * 1e5, None, "%", CPU_LIMIT_PERCENT, of="ours"),
+        Row("time to first token", seen, plain, "ms"),
+        Row("time to first token, later than the bare socket", seen - plain, None, "ms", LATER_LIMIT_MS, of="ours"),
+    )
+    report(given.json, "load", "a client of bare sockets", rows)
 
 
 if __name__ == "__main__":
-    main(*map(int, sys.argv[1:3]))
+    main()

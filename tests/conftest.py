@@ -1,11 +1,15 @@
 """What several tests stand on: a home with fetched weights, and a plan for a free port."""
 
 import shutil
+import signal
 from pathlib import Path
 
 import pytest
 
 from tests.program import free_port, run
+
+# A shell that puts the run in the background makes it, and all that it starts, deaf to Ctrl-C.
+signal.signal(signal.SIGINT, signal.default_int_handler)
 
 pytest_plugins = ["tests.docker_engine", "tests.kube.fixtures", "tests.kube.release"]
 

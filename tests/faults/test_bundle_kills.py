@@ -1,5 +1,6 @@
 """Killed, out of room, or two at once: what is whole is never lost, and the end is as if nothing had happened."""
 
+import mmap
 import os
 import random
 import shutil
@@ -8,6 +9,7 @@ import subprocess
 import pytest
 
 from dsdeploy.core import errors
+from dsdeploy.stages.bundle import build
 from tests.bundles import in_child, tree
 
 SIGNATURE = "dsdeploy-bundle.sig"
@@ -30,6 +32,32 @@ def test_a_build_killed_anywhere_goes_on_to_the_same_bytes(ours, times):
         assert tree(ours.folder / "bundle") == tree(ours.folder / "undisturbed")
         shutil.rmtree(ours.folder / "bundle")
     assert killed >= 15
+
+
+def test_a_build_killed_inside_an_extent_goes_on_there(ours, monkeypatch):
+    """Bytes written are counted over all processes: an extent that was begun is not written again."""
+    piece_bytes, extent_bytes = 1024, 25_000
+    monkeypatch.setattr(build, "_PIECE_BYTES", piece_bytes)
+    monkeypatch.setattr(build, "_COMMIT_BYTES", piece_bytes)
+    counter, real = mmap.mmap(-1, 8), os.pwrite
+
+    def pwrite(file, content, at):
+        done = real(file, content, at)
+        counter[:] = (int.from_bytes(counter[:]) + done).to_bytes(8)
+        return done
+
+    monkeypatch.setattr(os, "pwrite", pwrite)
+    shutil.rmtree(ours.folder / "bundle")
+    ours.build("undisturbed")
+    undisturbed = int.from_bytes(counter[:])
+    counter[:] = bytes(8)
+    chance, killed = random.Random(1), 0
+    while not (ours.folder / "bundle" / SIGNATURE).exists():
+        killed += os.WIFSIGNALED(in_child(ours.build, chance.randrange(20, 200)))
+    assert tree(ours.folder / "bundle") == tree(ours.folder / "undisturbed")
+    again = (int.from_bytes(counter[:]) - undisturbed) / killed
+    assert killed >= 3
+    assert again < extent_bytes / 2
 
 
 @pytest.mark.parametrize("times", [1, 3])

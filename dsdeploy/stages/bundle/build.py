@@ -25,6 +25,8 @@ from dsdeploy.stages.bundle.gather import Content
 
 # Facts are made durable together up to here: a kill costs at most this much of small contents.
 _COMMIT_BYTES = 64 * 2**20
+# A large extent is made durable in pieces, and goes on after the last that is: a kill costs at most two.
+_PIECE_BYTES = 256 * 2**20
 _MOST_OPEN = 8
 
 
@@ -51,10 +53,13 @@ class Builder:
             self._of_content[slot.content].append((number, slot))
             self._of_volume[slot.volume].append((number, slot))
         self._opened: dict[int, int] = {}
+        self._begun_bytes: dict[int, int] = {}
         self._extents: dict[int, str] = {}
         self._blobs: dict[int, Blob] = {}
         for entry in journal.entries[1:]:
-            if "extent" in entry:
+            if "begun" in entry:
+                self._begun_bytes[entry["begun"]] = entry["bytes"]
+            elif "extent" in entry:
                 self._extents[entry["extent"]] = entry["sha256"]
             else:
                 self._blobs[entry["blob"]] = Blob(entry["sha256"], entry["size_bytes"], entry["sm3"])
@@ -87,13 +92,13 @@ class Builder:
                 written = number in self._extents
                 # Where the first extent ends, the whole's digest is its own: only later ones are hashed twice.
                 own: Digest | None = None if written or not slot.offset_bytes else hashlib.sha256()
-                target = None if written else (self._volume(slot.volume), slot.at_bytes + BLOCK_BYTES)
                 digests = (whole, *also) if own is None else (whole, *also, own)
-                copier.copy(source, slot.offset_bytes, slot.size_bytes, digests, target)
-                if target is not None:
-                    write_at(target[0], bytes(padding_bytes(slot.size_bytes)), target[1] + slot.size_bytes)
+                done = slot.size_bytes if written else self._begun_bytes.get(number, 0)
+                copier.copy(source, slot.offset_bytes, done, digests, None)
+                if not written:
+                    self._write_rest(number, slot, done, source, digests, copier)
                     self._extents[number] = (own or whole).hexdigest()
-                    self._note({"extent": number, "sha256": self._extents[number]}, slot.size_bytes)
+                    self._note({"extent": number, "sha256": self._extents[number]}, slot.size_bytes % _PIECE_BYTES)
             if _stamp(source) != content.stamp:
                 raise _altered(content, "changed")
         except ReadFailed as error:
@@ -101,6 +106,19 @@ class Builder:
         finally:
             os.close(source)
         self._finish(index, content, places, whole.hexdigest(), also[0].hexdigest() if also else None)
+
+    def _write_rest(
+        self, number: int, slot: Slot, done: int, source: int, digests: tuple[Digest, ...], copier: Copier
+    ) -> None:
+        """What of an extent is not on disk yet, and its padding."""
+        file, at = self._volume(slot.volume), slot.at_bytes + BLOCK_BYTES
+        while done < slot.size_bytes:
+            size = min(_PIECE_BYTES, slot.size_bytes - done)
+            copier.copy(source, slot.offset_bytes + done, size, digests, (file, at + done))
+            done += size
+            if size == _PIECE_BYTES:
+                self._note({"begun": number, "bytes": done}, size)
+        write_at(file, bytes(padding_bytes(slot.size_bytes)), at + slot.size_bytes)
 
     def _finish(
         self, index: int, content: Content, places: list[tuple[int, Slot]], sha256: str, sm3: str | None
