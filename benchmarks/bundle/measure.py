@@ -83,9 +83,10 @@ def remove(*paths: Path) -> None:
 
 def _touch_memory(size_bytes: int) -> None:
     """A virtual machine gives free memory back to its host and pays for each page when it is used again: up to ten
-    times the time of a copy, by whichever act comes first. So the pages are taken back before the clock starts."""
+    times the time of a copy, by whichever act comes first. So the pages are taken back before the clock starts: those
+    of what is read and of what is written."""
     free = os.sysconf("SC_AVPHYS_PAGES") * os.sysconf("SC_PAGE_SIZE")
     pages = mmap.mmap(
-        -1, min(size_bytes, free * 3 // 4), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
+        -1, min(2 * size_bytes, free * 3 // 4), flags=mmap.MAP_PRIVATE | mmap.MAP_ANONYMOUS | mmap.MAP_POPULATE
     )
     pages.close()
