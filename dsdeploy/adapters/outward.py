@@ -1,6 +1,8 @@
 """Where this machine can be reached from outside, and a listener there that hears who comes."""
 
+import ipaddress
 import re
+import secrets
 import socket
 import threading
 from collections.abc import Iterator
@@ -16,21 +18,27 @@ _WAIT_S = 1.5
 
 @dataclass(slots=True)
 class Doors:
-    """Sockets that listen: `places` are address and port, `visitors` addresses that came to them."""
+    """Sockets that listen: `places` are address and port, `visitors` addresses that came to them and said `word`."""
 
     places: tuple[tuple[str, int], ...]
+    word: str
     visitors: list[str] = field(default_factory=list)
 
 
 def outward_addresses() -> tuple[str, ...]:
-    """IPv4 addresses of interfaces that are up and lead out of this machine."""
+    """Addresses of interfaces that are up and lead out of this machine, IPv6 too."""
     up = {name for name, one in psutil.net_if_stats().items() if one.isup and not _CONTAINERS_OWN.fullmatch(name)}
     return tuple(
         one.address
         for name, addresses in sorted(psutil.net_if_addrs().items())
         for one in addresses
-        if name in up and one.family == socket.AF_INET and not one.address.startswith(("127.", "169.254."))
+        if name in up and one.family in (socket.AF_INET, socket.AF_INET6) and _leads_out(one.address)
     )
+
+
+def _leads_out(address: str) -> bool:
+    known = ipaddress.ip_address(address.partition("%")[0])
+    return not known.is_loopback and not known.is_link_local
 
 
 @contextmanager
@@ -40,9 +48,10 @@ def open_doors(addresses: tuple[str, ...]) -> Iterator[Doors]:
     listeners = []
     for address in addresses:
         with suppress(OSError):
-            listeners.append(socket.create_server((address, 0)))
+            family = socket.AF_INET6 if ":" in address else socket.AF_INET
+            listeners.append(socket.create_server((address, 0), family=family))
     try:
-        doors = Doors(tuple(one.getsockname() for one in listeners if _is_reached(one)))
+        doors = Doors(tuple(one.getsockname()[:2] for one in listeners if _is_reached(one)), secrets.token_hex(8))
         for one in listeners:
             threading.Thread(target=_answer, args=(one, doors), daemon=True).start()
         yield doors
@@ -55,7 +64,7 @@ def open_doors(addresses: tuple[str, ...]) -> Iterator[Doors]:
 
 def _is_reached(listener: socket.socket) -> bool:
     try:
-        with socket.create_connection(listener.getsockname(), _WAIT_S):
+        with socket.create_connection(listener.getsockname()[:2], _WAIT_S):
             listener.accept()[0].close()
     except OSError:
         return False
@@ -63,8 +72,11 @@ def _is_reached(listener: socket.socket) -> bool:
 
 
 def _answer(listener: socket.socket, doors: Doors) -> None:
+    """Who does not know the word is a stranger: a scanner, a monitor."""
     with suppress(OSError):
         while True:
-            caller, (address, _) = listener.accept()
-            caller.close()
-            doors.visitors.append(address)
+            caller, address = listener.accept()
+            with caller, suppress(OSError):
+                caller.settimeout(_WAIT_S)
+                if caller.recv(len(doors.word)) == doors.word.encode():
+                    doors.visitors.append(address[0])

@@ -15,13 +15,20 @@ _KNOCK = """
 import socket
 for place in {places!r}:
     try:
-        socket.create_connection(place, 1.5).close()
-        print("reached", place[0])
+        with socket.create_connection(place, 1.5) as door:
+            print("reached", place[0])
+            door.sendall({word!r})
     except OSError:
         pass
 with open("/proc/net/route") as routes:
-    if any(line.split()[1] == "00000000" for line in routes):
-        print("routed")
+    routed = any(line.split()[1] == "00000000" for line in routes)
+try:
+    with open("/proc/net/ipv6_route") as routes:
+        routed |= any(line.startswith("0" * 32 + " 00 ") and line.split()[-1] != "lo" for line in routes)
+except OSError:
+    pass
+if routed:
+    print("routed")
 print("asked", {count})
 """
 _TRIES = 5
@@ -33,7 +40,7 @@ _UNKNOWN_LINK_BITS_PER_S = 1e9
 
 
 def egress_closed(subject: Subject) -> Outcome:
-    """From inside the engine's container this machine's own outward address is not reached, though it listens there.
+    """From inside the engine's container this machine's own outward addresses are not reached, though it listens there.
 
     No stranger's address need be knocked at: who has no route out and cannot come that far comes no farther. Where a
     route leads out, a filter is what stopped it, this machine's own perhaps, and the outcome says so. Both ends are
@@ -42,7 +49,7 @@ def egress_closed(subject: Subject) -> Outcome:
     with open_doors(outward_addresses()) as doors:
         if not doors.places:
             return skipped(text("check-egress-no-door"))
-        code = _KNOCK.format(places=doors.places, count=len(doors.places))
+        code = _KNOCK.format(places=doors.places, word=doors.word.encode(), count=len(doors.places))
         said = subject.target.run_inside(subject.release, code)
         came = list(doors.visitors)
     if said is None or "asked" not in said:
