@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dsdeploy.core.parsers import place_of, problem_of
+
 LANGUAGES = ("en", "zh")
 
 
@@ -26,6 +28,17 @@ class Text:
 
 def text(id: str, /, **values: Any) -> Text:
     return Text(id, values)
+
+
+class Malformed(ValueError):
+    """What was given cannot be: why, and the place in it where one is known. `str` is English, for logs."""
+
+    def __init__(self, reason: Text, place: str = "") -> None:
+        super().__init__(reason, place)
+        self.reason = text("reason-at", place=place, reason=reason) if place else reason
+
+    def __str__(self) -> str:
+        return self.reason.render("en")
 
 
 RULES = {
@@ -62,12 +75,32 @@ CHANGES = {
 
 
 def _said(value: Any, language: str) -> Any:
-    """A value in the reader's language where it has one: a message, or the operating system's own word for an error."""
+    """A value in the reader's language where it has one: a message, an error, the operating system's word for one."""
+    value = _why(value) if isinstance(value, Exception) else value
     if isinstance(value, Text):
         return value.render(language)
-    words = value.strerror if isinstance(value, OSError) else value
-    id = _system_ids().get(words) if isinstance(words, str) else None
+    id = _system_ids().get(value) if isinstance(value, str) else None
     return value if id is None else catalogue()[id][language]
+
+
+def _why(error: Exception) -> Any:
+    """The reason that an error gives, as a message where there is one."""
+    if isinstance(error, Malformed):
+        return error.reason
+    if isinstance(error, OSError):
+        return error.strerror or error
+    if isinstance(error, UnicodeDecodeError):
+        return text("reason-encoding", byte=error.start + 1, encoding=error.encoding.upper())
+    if isinstance(error, RecursionError):
+        return text("reason-too-deep")
+    if isinstance(error, KeyError):
+        return Malformed(text("reason-missing"), str(error.args[0])).reason
+    if isinstance(error, TypeError | AttributeError):
+        return text("reason-garbled")
+    id, values = problem_of(error)
+    if place := place_of(error):
+        return text("reason-at-line", line=place[0], column=place[1], reason=Text(id, values))
+    return Text(id, values) if id != "parser-other" or isinstance(error, ValueError) else error
 
 
 @cache

@@ -75,7 +75,7 @@ def save_profile(found: Profile | Fleet, path: Path) -> None:
             write_whole(path, content)
     except OSError as error:
         raise ProfileNotWritable(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
+            text("not-writable", path=path, reason=error), hint=text("not-writable-hint")
         ) from error
 
 
@@ -112,7 +112,7 @@ def _value(kind: type[P], path: Path, document: object) -> P:
 def _document(path: Path) -> object:
     try:
         return json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
 
 
@@ -125,8 +125,7 @@ def _read(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> ProfileUnreadable:
-    reason = error.strerror if isinstance(error, OSError) else error
-    return ProfileUnreadable(text("unreadable", path=path, reason=reason), hint=text("profile-unreadable-hint"))
+    return ProfileUnreadable(text("unreadable", path=path, reason=error), hint=text("profile-unreadable-hint"))
 
 
 def _now() -> str:
