@@ -88,7 +88,7 @@ def _load(path: Path) -> Release:
     """Raises ReleaseUnreadable, which names the version of a newer file."""
     try:
         return from_document(Release, json.loads(path.read_text(encoding="utf-8")))
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise ReleaseUnreadable(
             text("unreadable", path=path, reason=error), hint=text("release-unreadable-hint")
         ) from error

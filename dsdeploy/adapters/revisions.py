@@ -39,7 +39,7 @@ def find_revision(release: Release, number: int | None = None) -> Revision | Non
         return from_document(Revision, json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except (OSError, ValueError) as error:
+    except (OSError, ValueError, RecursionError) as error:
         raise RevisionUnreadable(
             text("unreadable", path=path, reason=error), hint=text("revision-unreadable-hint")
         ) from error

@@ -66,5 +66,6 @@ def _readable(path: Path | None) -> Path | None:
         if path is not None:
             ssl.create_default_context(cafile=str(path))
     except OSError as error:
-        raise InvalidRequest(text("unreadable", path=path, reason=error), hint=text("ca-hint")) from error
+        reason = text("reason-no-certificate") if isinstance(error, ssl.SSLError) else error
+        raise InvalidRequest(text("unreadable", path=path, reason=reason), hint=text("ca-hint")) from error
     return path
