@@ -27,7 +27,8 @@ class Text:
 
 
 def text(id: str, /, **values: Any) -> Text:
-    return Text(id, values)
+    """An error among the values stands for the reason that it gives."""
+    return Text(id, {name: _why(one) if isinstance(one, Exception) else one for name, one in values.items()})
 
 
 class Malformed(ValueError):
@@ -75,20 +76,18 @@ CHANGES = {
 
 
 def _said(value: Any, language: str) -> Any:
-    """A value in the reader's language where it has one: a message, an error, the operating system's word for one."""
-    value = _why(value) if isinstance(value, Exception) else value
+    """A value in the reader's language where it has one: a message, or the operating system's own word for an error."""
     if isinstance(value, Text):
         return value.render(language)
     id = _system_ids().get(value) if isinstance(value, str) else None
     return value if id is None else catalogue()[id][language]
 
 
-def _why(error: Exception) -> Any:
-    """The reason that an error gives, as a message where there is one."""
+def _why(error: Exception) -> Text | str:
     if isinstance(error, Malformed):
         return error.reason
     if isinstance(error, OSError):
-        return error.strerror or error
+        return error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
         return text("reason-encoding", byte=error.start + 1, encoding=error.encoding.upper())
     if isinstance(error, RecursionError):
@@ -100,14 +99,23 @@ def _why(error: Exception) -> Any:
     id, values = problem_of(error)
     if place := place_of(error):
         return text("reason-at-line", line=place[0], column=place[1], reason=Text(id, values))
-    return Text(id, values) if id != "parser-other" or isinstance(error, ValueError) else error
+    if id == "parser-other" and not isinstance(error, ValueError):
+        return str(error) or type(error).__name__
+    return Text(id, values)
+
+
+_RESOLVER = {  # gai_strerror(3) of glibc, which Python does not offer
+    "Name or service not known": "resolver-no-name",
+    "No address associated with hostname": "resolver-no-address",
+    "Temporary failure in name resolution": "resolver-again",
+}
 
 
 @cache
 def _system_ids() -> dict[str, str]:
     """What the operating system says → the message that says it, of the usual errors."""
     ids = ((os.strerror(number), f"system-{code.lower()}") for number, code in errno.errorcode.items())
-    return {words: id for words, id in ids if id in catalogue()}
+    return {words: id for words, id in ids if id in catalogue()} | _RESOLVER
 
 
 @cache

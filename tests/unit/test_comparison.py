@@ -47,14 +47,14 @@ def test_what_changed_is_told_worse_first(tmp_path):
             '{"schema": "dsdeploy/result/v1", "command": "check", "data": {"findings": [{"id": "a", "status": []}]}}',
             "findings.status: expected pass / skip / warn / fail, found []",
         ),
-        ("[]", "expected a mapping, found []"), ("{", "1"), ("[" * 100_000, "recursion"),
+        ("[]", "expected a mapping, found []"), ("{", "line 1"), ("[" * 100_000, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_a_foreign_report_is_named(tmp_path, content, named):
     (tmp_path / "r.json").write_text(content)
     with pytest.raises(ReportUnreadable) as caught:
         read_earlier(tmp_path / "r.json")
-    assert named in str(caught.value.message.values["reason"])
+    assert named in caught.value.message.render("en")
     with pytest.raises(ReportUnreadable):
         read_earlier(tmp_path / "none.json")
 

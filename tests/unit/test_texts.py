@@ -54,5 +54,7 @@ def test_what_the_operating_system_says_is_said_in_the_readers_language(code):
         message = text("not-writable", path="/x", reason=reason)
         assert said in message.render("en") and said not in message.render("zh")
         assert catalogue()[f"system-{code.lower()}"]["zh"] in message.render("zh")
+    unresolved = text("answer-refused", where="a:1", reason=OSError(-2, "Name or service not known"))
+    assert "名称无法解析" in unresolved.render("zh")
     other = text("not-writable", path="/x", reason="what no system says")
     assert "what no system says" in other.render("zh")
