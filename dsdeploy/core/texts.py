@@ -86,8 +86,6 @@ def _said(value: Any, language: str) -> Any:
 def _why(error: Exception) -> Text | str:
     if isinstance(error, Malformed):
         return error.reason
-    if isinstance(error, OSError):
-        return error.strerror or str(error)
     if isinstance(error, UnicodeDecodeError):
         return text("reason-encoding", byte=error.start + 1, encoding=error.encoding.upper())
     if isinstance(error, RecursionError):
@@ -100,8 +98,15 @@ def _why(error: Exception) -> Text | str:
     if place := place_of(error):
         return text("reason-at-line", line=place[0], column=place[1], reason=Text(id, values))
     if id == "parser-other" and not isinstance(error, ValueError):
-        return str(error) or type(error).__name__
+        return _system_word(error) or (str(error).splitlines() or [type(error).__name__])[0]
     return Text(id, values)
+
+
+def _system_word(error: BaseException | None) -> str | None:
+    """What the operating system said, below whatever libraries wrapped it in words of their own."""
+    while error is not None and not (isinstance(error, OSError) and error.strerror):
+        error = error.__cause__ or error.__context__
+    return None if error is None else str(error.strerror)
 
 
 _RESOLVER = {  # gai_strerror(3) of glibc, which Python does not offer

@@ -58,3 +58,18 @@ def test_what_the_operating_system_says_is_said_in_the_readers_language(code):
     assert "名称无法解析" in unresolved.render("zh")
     other = text("not-writable", path="/x", reason="what no system says")
     assert "what no system says" in other.render("zh")
+
+
+def test_the_systems_word_is_found_below_the_library_that_wrapped_it():
+    """No caller should read a connection pool's inner life."""
+    try:
+        try:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        except OSError as inner:
+            raise RuntimeError("HTTPConnectionPool(host='h', port=9): Max retries exceeded") from inner
+    except RuntimeError as outer:
+        message = text("hub-unreachable", endpoint="http://h:9", reason=outer)
+    assert "连接被拒绝" in message.render("zh") and "Max retries" not in message.render("en")
+    assert "no word of it" in text("hub-unreachable", endpoint="h", reason=RuntimeError("no word of it\nx")).render(
+        "zh"
+    )
