@@ -70,6 +70,5 @@ def test_the_systems_word_is_found_below_the_library_that_wrapped_it():
     except RuntimeError as outer:
         message = text("hub-unreachable", endpoint="http://h:9", reason=outer)
     assert "连接被拒绝" in message.render("zh") and "Max retries" not in message.render("en")
-    assert "no word of it" in text("hub-unreachable", endpoint="h", reason=RuntimeError("no word of it\nx")).render(
-        "zh"
-    )
+    other = text("hub-unreachable", endpoint="h", reason=RuntimeError("what no system says\nx"))
+    assert other.render("en").endswith("what no system says")
