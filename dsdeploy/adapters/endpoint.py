@@ -113,7 +113,7 @@ class Endpoint:
             raise no_answer("answer-cut") from error
         except OSError as error:
             where = "{}:{}".format(*self.address)
-            raise no_answer("answer-refused", where=where, reason=error.strerror or str(error)) from error
+            raise no_answer("answer-refused", where=where, reason=error) from error
         except (http.client.HTTPException, ValueError) as error:
             reason = f"{type(error).__name__}: {error}"[:_QUOTED_BYTES]
             raise no_answer("answer-garbage", reason=reason) from error

@@ -31,10 +31,10 @@ def load_inventory(path: Path) -> tuple[Host, ...]:
 
     try:
         content = yaml.safe_load(sys.stdin.read() if str(path) == "-" else path.read_text(encoding="utf-8"))
-    except OSError as error:
-        raise _unreadable(path, text("said", words=error.strerror or error)) from error
-    except (yaml.YAMLError, UnicodeDecodeError) as error:
-        raise _unreadable(path, text("said", words=str(error).replace("\n", " "))) from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise _unreadable(path, error) from error
+    if content is None:
+        raise _unreadable(path, text("reason-empty"))
     listed = content.get("hosts") if isinstance(content, dict) else content
     if not isinstance(listed, list) or not listed:
         raise _unreadable(path, text("inventory-no-hosts"))
@@ -61,7 +61,7 @@ def _host(path: Path, entry: Any, place: int) -> Host:
     return Host(**entry)
 
 
-def _unreadable(path: Path, reason: Text) -> InventoryUnreadable:
+def _unreadable(path: Path, reason: Text | Exception) -> InventoryUnreadable:
     return InventoryUnreadable(
         text("inventory-unreadable", path=path, reason=reason), hint=text("inventory-unreadable-hint")
     )

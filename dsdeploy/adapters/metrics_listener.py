@@ -43,7 +43,7 @@ def show_metrics(place: str, board: MetricsBoard) -> Iterator[None]:
     try:
         server = ThreadingHTTPServer((host, int(port)), Shown)
     except OSError as error:
-        message = text("listen-failed", place=place, reason=error.strerror or error)
+        message = text("listen-failed", place=place, reason=error)
         raise ListenRefused(message, hint=text("listen-refused-hint")) from error
     with server:
         thread = threading.Thread(target=server.serve_forever, daemon=True)

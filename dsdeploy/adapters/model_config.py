@@ -4,6 +4,7 @@ import json
 from pathlib import Path
 
 from dsdeploy.core.architecture import Architecture, from_config
+from dsdeploy.core.documents import demand_mapping
 from dsdeploy.core.errors import ConfigUnreadable
 from dsdeploy.core.texts import text
 
@@ -13,13 +14,9 @@ def load_config(path: Path) -> Architecture:
     if path.is_dir():
         path = path / "config.json"
     try:
-        content = json.loads(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except (ValueError, RecursionError) as error:
-        reason = str(error)
-    else:
-        if isinstance(content, dict):
-            return from_config(content, str(path))
-        reason = f"{type(content).__name__} at the top"
-    raise ConfigUnreadable(text("config-unreadable", path=path, reason=reason), hint=text("config-malformed-hint"))
+        content = demand_mapping(json.loads(path.read_text(encoding="utf-8")))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ConfigUnreadable(
+            text("config-unreadable", path=path, reason=error), hint=text("config-malformed-hint")
+        ) from error
+    return from_config(content, str(path))

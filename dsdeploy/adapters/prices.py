@@ -16,9 +16,5 @@ def read_prices(path: Path | None) -> Prices:
 
     try:
         return override_prices(yaml.safe_load(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        reason = error.strerror or str(error)
-        raise PricesUnreadable(text("prices-unreadable", path=path, reason=reason), hint=text("prices-hint")) from error
-    except (yaml.YAMLError, ValueError) as error:
-        reason = str(error).replace("\n", " ")
-        raise PricesUnreadable(text("prices-unreadable", path=path, reason=reason), hint=text("prices-hint")) from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise PricesUnreadable(text("prices-unreadable", path=path, reason=error), hint=text("prices-hint")) from error

@@ -61,9 +61,7 @@ def apply_file_operation(operation: Operation, release: Release, rendered: Rende
         if operation.action != "remove-folder":
             raise
     except OSError as error:
-        raise InstallError(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
-        ) from error
+        raise InstallError(text("not-writable", path=path, reason=error), hint=text("not-writable-hint")) from error
 
 
 def _certificate(release: Release) -> dict[str, str]:

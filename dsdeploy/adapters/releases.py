@@ -27,7 +27,7 @@ def hold_lock(layout: Layout, command: str) -> Iterator[None]:
         lock = layout.lock.open("a")
     except OSError as error:
         raise InstallError(
-            text("not-writable", path=layout.home, reason=error.strerror or error), hint=text("not-writable-hint")
+            text("not-writable", path=layout.home, reason=error), hint=text("not-writable-hint")
         ) from error
     with lock:
         try:
@@ -81,17 +81,14 @@ def save_release(release: Release) -> None:
         path.parent.mkdir(parents=True, exist_ok=True, mode=0o700)
         write_whole(path, json.dumps(to_document(release), indent=1, ensure_ascii=False))
     except OSError as error:
-        raise InstallError(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
-        ) from error
+        raise InstallError(text("not-writable", path=path, reason=error), hint=text("not-writable-hint")) from error
 
 
 def _load(path: Path) -> Release:
     """Raises ReleaseUnreadable, which names the version of a newer file."""
     try:
         return from_document(Release, json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except ValueError as error:
-        reason = str(error)
-    raise ReleaseUnreadable(text("unreadable", path=path, reason=reason), hint=text("release-unreadable-hint"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ReleaseUnreadable(
+            text("unreadable", path=path, reason=error), hint=text("release-unreadable-hint")
+        ) from error

@@ -23,9 +23,7 @@ def save_revision(release: Release, rendered: RenderedFiles) -> None:
         for number in revision_numbers(release)[:-_KEPT]:
             _path(release, number).unlink(missing_ok=True)
     except OSError as error:
-        raise InstallError(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
-        ) from error
+        raise InstallError(text("not-writable", path=path, reason=error), hint=text("not-writable-hint")) from error
 
 
 def revision_numbers(release: Release) -> tuple[int, ...]:
@@ -41,11 +39,10 @@ def find_revision(release: Release, number: int | None = None) -> Revision | Non
         return from_document(Revision, json.loads(path.read_text(encoding="utf-8")))
     except FileNotFoundError:
         return None
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except ValueError as error:
-        reason = str(error)
-    raise RevisionUnreadable(text("unreadable", path=path, reason=reason), hint=text("revision-unreadable-hint"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise RevisionUnreadable(
+            text("unreadable", path=path, reason=error), hint=text("revision-unreadable-hint")
+        ) from error
 
 
 def revision_on_disk(release: Release) -> Revision:

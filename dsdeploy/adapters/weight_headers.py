@@ -5,14 +5,17 @@ import struct
 from io import BufferedReader
 from pathlib import Path
 
+from dsdeploy.core.documents import demand_mapping
+from dsdeploy.core.texts import Malformed, text
+
 _SCALARS = {0: 1, 1: 1, 2: 2, 3: 2, 4: 4, 5: 4, 6: 4, 7: 1, 10: 8, 11: 8, 12: 8}  # GGUF value types and their bytes
 _STRING, _ARRAY = 8, 9
 _MOST = 1 << 26
 _LONGEST_SAFETENSORS_HEADER = 100_000_000  # the safetensors library's own limit
 
 
-def header_fault(path: Path) -> str | None:
-    """What is wrong with the header of a .gguf or .safetensors file, None for a sound one or another kind of file."""
+def header_fault(path: Path) -> Exception | None:
+    """What is wrong in the header of a .gguf or .safetensors file, None for a sound one or another kind of file."""
     size = path.stat().st_size
     try:
         with path.open("rb") as file:
@@ -21,19 +24,19 @@ def header_fault(path: Path) -> str | None:
             elif path.name.removesuffix(".partial").endswith(".safetensors"):
                 _read_safetensors(file, size)
     except (ValueError, KeyError, TypeError, struct.error, RecursionError) as error:
-        return str(error) or type(error).__name__
+        return error
     return None
 
 
 def _read_gguf(file: BufferedReader, size: int) -> None:
     """https://github.com/ggml-org/ggml/blob/master/docs/gguf.md"""
     if _take(file, 4) != b"GGUF":
-        raise ValueError("does not begin with GGUF")
+        raise Malformed(text("reason-no-gguf"))
     version, tensors, pairs = struct.unpack("<IQQ", _take(file, 20))
     if version not in (2, 3):
-        raise ValueError(f"GGUF version {version}")
+        raise Malformed(text("reason-gguf-version", version=version))
     if max(tensors, pairs) > min(_MOST, size):
-        raise ValueError(f"{tensors} tensors and {pairs} values are claimed in {size} bytes")
+        raise Malformed(text("reason-gguf-claims", tensors=tensors, pairs=pairs, size=size))
     for _ in range(pairs):
         _skip_string(file, size)
         _skip_value(file, size, struct.unpack("<I", _take(file, 4))[0])
@@ -41,10 +44,10 @@ def _read_gguf(file: BufferedReader, size: int) -> None:
         _skip_string(file, size)
         (dimensions,) = struct.unpack("<I", _take(file, 4))
         if dimensions > 8:
-            raise ValueError(f"a tensor of {dimensions} dimensions")
+            raise Malformed(text("reason-tensor-dimensions", dimensions=dimensions))
         *_, offset = struct.unpack(f"<{dimensions}QIQ", _take(file, 8 * dimensions + 12))
         if offset >= size:
-            raise ValueError(f"a tensor begins at {offset}, beyond the file's {size} bytes")
+            raise Malformed(text("reason-tensor-beyond", offset=offset, size=size))
 
 
 def _skip_value(file: BufferedReader, size: int, kind: int) -> None:
@@ -55,14 +58,14 @@ def _skip_value(file: BufferedReader, size: int, kind: int) -> None:
     elif kind == _ARRAY:
         inner, count = struct.unpack("<IQ", _take(file, 12))
         if count > size:
-            raise ValueError(f"an array of {count} values in {size} bytes")
+            raise Malformed(text("reason-array", count=count, size=size))
         if inner in _SCALARS:
             _skip(file, _SCALARS[inner] * count, size)
         else:
             for _ in range(count):
                 _skip_value(file, size, inner)
     else:
-        raise ValueError(f"value type {kind}")
+        raise Malformed(text("reason-value-type", kind=kind))
 
 
 def _skip_string(file: BufferedReader, size: int) -> None:
@@ -71,14 +74,14 @@ def _skip_string(file: BufferedReader, size: int) -> None:
 
 def _skip(file: BufferedReader, count: int, size: int) -> None:
     if count > size - file.tell():
-        raise ValueError(f"{count} bytes are claimed where {size - file.tell()} are left")
+        raise Malformed(text("reason-claimed", count=count, left=size - file.tell()))
     file.seek(count, 1)
 
 
 def _take(file: BufferedReader, count: int) -> bytes:
     got = file.read(count)
     if len(got) < count:
-        raise ValueError("the header ends before it is complete")
+        raise Malformed(text("reason-header-cut"))
     return got
 
 
@@ -86,11 +89,11 @@ def _read_safetensors(file: BufferedReader, size: int) -> None:
     """https://github.com/huggingface/safetensors#format"""
     (length,) = struct.unpack("<Q", _take(file, 8))
     if length > min(size - 8, _LONGEST_SAFETENSORS_HEADER):
-        raise ValueError(f"a header of {length} bytes in a file of {size}")
-    header = json.loads(_take(file, length))
+        raise Malformed(text("reason-header-size", length=length, size=size))
+    header = demand_mapping(json.loads(_take(file, length)))
     for name, tensor in header.items():
         if name == "__metadata__":
             continue
         begin, end = tensor["data_offsets"]
         if not 0 <= begin <= end <= size - 8 - length:
-            raise ValueError(f"tensor {name} lies at {begin}-{end}, beyond the file")
+            raise Malformed(text("reason-tensor-lies", name=name, begin=begin, end=end))

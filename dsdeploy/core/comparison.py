@@ -4,8 +4,10 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from dsdeploy.core.documents import demand_mapping, unexpected
 from dsdeploy.core.findings import Finding
 from dsdeploy.core.results import SCHEMA
+from dsdeploy.core.texts import Malformed, text
 
 _WORSE = ("pass", "skip", "warn", "fail")
 
@@ -24,22 +26,20 @@ class FindingChange:
 
 def read_report(content: str) -> dict[str, dict[str, Any]]:
     """The findings of a JSON report, by id. Raises ValueError, which names a foreign version or place."""
-    document = json.loads(content)
-    if not isinstance(document, dict) or document.get("schema") != SCHEMA:
-        found = document.get("schema") if isinstance(document, dict) else type(document).__name__
-        raise ValueError(f"schema: expected {SCHEMA!r}, found {found!r}")
-    if document.get("command") != "check":
-        raise ValueError(f"command: expected 'check', found {document.get('command')!r}")
+    document = demand_mapping(json.loads(content))
+    for key, wanted in (("schema", SCHEMA), ("command", "check")):
+        if document.get(key) != wanted:
+            raise unexpected(key, wanted, document.get(key))
     data = document.get("data")
     findings = data.get("findings") if isinstance(data, dict) else None
     if not isinstance(findings, list):
-        raise ValueError("data.findings: missing")
+        raise Malformed(text("reason-missing"), "data.findings")
     try:
         if strange := [one["status"] for one in findings if one["status"] not in _WORSE]:
-            raise ValueError(f"data.findings: status {strange[0]!r}")
+            raise unexpected("data.findings.status", " / ".join(_WORSE), strange[0])
         return {str(one["id"]): {"status": one["status"], "measured": _words(one.get("measured"))} for one in findings}
     except (TypeError, KeyError, AttributeError) as error:
-        raise ValueError(f"data.findings: {error!r}") from error
+        raise Malformed(text("reason-garbled"), "data.findings") from error
 
 
 def compare(before: dict[str, dict[str, Any]], findings: tuple[Finding, ...]) -> tuple[FindingChange, ...]:

@@ -1,14 +1,28 @@
 """Values as files: strict reading, so that a misspelt or missing key is named, never passed over."""
 
+import json
 import types
+from collections.abc import Iterable
 from dataclasses import MISSING, fields, is_dataclass
 from difflib import get_close_matches
 from functools import cache
 from typing import Any, TypeVar, Union, get_args, get_origin, get_type_hints
 
+from dsdeploy.core.texts import Malformed, Text, text
+
 API_VERSION = "dsdeploy/v1"
 DERIVED = {"derived": True}  # metadata of a field that follows from the others: neither written nor read
+_MOST_SHOWN = 80
 T = TypeVar("T")
+_KINDS: dict[Any, Text] = {
+    dict: text("kind-mapping"),
+    list: text("kind-list"),
+    tuple: text("kind-list"),
+    str: text("kind-text"),
+    int: text("kind-whole-number"),
+    float: text("kind-number"),
+    bool: text("kind-true-or-false"),
+}
 
 
 def to_document(value: Any) -> dict[str, Any]:
@@ -17,15 +31,39 @@ def to_document(value: Any) -> dict[str, Any]:
 
 
 def from_document(kind: type[T], document: object) -> T:
-    """The value that `to_document` wrote. Raises ValueError, which names the place and the nearest key."""
-    if not isinstance(document, dict):
-        raise ValueError(f"expected a {kind.__name__}, found {type(document).__name__}")
-    content = dict(document)
-    for key, expected in (("apiVersion", API_VERSION), ("kind", kind.__name__)):
-        if content.pop(key, None) != expected:
-            raise ValueError(f"{key}: expected {expected!r}, found {document.get(key)!r}")
+    """The value that `to_document` wrote. Raises Malformed, which names the place and the nearest key."""
+    content = dict(demand_mapping(document))
+    for key, wanted in (("apiVersion", API_VERSION), ("kind", kind.__name__)):
+        if (found := content.pop(key, None)) != wanted:
+            raise unexpected(key, wanted, found)
     value: T = _read(kind, content, "")
     return value
+
+
+def demand_mapping(content: object, place: str = "") -> dict[Any, Any]:
+    """Raises Malformed; of nothing at all it says that the file is empty."""
+    if content is None and not place:
+        raise Malformed(text("reason-empty"))
+    if not isinstance(content, dict):
+        raise unexpected(place, _KINDS[dict], content)
+    return content
+
+
+def unexpected(place: str, wanted: Text | str, found: object) -> Malformed:
+    """What stands there, as JSON, shortened where it is long."""
+    shown = json.dumps(found, ensure_ascii=False, default=lambda one: f"{type(one).__name__} {one}", skipkeys=True)
+    shown = shown if len(shown) <= _MOST_SHOWN else shown[:_MOST_SHOWN] + "…"
+    return Malformed(text("reason-expected", wanted=wanted, found=shown), place)
+
+
+def kind_name(kind: Any) -> Text | str:
+    """What people call such a value."""
+    return _KINDS.get(get_origin(kind) or kind) or str(kind)
+
+
+def unknown_key(place: str, key: object, known: Iterable[str]) -> Malformed:
+    near = get_close_matches(str(key), known, n=1, cutoff=0)
+    return Malformed(text("reason-unknown-key", near=near[0]), f"{place}.{key}".strip("."))
 
 
 def _plain(value: Any) -> Any:
@@ -52,25 +90,21 @@ def _read(kind: Any, value: Any, place: str) -> Any:
     if kind is float and type(value) is int:
         value = float(value)
     if not isinstance(kind, type) or type(value) is not kind:
-        expected = getattr(kind, "__name__", str(kind))
-        raise ValueError(f"{place}: expected {expected}, found {value!r}")
+        raise unexpected(place, kind_name(kind), value)
     if isinstance(value, int) and value < 0:
-        raise ValueError(f"{place}: {value} is negative")
+        raise Malformed(text("reason-negative", value=value), place)
     return value
 
 
 def _read_fields(kind: Any, value: Any, place: str) -> Any:
-    if not isinstance(value, dict):
-        raise ValueError(f"{place}: expected a mapping, found {value!r}")
     known = _known(kind)
-    dotted = f"{place}." if place else ""
-    for key in value:
+    for key in demand_mapping(value, place):
         if key not in known:
-            near = get_close_matches(str(key), known, n=1)
-            raise ValueError(f"{dotted}{key}: unknown key" + (f"; nearest is {near[0]}" if near else ""))
+            raise unknown_key(place, key, known)
+    dotted = f"{place}." if place else ""
     for name, (_, needed) in known.items():
         if needed and name not in value:
-            raise ValueError(f"{dotted}{name}: missing")
+            raise Malformed(text("reason-missing"), dotted + name)
     return kind(**{name: _read(hint, value[name], dotted + name) for name, (hint, _) in known.items() if name in value})
 
 

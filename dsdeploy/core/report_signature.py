@@ -2,6 +2,8 @@
 
 import json
 
+from dsdeploy.core.texts import Malformed, text
+
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "urn:dsdeploy:report:v1"
 SUFFIX = ".sig"
@@ -25,7 +27,7 @@ def signed_report(payload: bytes) -> tuple[str, str]:
         name, sha256, verdict = subject["name"], subject["digest"]["sha256"], said["predicate"]["verdict"]
         again = report_statement(name, sha256, verdict, said["predicate"]["checked_at"])
     except (TypeError, KeyError, IndexError, UnicodeDecodeError) as error:
-        raise ValueError(f"not a statement about a report: {error!r}") from error
+        raise Malformed(text("reason-not-of-report")) from error
     if again != payload:
-        raise ValueError("not a statement about a report")
+        raise Malformed(text("reason-not-of-report"))
     return str(verdict), str(sha256)

@@ -8,6 +8,8 @@ from functools import cache
 from pathlib import Path
 from typing import Any
 
+from dsdeploy.core.parsers import place_of, problem_of
+
 LANGUAGES = ("en", "zh")
 
 
@@ -25,7 +27,19 @@ class Text:
 
 
 def text(id: str, /, **values: Any) -> Text:
-    return Text(id, values)
+    """An error among the values stands for the reason that it gives."""
+    return Text(id, {name: _why(one) if isinstance(one, Exception) else one for name, one in values.items()})
+
+
+class Malformed(ValueError):
+    """What was given cannot be: why, and the place in it where one is known. `str` is English, for logs."""
+
+    def __init__(self, reason: Text, place: str = "") -> None:
+        super().__init__(reason, place)
+        self.reason = text("reason-at", place=place, reason=reason) if place else reason
+
+    def __str__(self) -> str:
+        return self.reason.render("en")
 
 
 RULES = {
@@ -65,16 +79,48 @@ def _said(value: Any, language: str) -> Any:
     """A value in the reader's language where it has one: a message, or the operating system's own word for an error."""
     if isinstance(value, Text):
         return value.render(language)
-    words = value.strerror if isinstance(value, OSError) else value
-    id = _system_ids().get(words) if isinstance(words, str) else None
+    id = _system_ids().get(value) if isinstance(value, str) else None
     return value if id is None else catalogue()[id][language]
+
+
+def _why(error: Exception) -> Text | str:
+    if isinstance(error, Malformed):
+        return error.reason
+    if isinstance(error, UnicodeDecodeError):
+        return text("reason-encoding", byte=error.start + 1, encoding=error.encoding.upper())
+    if isinstance(error, RecursionError):
+        return text("reason-too-deep")
+    if isinstance(error, KeyError):
+        return Malformed(text("reason-missing"), str(error.args[0])).reason
+    if isinstance(error, TypeError | AttributeError):
+        return text("reason-garbled")
+    id, values = problem_of(error)
+    if place := place_of(error):
+        return text("reason-at-line", line=place[0], column=place[1], reason=Text(id, values))
+    if id == "parser-other" and not isinstance(error, ValueError):
+        return _system_word(error) or (str(error).splitlines() or [type(error).__name__])[0]
+    return Text(id, values)
+
+
+def _system_word(error: BaseException | None) -> str | None:
+    """What the operating system said, below whatever libraries wrapped it in words of their own."""
+    while error is not None and not (isinstance(error, OSError) and error.strerror):
+        error = error.__cause__ or error.__context__
+    return None if error is None else str(error.strerror)
+
+
+_RESOLVER = {  # gai_strerror(3) of glibc, which Python does not offer
+    "Name or service not known": "resolver-no-name",
+    "No address associated with hostname": "resolver-no-address",
+    "Temporary failure in name resolution": "resolver-again",
+}
 
 
 @cache
 def _system_ids() -> dict[str, str]:
     """What the operating system says → the message that says it, of the usual errors."""
     ids = ((os.strerror(number), f"system-{code.lower()}") for number, code in errno.errorcode.items())
-    return {words: id for words, id in ids if id in catalogue()}
+    return {words: id for words, id in ids if id in catalogue()} | _RESOLVER
 
 
 @cache

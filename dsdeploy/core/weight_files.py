@@ -8,6 +8,8 @@ from collections.abc import Iterable
 from fnmatch import fnmatchcase
 from pathlib import PurePosixPath
 
+from dsdeploy.core.texts import Malformed, text
+
 TENSORS = (".safetensors", ".gguf")
 INDEX = "*.safetensors.index.json"
 # What vLLM, SGLang and vLLM-Ascend read beside safetensors: configuration, tokenizer, chat template, quantisation.
@@ -64,9 +66,9 @@ def indexed_files(index: str, folder: str) -> frozenset[str]:
     try:
         shards = set(json.loads(index)["weight_map"].values())
     except (KeyError, TypeError, AttributeError) as error:
-        raise ValueError(f"no weight_map: {error}") from error
+        raise Malformed(text("reason-missing"), "weight_map") from error
     if any(not isinstance(one, str) or not is_plain(one) for one in shards):
-        raise ValueError("weight_map names a file outside")
+        raise Malformed(text("reason-index-outside"), "weight_map")
     return frozenset((PurePosixPath(folder) / one).as_posix() for one in shards)
 
 

@@ -89,9 +89,7 @@ def fetch_weights(plan: Plan, layout: Layout, hub: Hub, progress: Progress) -> W
         save_stamps(folder, files)
     except OSError as error:
         place = error.filename or folder
-        raise FetchError(
-            text("not-writable", path=place, reason=error.strerror or error), hint=text("not-writable-hint")
-        ) from error
+        raise FetchError(text("not-writable", path=place, reason=error), hint=text("not-writable-hint")) from error
     return weights
 
 
@@ -101,7 +99,7 @@ def _choose(plan: Plan, listing: Listing) -> tuple[tuple[ListedFile, ...], tuple
     try:
         tensors = tensor_files(by_name, plan.weights_pattern)
     except ValueError as error:
-        raise WeightsUnsafe(text("weights-unsafe", name=error), hint=text("weights-unsafe-hint")) from error
+        raise WeightsUnsafe(text("weights-unsafe", name=str(error)), hint=text("weights-unsafe-hint")) from error
     if not tensors:
         message = text("no-such-weights", repo=plan.weights_repo, pattern=plan.weights_pattern)
         raise WeightsNotFound(message, hint=text("not-at-hub-hint"))

@@ -93,7 +93,7 @@ def take_certificate(release: Release, given: certificate.Given) -> None:
     try:
         certificate.take(release, given)
     except OSError as error:
-        message = text("not-writable", path=error.filename or release.folder, reason=error.strerror or error)
+        message = text("not-writable", path=error.filename or release.folder, reason=error)
         raise InstallError(message, hint=text("not-writable-hint")) from error
 
 

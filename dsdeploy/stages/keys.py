@@ -66,8 +66,7 @@ def given_secret(path: Path | None) -> str | None:
     try:
         return path.read_text(encoding="ascii").removesuffix("\n")
     except (OSError, ValueError) as error:
-        reason = type(error).__name__
-        raise KeyMalformed(text("key-file-unusable", path=path, reason=reason), hint=key_shape()) from error
+        raise KeyMalformed(text("key-file-unusable", path=path, reason=error), hint=key_shape()) from error
 
 
 def operations(release: Release, change: Change) -> tuple[Operation, ...]:
@@ -87,8 +86,7 @@ def apply(release: Release, change: Change, out: Path | None) -> None:
             write_whole(out, f"{change.secret}\n")
         write_keys(release, change.keys, secrets)
     except OSError as error:
-        reason = error.strerror or str(error)
-        message = text("not-writable", path=error.filename or out or release.folder, reason=reason)
+        message = text("not-writable", path=error.filename or out or release.folder, reason=error)
         raise InstallError(message, hint=text("not-writable-hint")) from error
 
 

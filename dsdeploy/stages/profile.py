@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import TypeVar
 
 from dsdeploy.adapters.files import write_whole
-from dsdeploy.core.documents import from_document, to_document
+from dsdeploy.core.documents import from_document, to_document, unexpected
 from dsdeploy.core.errors import NoHostAnswered, ProfileNotWritable, ProfileTooOld, ProfileUnreadable
 from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.health import judge_fleet, judge_profile
@@ -75,7 +75,7 @@ def save_profile(found: Profile | Fleet, path: Path) -> None:
             write_whole(path, content)
     except OSError as error:
         raise ProfileNotWritable(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
+            text("not-writable", path=path, reason=error), hint=text("not-writable-hint")
         ) from error
 
 
@@ -94,12 +94,20 @@ def load_fleet(path: Path) -> Fleet:
 
 
 def refuse_old(fleet: Fleet, oldest_days: int) -> None:
-    """Raises ProfileTooOld for a machine that was asked longer ago; one that says no time is let pass."""
+    """Raises ProfileTooOld for a machine that was asked longer ago, ProfileUnreadable for a time that is none; one that
+    says no time is let pass.
+    """
     for machine in fleet.machines:
-        asked = machine.profile.asked_at
-        if asked and (age := datetime.now(UTC) - datetime.fromisoformat(asked)).days > oldest_days:
-            message = text("profile-too-old", name=machine.name, days=age.days, oldest=oldest_days)
+        if machine.profile.asked_at and (days := _age_days(machine, machine.profile.asked_at)) > oldest_days:
+            message = text("profile-too-old", name=machine.name, days=days, oldest=oldest_days)
             raise ProfileTooOld(message, hint=text("profile-too-old-hint"))
+
+
+def _age_days(machine: Machine, asked_at: str) -> int:
+    try:
+        return (datetime.now(UTC) - datetime.fromisoformat(asked_at)).days
+    except (ValueError, TypeError) as error:  # TypeError: a time without its zone
+        raise _unreadable(machine.name, unexpected("asked_at", "2026-01-31T12:00:00+00:00", asked_at)) from error
 
 
 def _value(kind: type[P], path: Path, document: object) -> P:
@@ -112,7 +120,7 @@ def _value(kind: type[P], path: Path, document: object) -> P:
 def _document(path: Path) -> object:
     try:
         return json.loads(_read(path))
-    except ValueError as error:
+    except (ValueError, RecursionError) as error:
         raise _unreadable(path, error) from error
 
 
@@ -124,9 +132,8 @@ def _read(path: Path) -> str:
         raise _unreadable(path, error) from error
 
 
-def _unreadable(path: Path, error: Exception) -> ProfileUnreadable:
-    reason = error.strerror if isinstance(error, OSError) else error
-    return ProfileUnreadable(text("unreadable", path=path, reason=reason), hint=text("profile-unreadable-hint"))
+def _unreadable(path: Path | str, error: Exception) -> ProfileUnreadable:
+    return ProfileUnreadable(text("unreadable", path=path, reason=error), hint=text("profile-unreadable-hint"))
 
 
 def _now() -> str:

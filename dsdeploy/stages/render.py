@@ -73,6 +73,4 @@ def write_rendered(rendered: RenderedFiles, out: Path) -> None:
             path.parent.mkdir(parents=True, exist_ok=True)
             write_whole(path, one.content, one.mode)
         except OSError as error:
-            raise RenderError(
-                text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
-            ) from error
+            raise RenderError(text("not-writable", path=path, reason=error), hint=text("not-writable-hint")) from error

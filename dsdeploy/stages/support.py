@@ -79,7 +79,7 @@ def pack(release: Release, content: dict[str, str], check: dict[str, Any], out: 
     try:
         write_whole_bytes(out, packed.getvalue())
     except OSError as error:
-        message = text("not-writable", path=out, reason=error.strerror or error)
+        message = text("not-writable", path=out, reason=error)
         raise ReportNotWritable(message, hint=text("not-writable-hint")) from error
     return Packed(str(out), len(packed.getvalue()), tuple(files), redactor.count)
 

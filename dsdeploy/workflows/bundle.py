@@ -165,7 +165,7 @@ def bundle_inventory(layout: Layout, out: Path) -> Result[Inventory]:
     try:
         write_whole(out, json.dumps(to_document(found), indent=1) + "\n", 0o644)
     except OSError as error:
-        message = text("not-writable", path=out, reason=error.strerror or error)
+        message = text("not-writable", path=out, reason=error)
         raise BundleNotWritable(message, hint=text("not-writable-hint")) from error
     return Result("bundle inventory", found)
 

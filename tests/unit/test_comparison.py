@@ -39,22 +39,22 @@ def test_what_changed_is_told_worse_first(tmp_path):
     ("content", "named"),
     [
         ('{"schema": "dsdeploy/result/v9"}', "dsdeploy/result/v9"),
-        ('{"schema": "dsdeploy/result/v1", "command": "plan"}', "'plan'"),
+        ('{"schema": "dsdeploy/result/v1", "command": "plan"}', '"plan"'),
         ('{"schema": "dsdeploy/result/v1", "command": "check", "data": null}', "findings"),
         ('{"schema": "dsdeploy/result/v1", "command": "check", "data": {"findings": [1]}}', "findings"),
         ('{"schema": "dsdeploy/result/v1", "command": "check", "data": [1]}', "findings"),
         (
             '{"schema": "dsdeploy/result/v1", "command": "check", "data": {"findings": [{"id": "a", "status": []}]}}',
-            "findings: status []",
+            "findings.status: expected pass / skip / warn / fail, found []",
         ),
-        ("[]", "list"), ("{", "1"), ("[" * 100_000, "recursion"),
+        ("[]", "expected a mapping, found []"), ("{", "line 1"), ("[" * 100_000, "nested too deeply"),
     ],
 )  # fmt: skip
 def test_a_foreign_report_is_named(tmp_path, content, named):
     (tmp_path / "r.json").write_text(content)
     with pytest.raises(ReportUnreadable) as caught:
         read_earlier(tmp_path / "r.json")
-    assert named in str(caught.value.message.values["reason"])
+    assert named in caught.value.message.render("en")
     with pytest.raises(ReportUnreadable):
         read_earlier(tmp_path / "none.json")
 

@@ -54,5 +54,21 @@ def test_what_the_operating_system_says_is_said_in_the_readers_language(code):
         message = text("not-writable", path="/x", reason=reason)
         assert said in message.render("en") and said not in message.render("zh")
         assert catalogue()[f"system-{code.lower()}"]["zh"] in message.render("zh")
+    unresolved = text("answer-refused", where="a:1", reason=OSError(-2, "Name or service not known"))
+    assert "名称无法解析" in unresolved.render("zh")
     other = text("not-writable", path="/x", reason="what no system says")
     assert "what no system says" in other.render("zh")
+
+
+def test_the_systems_word_is_found_below_the_library_that_wrapped_it():
+    """No caller should read a connection pool's inner life."""
+    try:
+        try:
+            raise ConnectionRefusedError(errno.ECONNREFUSED, os.strerror(errno.ECONNREFUSED))
+        except OSError as inner:
+            raise RuntimeError("HTTPConnectionPool(host='h', port=9): Max retries exceeded") from inner
+    except RuntimeError as outer:
+        message = text("hub-unreachable", endpoint="http://h:9", reason=outer)
+    assert "连接被拒绝" in message.render("zh") and "Max retries" not in message.render("en")
+    other = text("hub-unreachable", endpoint="h", reason=RuntimeError("what no system says\nx"))
+    assert other.render("en").endswith("what no system says")

@@ -39,7 +39,7 @@ def record(path: Path, event: str, facts: dict[str, Any]) -> None:
             os.close(file)
     except OSError as error:
         raise BundleNotWritable(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
+            text("not-writable", path=path, reason=error), hint=text("not-writable-hint")
         ) from error
 
 

@@ -14,6 +14,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
+from dsdeploy.core.texts import Malformed, text
+
 _MOST_LINKS = 8
 _MOST_DEPTH = 4
 _MANIFEST = "application/vnd.oci.image.manifest.v1+json"
@@ -63,7 +65,7 @@ def read_archive(path: Path) -> ImageArchive:
             config = _content(archive, entry["Config"])
             image_id = hashlib.sha256(config).hexdigest()
             if image_id not in entry["Config"]:
-                raise ValueError(f"{entry['Config']} does not have the digest that it is named by")
+                raise Malformed(text("reason-not-its-digest", name=entry["Config"]))
             references = tuple(entry.get("RepoTags") or ())
             members = [_member(archive, name) for name in entry["Layers"]]
             stated = _stated(archive, f"sha256:{image_id}", len(members))
@@ -75,12 +77,14 @@ def read_archive(path: Path) -> ImageArchive:
             said = json.loads(stated.content)["layers"]
             layers = tuple(_layer(one["digest"], _blob(archive, one["digest"])) for one in said)
             if [one.size_bytes for one in layers] != [one["size"] for one in said]:
-                raise ValueError("a layer does not have the size that its manifest states")
+                raise Malformed(text("reason-layer-size"))
             return ImageArchive(
                 path, references, image_id, config, layers, stated.content, stated.media_type, stated.digests
             )
-    except (KeyError, TypeError, AttributeError, tarfile.TarError) as error:
-        raise ValueError(f"{type(error).__name__}: {error}") from error
+    except tarfile.TarError as error:
+        raise Malformed(text("reason-not-tar")) from error
+    except (KeyError, TypeError, AttributeError) as error:
+        raise Malformed(text("reason-garbled")) from error
 
 
 def _stated(archive: tarfile.TarFile, config_digest: str, layers: int) -> _Stated | None:
@@ -106,7 +110,7 @@ def _manifests(
             continue
         content = _content(archive, _blob_name(digest))
         if f"sha256:{hashlib.sha256(content).hexdigest()}" != digest:
-            raise ValueError(f"{digest} is not the digest of what is named by it")
+            raise Malformed(text("reason-not-its-digest", name=digest))
         document = json.loads(content)
         if "manifests" in document and depth:
             yield from _manifests(archive, document, (*above, digest), depth - 1)
@@ -146,4 +150,4 @@ def _member(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo:
             return member
         folder = Path(member.name).parent / member.linkname
         member = archive.getmember(re.sub(r"[^/]+/\.\./", "", folder.as_posix()))
-    raise ValueError(f"{name} is a link to a link without end")
+    raise Malformed(text("reason-endless-link", name=name))

@@ -141,6 +141,6 @@ def _keep(folder: Path, reference: str, id: str, stream: Callable[[], Iterable[b
     except OSError as error:
         beside.unlink(missing_ok=True)
         raise BundleNotWritable(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
+            text("not-writable", path=path, reason=error), hint=text("not-writable-hint")
         ) from error
     return path

@@ -95,4 +95,4 @@ def find_volumes(folders: tuple[Path, ...], bundle: Bundle) -> dict[str, Path]:
 
 
 def _unreadable(path: Path, error: OSError) -> BundleUnsafe:
-    return BundleUnsafe(text("unreadable", path=path, reason=error.strerror or error), hint=text("bundle-unsafe-hint"))
+    return BundleUnsafe(text("unreadable", path=path, reason=error), hint=text("bundle-unsafe-hint"))

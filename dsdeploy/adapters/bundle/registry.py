@@ -197,8 +197,7 @@ class Registry:
         return True
 
     def _unreachable(self, reason: object) -> RegistryUnreachable:
-        first = str(reason).splitlines()[0][:200] if str(reason) else type(reason).__name__
-        message = text("registry-unreachable", registry=self._host, reason=first)
+        message = text("registry-unreachable", registry=self._host, reason=reason)
         return RegistryUnreachable(message, hint=text("registry-unreachable-hint"))
 
 

@@ -7,6 +7,7 @@ from types import TracebackType
 from typing import Protocol
 
 from dsdeploy.adapters.files import write_at
+from dsdeploy.core.texts import Text, text
 
 _CHUNK_BYTES = 2 * 2**20
 _CHUNKS = 4
@@ -22,6 +23,10 @@ class Digest(Protocol):
 
 class ReadFailed(Exception):
     """The source gave an error or ended early; an OSError outside of it is the target's."""
+
+    def __init__(self, reason: OSError | Text) -> None:
+        super().__init__(reason)
+        self.reason = reason
 
 
 class Copier:
@@ -90,14 +95,14 @@ def read_at(source: int, size_bytes: int, at_bytes: int) -> bytes:
     try:
         return os.pread(source, size_bytes, at_bytes)
     except OSError as error:
-        raise ReadFailed(error.strerror or str(error)) from error
+        raise ReadFailed(error) from error
 
 
 def _read(source: int, at_bytes: int, into: memoryview) -> memoryview:
     try:
         count = os.preadv(source, [into], at_bytes)
     except OSError as error:
-        raise ReadFailed(error.strerror or str(error)) from error
+        raise ReadFailed(error) from error
     if not count:
-        raise ReadFailed(f"ends at byte {at_bytes}")
+        raise ReadFailed(text("reason-ends", byte=f"{at_bytes:,}"))
     return into[:count]

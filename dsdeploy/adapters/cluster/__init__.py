@@ -104,7 +104,7 @@ class _Asked:
         except ApiException as error:
             status, reason, body = error.status, error.reason, b""
         except (HTTPError, OSError) as error:
-            raise self._unreachable(str(error)) from error
+            raise self._unreachable(error) from error
         if status in (401, 403):
             raise Denied(right)
         try:
@@ -113,9 +113,9 @@ class _Asked:
             content: dict[str, Any] = json.loads(body)
             return content
         except ValueError as error:
-            raise self._unreachable(str(error)) from error
+            raise self._unreachable(error) from error
 
-    def _unreachable(self, reason: str) -> ClusterUnreachable:
+    def _unreachable(self, reason: Exception | str) -> ClusterUnreachable:
         return ClusterUnreachable(
             text("cluster-unreachable", server=self._server, reason=reason), hint=text("cluster-unreachable-hint")
         )

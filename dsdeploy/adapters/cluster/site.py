@@ -4,7 +4,7 @@ from pathlib import Path
 
 import yaml
 
-from dsdeploy.core.documents import from_document
+from dsdeploy.core.documents import demand_mapping, from_document
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.kubernetes import Site, secret_name
 from dsdeploy.core.layout import SITE_FILE
@@ -22,15 +22,12 @@ def load_site(path: Path | None, plan: Plan, release: Release) -> tuple[Site, st
     try:
         content = found.read_text(encoding="utf-8")
         told = yaml.safe_load(content)
-        if not isinstance(told, dict):
-            raise ValueError("a mapping of names to values is needed")
-        return from_document(Site, {**_implied(plan, release), **told}), content
+        return from_document(Site, {**_implied(plan, release), **demand_mapping(told)}), content
     except FileNotFoundError as error:
         missing = text("site-missing", path=found)
         raise RenderError(missing, hint=text("site-missing-hint")) from error
-    except (OSError, ValueError, yaml.YAMLError) as error:
-        reason = getattr(error, "strerror", None) or error
-        raise RenderError(text("unreadable", path=found, reason=reason), hint=text("site-hint")) from error
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise RenderError(text("unreadable", path=found, reason=error), hint=text("site-hint")) from error
 
 
 def _implied(plan: Plan, release: Release) -> dict[str, object]:

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from dsdeploy.adapters.accelerators import TOOL_TIMEOUT_S
 from dsdeploy.adapters.accelerators.vendors import VENDORS
+from dsdeploy.core.texts import Malformed, text
 
 FIRST, LAST = "#dsdeploy-collected 1", "#end"
 
@@ -22,7 +23,7 @@ class Answer:
     exit_code: int
 
 
-class NotCollected(ValueError):
+class NotCollected(Malformed):
     """Text that the collector did not print, or not to its end."""
 
 
@@ -39,7 +40,7 @@ def read_answers(collected: str) -> dict[str, Answer]:
     """The answers by name; words before the first frame (a login's greeting) are passed over. Raises NotCollected."""
     lines = [printable(line) for line in collected.replace("\r\n", "\n").split("\n")]
     if FIRST not in lines:
-        raise NotCollected("no " + FIRST)
+        raise NotCollected(text("reason-lacks", what=FIRST))
     answers: dict[str, Answer] = {}
     name, said = "", list[str]()
     for line in lines[lines.index(FIRST) + 1 :]:
@@ -51,7 +52,7 @@ def read_answers(collected: str) -> dict[str, Answer]:
             said.append(line[1:])
         elif line.startswith("=") and line[1:].isdigit() and name:
             answers[name] = Answer("\n".join(said), int(line[1:]))
-    raise NotCollected(f"no {LAST} after {name or FIRST}")
+    raise NotCollected(text("reason-lacks-after", what=LAST, name=name or FIRST))
 
 
 def printable(said: str) -> str:

@@ -5,6 +5,7 @@ import re
 from dsdeploy.adapters.accelerators.vendors import read_vendors
 from dsdeploy.adapters.collector import Answer, NotCollected
 from dsdeploy.core.machines import UNLIMITED_BYTES, ContainerRuntime, Disk, Limits, Profile
+from dsdeploy.core.texts import text
 
 _KIB = 1024
 # Filesystems without a disk of their own, or read-only images: https://docs.kernel.org/filesystems/
@@ -16,15 +17,17 @@ def read_machine(answers: dict[str, Answer]) -> Profile:
     """Raises NotCollected where the memory or the processors are missing: no plan could count on such a machine."""
     try:
         return _machine(answers)
+    except NotCollected:
+        raise
     except (ValueError, LookupError) as error:
-        raise NotCollected(str(error)) from error
+        raise NotCollected(text("reason-garbled")) from error
 
 
 def _machine(answers: dict[str, Answer]) -> Profile:
     memory: dict[str, str] = dict(re.findall(r"(\w+):\s+(\d+) kB", _said(answers, "memory") or ""))
     threads = _number(_said(answers, "threads"))
     if "MemTotal" not in memory or threads is None:
-        raise NotCollected("memory and threads")
+        raise NotCollected(text("reason-no-memory"))
     limits = _limits(answers)
     total = int(memory["MemTotal"]) * _KIB
     usable = min(total, limits.cgroup_memory_bytes or total)

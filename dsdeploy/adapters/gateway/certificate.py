@@ -38,7 +38,8 @@ def examine(certificate: Path, key: Path, host: str, at: datetime | None = None)
     try:
         own = load_pem_private_key(key.read_bytes(), None).public_key()
     except (OSError, ValueError, TypeError) as error:
-        message = text("certificate-key-unusable", path=key, reason=type(error).__name__)
+        reason = error if isinstance(error, OSError) else text("reason-no-private-key")
+        message = text("certificate-key-unusable", path=key, reason=reason)
         raise CertificateUnusable(message, hint=text("certificate-unusable-hint")) from error
     form = (Encoding.DER, PublicFormat.SubjectPublicKeyInfo)
     if own.public_bytes(*form) != found.public_key().public_bytes(*form):
@@ -177,7 +178,7 @@ def _load(path: Path) -> "Certificate":
     try:
         return load_pem_x509_certificate(path.read_bytes())
     except (OSError, ValueError) as error:
-        reason = getattr(error, "strerror", None) or type(error).__name__
+        reason = error if isinstance(error, OSError) else text("reason-no-certificate")
         message = text("certificate-unusable", path=path, reason=reason)
         raise CertificateUnusable(message, hint=text("certificate-unusable-hint")) from error
 

@@ -81,5 +81,4 @@ def _read(path: Path) -> str:
 
 
 def _unreadable(path: Path, error: Exception) -> InstallError:
-    reason = getattr(error, "strerror", None) or str(error)
-    return KeysUnreadable(text("keys-not-readable", path=path, reason=reason), hint=text("keys-not-readable-hint"))
+    return KeysUnreadable(text("keys-not-readable", path=path, reason=error), hint=text("keys-not-readable-hint"))

@@ -56,9 +56,7 @@ def _token(path: Path | None) -> str | None:
     try:
         return path.read_text(encoding="utf-8").strip()
     except (OSError, ValueError) as error:
-        raise InvalidRequest(
-            text("unreadable", path=path, reason=getattr(error, "strerror", None) or error), hint=text("token-hint")
-        ) from error
+        raise InvalidRequest(text("unreadable", path=path, reason=error), hint=text("token-hint")) from error
 
 
 def _readable(path: Path | None) -> Path | None:
@@ -68,7 +66,6 @@ def _readable(path: Path | None) -> Path | None:
         if path is not None:
             ssl.create_default_context(cafile=str(path))
     except OSError as error:
-        raise InvalidRequest(
-            text("unreadable", path=path, reason=error.strerror or error), hint=text("ca-hint")
-        ) from error
+        reason = text("reason-no-certificate") if isinstance(error, ssl.SSLError) else error
+        raise InvalidRequest(text("unreadable", path=path, reason=reason), hint=text("ca-hint")) from error
     return path

@@ -40,7 +40,7 @@ class HuggingFaceCache:
             paths = sorted(path for path in snapshot.rglob("*") if path.is_file())
             files = tuple(_cached(path, path.relative_to(snapshot).as_posix()) for path in paths)
         except OSError as error:
-            raise _not_cached(repo, place, error.strerror or str(error)) from error
+            raise _not_cached(repo, place, error) from error
         if not files:
             raise _not_cached(repo, snapshot, "-")
         return Listing(commit, files)
@@ -107,5 +107,5 @@ def _cached(path: Path, name: str) -> ListedFile:
     return ListedFile(name, size, None, blob if re.fullmatch(r"[0-9a-f]{40}", blob) else None)
 
 
-def _not_cached(repo: str, place: Path, reason: str) -> WeightsNotFound:
+def _not_cached(repo: str, place: Path, reason: OSError | str) -> WeightsNotFound:
     return WeightsNotFound(text("not-cached", repo=repo, path=place, reason=reason), hint=text("not-cached-hint"))

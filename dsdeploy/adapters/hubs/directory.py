@@ -31,7 +31,7 @@ class Directory:
             names = ((path.relative_to(self.folder).as_posix(), path) for path in paths)
             files = tuple(ListedFile(name, path.stat().st_size, stated.get(name)) for name, path in names)
         except OSError as error:
-            message = text("unreadable", path=self.folder, reason=error.strerror or error)
+            message = text("unreadable", path=self.folder, reason=error)
             raise WeightsNotFound(message, hint=text("directory-hint")) from error
         return Listing(revision, files)
 

@@ -162,9 +162,7 @@ def refused(endpoint: str, repo: str, status: int) -> DsdeployError:
 
 
 def unreachable(endpoint: str, error: Exception) -> HubUnreachable:
-    reason = str(error.__cause__ or error).splitlines()[0][:200] if str(error) else type(error).__name__
-    message = text("hub-unreachable", endpoint=endpoint, reason=reason)
-    return HubUnreachable(message, hint=text("hub-unreachable-hint"))
+    return HubUnreachable(text("hub-unreachable", endpoint=endpoint, reason=error), hint=text("hub-unreachable-hint"))
 
 
 class _WholeOnly(Exception):

@@ -108,7 +108,7 @@ def _layer(spec: ImageSpec) -> Iterator[bytes]:
             yield from _entry(one.place.strip("/"), _read(one.source), size, mode=mode)
         except OSError as error:
             raise InstallError(
-                text("image-file-unreadable", path=one.source, reason=error.strerror or error),
+                text("image-file-unreadable", path=one.source, reason=error),
                 hint=text("image-file-unreadable-hint"),
             ) from error
     yield _END

@@ -73,7 +73,7 @@ def write_report(path: Path, content: str) -> None:
     try:
         write_whole(path, content, _MODE)
     except OSError as error:
-        message = text("not-writable", path=path, reason=error.strerror or error)
+        message = text("not-writable", path=path, reason=error)
         raise ReportNotWritable(message, hint=text("not-writable-hint")) from error
 
 
@@ -81,11 +81,10 @@ def read_earlier(path: Path) -> dict[str, dict[str, Any]]:
     """The findings of an earlier JSON report, by id. Raises ReportUnreadable."""
     try:
         return read_report(path.read_text(encoding="utf-8"))
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except (ValueError, RecursionError) as error:
-        reason = str(error)
-    raise ReportUnreadable(text("unreadable", path=path, reason=reason), hint=text("report-unreadable-hint"))
+    except (OSError, ValueError, RecursionError) as error:
+        raise ReportUnreadable(
+            text("unreadable", path=path, reason=error), hint=text("report-unreadable-hint")
+        ) from error
 
 
 def sign_report(path: Path, content: str, checked: Checked, key: Any) -> None:
@@ -111,7 +110,7 @@ def verify_report(path: Path, trusted: tuple[keys.PublicKey, ...]) -> ReportSign
     except FileNotFoundError as error:
         if error.filename == str(path):
             raise ReportUnreadable(
-                text("unreadable", path=path, reason=error.strerror), hint=text("report-unreadable-hint")
+                text("unreadable", path=path, reason=error), hint=text("report-unreadable-hint")
             ) from error
         raise SignatureMissing(
             text("signature-missing", name=beside.name), hint=text("report-signature-missing-hint")

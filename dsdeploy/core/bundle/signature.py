@@ -8,6 +8,8 @@ import json
 from dataclasses import dataclass
 from typing import Any
 
+from dsdeploy.core.texts import Malformed, text
+
 PAYLOAD_TYPE = "application/vnd.in-toto+json"
 _STATEMENT = "https://in-toto.io/Statement/v1"
 _PREDICATE = "urn:dsdeploy:bundle:v1"
@@ -39,15 +41,15 @@ def statement(digests: dict[str, str], name: str, sequence: int) -> bytes:
 
 
 def subjects(payload: bytes) -> dict[str, str]:
-    """Name → SHA-256 of each subject. Raises ValueError."""
+    """Name → SHA-256 of each subject. Raises ValueError: a parser's, or Malformed."""
     try:
         said = json.loads(payload)
         digests = {one["name"]: one["digest"]["sha256"] for one in said["subject"]}
         again = statement(digests, said["predicate"]["name"], said["predicate"]["sequence"])
     except (TypeError, KeyError, UnicodeDecodeError) as error:
-        raise ValueError(f"not an in-toto statement: {error}") from error
+        raise Malformed(text("reason-no-statement")) from error
     if again != payload:
-        raise ValueError("not a statement about a bundle")
+        raise Malformed(text("reason-not-of-bundle"))
     return digests
 
 
@@ -58,15 +60,15 @@ def encode_envelope(envelope: Envelope) -> bytes:
 
 
 def decode_envelope(content: bytes) -> Envelope:
-    """What `encode_envelope` wrote and nothing else, so that no byte is free to change. Raises ValueError."""
+    """What `encode_envelope` wrote and nothing else, so that no byte is free to change. Raises ValueError as well."""
     try:
         said = json.loads(content)
         signatures = tuple(Signature(one["keyid"], base64.b64decode(one["sig"])) for one in said["signatures"])
         envelope = Envelope(base64.b64decode(said["payload"]), signatures)
     except (TypeError, KeyError, UnicodeDecodeError) as error:
-        raise ValueError(f"not a DSSE envelope: {error}") from error
+        raise Malformed(text("reason-no-envelope")) from error
     if encode_envelope(envelope) != content:
-        raise ValueError("not a DSSE envelope as dsdeploy writes it")
+        raise Malformed(text("reason-other-envelope"))
     return envelope
 
 

@@ -3,7 +3,8 @@
 import json
 from dataclasses import dataclass
 
-from dsdeploy.core.documents import from_document, to_document
+from dsdeploy.core.documents import from_document, to_document, unexpected
+from dsdeploy.core.texts import Malformed, text
 
 MEDIA_FORMAT = 1
 
@@ -122,10 +123,10 @@ def decode(content: bytes) -> Bundle:
     document = json.loads(content.decode())
     # Older roots may lack what a newer one adds only when `format` says so; today there is one.
     if isinstance(document, dict) and document.get("format") != MEDIA_FORMAT:
-        raise ValueError(f"format: expected {MEDIA_FORMAT}, found {document.get('format')!r}")
+        raise unexpected("format", str(MEDIA_FORMAT), document.get("format"))
     bundle = from_document(Bundle, document)
     if encode(bundle) != content:
-        raise ValueError("not written in the one canonical way")
+        raise Malformed(text("reason-not-canonical"))
     return bundle
 
 

@@ -1,7 +1,6 @@
 """The dated price data, and a user's own figures in its place."""
 
 import json
-from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -10,6 +9,8 @@ from dsdeploy.core.accelerators import accelerators
 from dsdeploy.core.cost.money import CURRENCIES
 from dsdeploy.core.cost.own import CPU
 from dsdeploy.core.cost.values import AcceleratorPrice, ApiPrice, Figure, Prices, Region, TokenPrices
+from dsdeploy.core.documents import demand_mapping, kind_name, unexpected, unknown_key
+from dsdeploy.core.texts import Malformed, text
 
 _FIGURE = ("low", "expected", "high", "unit", "date", "source")
 _DIVISORS = ("depreciation_years", "cny_per_usd", "purchase_devices")
@@ -29,15 +30,13 @@ def override_prices(own: object) -> Prices:
     """The price data with a user's figures in place of ours: the same keys, as deep as needed.
 
     A figure may be given as one number where the unit stays, or as a mapping with `expected` (and `unit` where none was
-    known). Raises ValueError, which names the place and the nearest key.
+    known). Raises Malformed, which names the place and the nearest key.
     """
-    if not isinstance(own, dict):
-        raise ValueError(f"expected a mapping, found {type(own).__name__}")
-    merged = _merge(_data(), own, "")
+    merged = _merge(_data(), demand_mapping(own), "")
     try:
         return _prices(merged)
     except (KeyError, TypeError) as error:
-        raise ValueError(f"{error}") from error
+        raise Malformed(text("reason-garbled")) from error
 
 
 def _data() -> dict[str, Any]:
@@ -51,14 +50,13 @@ def _merge(ours: Any, own: Any, place: str) -> Any:
     if _is_figure(ours) or (ours is None and place.startswith("accelerators.")):
         return _figure(ours, own, place)
     if isinstance(ours, dict):
-        if not isinstance(own, dict):
-            raise ValueError(f"{place}: expected a mapping, found {own!r}")
         return ours | {
-            key: _merge(_known(ours, key, place), one, f"{place}.{key}".strip(".")) for key, one in own.items()
+            key: _merge(_known(ours, key, place), one, f"{place}.{key}".strip("."))
+            for key, one in demand_mapping(own, place).items()
         }
     if isinstance(ours, bool | str):
         if type(own) is not type(ours):
-            raise ValueError(f"{place}: expected {type(ours).__name__}, found {own!r}")
+            raise unexpected(place, kind_name(type(ours)), own)
         return own
     return _number(own, place)
 
@@ -71,8 +69,7 @@ def _known(ours: dict[str, Any], key: object, place: str) -> Any:
         names = [*(spec.id for spec in accelerators()), CPU]
     if key in names or place == "sources":
         return _OPEN[place]
-    near = get_close_matches(str(key), names, n=1, cutoff=0)
-    raise ValueError(f"{place}.{key}".strip(".") + f": unknown key; nearest is {near[0]}")
+    raise unknown_key(place, key, names)
 
 
 def _figure(ours: Any, own: Any, place: str) -> dict[str, Any]:
@@ -80,17 +77,17 @@ def _figure(ours: Any, own: Any, place: str) -> dict[str, Any]:
         own = {"expected": _number(own, place)}
     for key in own:
         if key not in _FIGURE:
-            raise ValueError(f"{place}.{key}: unknown key; nearest is {get_close_matches(key, _FIGURE, 1, 0)[0]}")
+            raise unknown_key(place, key, _FIGURE)
     if "expected" not in own:
-        raise ValueError(f"{place}.expected: missing")
+        raise Malformed(text("reason-missing"), f"{place}.expected")
     expected = _number(own["expected"], f"{place}.expected")
     unit = own.get("unit") or (ours or {}).get("unit") or ("W" if place.endswith("power_w") else "")
     money = place.startswith("accelerators.") and not place.endswith("power_w")
     if money and unit not in CURRENCIES:
-        raise ValueError(f"{place}.unit: expected {' or '.join(CURRENCIES)}, found {unit!r}")
+        raise unexpected(f"{place}.unit", " / ".join(CURRENCIES), unit)
     low, high = (_number(own.get(end, expected), f"{place}.{end}") for end in ("low", "high"))
     if not (low <= expected <= high or low >= expected >= high):
-        raise ValueError(f"{place}: expected {expected} is not between {low} and {high}")
+        raise Malformed(text("reason-not-between", expected=expected, low=low, high=high), place)
     return {
         "low": low,
         "expected": expected,
@@ -103,9 +100,9 @@ def _figure(ours: Any, own: Any, place: str) -> dict[str, Any]:
 
 def _number(own: object, place: str) -> float:
     if isinstance(own, bool) or not isinstance(own, int | float) or not 0 <= own < float("inf"):
-        raise ValueError(f"{place}: expected a number of at least 0, found {own!r}")
+        raise unexpected(place, text("kind-number-from-0"), own)
     if own == 0 and any(name in place for name in _DIVISORS):
-        raise ValueError(f"{place}: cannot be 0")
+        raise Malformed(text("reason-zero"), place)
     return own
 
 

@@ -20,7 +20,7 @@ from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, header, padding_bytes
 from dsdeploy.core.bundle.values import Blob, Extent, Volume
 from dsdeploy.core.bundle.volumes import Slot
 from dsdeploy.core.errors import BundleNoRoom, BundleNotWritable, PayloadAltered
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.bundle.gather import Content
 
 # Facts are made durable together up to here: a kill costs at most this much of small contents.
@@ -100,9 +100,9 @@ class Builder:
                     self._extents[number] = (own or whole).hexdigest()
                     self._note({"extent": number, "sha256": self._extents[number]}, slot.size_bytes % _PIECE_BYTES)
             if _stamp(source) != content.stamp:
-                raise _altered(content, "changed")
+                raise _altered(content, text("reason-changed"))
         except ReadFailed as error:
-            raise _altered(content, str(error)) from error
+            raise _altered(content, error.reason) from error
         finally:
             os.close(source)
         self._finish(index, content, places, whole.hexdigest(), also[0].hexdigest() if also else None)
@@ -124,7 +124,7 @@ class Builder:
         self, index: int, content: Content, places: list[tuple[int, Slot]], sha256: str, sm3: str | None
     ) -> None:
         if content.sha256 not in (None, sha256):
-            raise _altered(content, f"SHA-256 {sha256}, not {content.sha256}")
+            raise _altered(content, text("reason-other-digest", found=sha256, wanted=content.sha256))
         twin = self._seen.setdefault(sha256, index)
         if twin != index:
             message = text("bundle-same-content", first=self._contents[twin].source, second=content.source)
@@ -189,7 +189,7 @@ class Builder:
 def write_failed(folder: Path, error: OSError) -> BundleNoRoom | BundleNotWritable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return BundleNoRoom(text("bundle-filled", path=folder), hint=text("bundle-filled-hint"))
-    message = text("not-writable", path=folder, reason=error.strerror or error)
+    message = text("not-writable", path=folder, reason=error)
     return BundleNotWritable(message, hint=text("not-writable-hint"))
 
 
@@ -197,10 +197,10 @@ def _open_source(content: Content) -> int:
     try:
         source = os.open(content.source, os.O_RDONLY)
     except OSError as error:
-        raise _altered(content, error.strerror or str(error)) from error
+        raise _altered(content, error) from error
     if _stamp(source) != content.stamp:
         os.close(source)
-        raise _altered(content, "changed")
+        raise _altered(content, text("reason-changed"))
     return source
 
 
@@ -209,7 +209,7 @@ def _stamp(file: int) -> tuple[int, int, int]:
     return stat.st_ino, stat.st_size, stat.st_mtime_ns
 
 
-def _altered(content: Content, reason: str) -> PayloadAltered:
+def _altered(content: Content, reason: Text | OSError) -> PayloadAltered:
     return PayloadAltered(
         text("bundle-payload-altered", path=content.source, reason=reason), hint=text("bundle-payload-hint")
     )

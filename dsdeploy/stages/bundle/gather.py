@@ -13,7 +13,7 @@ from dsdeploy.core.bundle.values import BundleImage, BundleModel
 from dsdeploy.core.documents import from_document
 from dsdeploy.core.errors import ImageNotNamed, PayloadMissing
 from dsdeploy.core.layout import WEIGHTS_FILE
-from dsdeploy.core.texts import text
+from dsdeploy.core.texts import Text, text
 from dsdeploy.core.values import Weights
 
 # Files up to here are hashed beforehand, so that equal ones are carried once; larger ones are read once only.
@@ -51,7 +51,7 @@ def gather(
     if wheels is not None:
         programs = sorted(wheels.glob("*.whl"))
         if not any(one.name.startswith("dsdeploy-") for one in programs):
-            raise _missing(wheels, "dsdeploy-*.whl")
+            raise _missing(wheels, text("reason-lacks", what="dsdeploy-*.whl"))
         found += [_content(one, f"{names.WHEELS}/{one.name}", None) for one in programs]
     for one in files:
         found += _tree(one, names.EXTRA)
@@ -65,7 +65,8 @@ def gather(
         carried = [_content(folder / file.name, f"{place}/{file.name}", file.sha256) for file in known.files]
         for content, file in zip(carried, known.files, strict=True):
             if content.size_bytes != file.size_bytes:
-                raise _missing(content.source, f"{content.size_bytes:,} bytes, not {file.size_bytes:,}")
+                sizes = {"found": f"{content.size_bytes:,}", "wanted": f"{file.size_bytes:,}"}
+                raise _missing(content.source, text("altered-size", **sizes))
         found += carried
         paths = tuple(content.paths[0] for content in carried)
         models.append(BundleModel(known.model_id, known.format, known.source, known.revision, paths))
@@ -92,11 +93,11 @@ def _content(source: Path, path: str, sha256: str | None) -> Content:
     try:
         stat = source.stat()
         if not source.is_file():
-            raise _missing(source, "not a file")
+            raise _missing(source, text("reason-not-a-file"))
         if sha256 is None and stat.st_size <= _SMALL_BYTES:
             sha256 = hashlib.sha256(source.read_bytes()).hexdigest()
     except OSError as error:
-        raise _missing(source, error.strerror or str(error)) from error
+        raise _missing(source, error) from error
     return Content(source, (path,), stat.st_size, sha256, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
@@ -124,10 +125,8 @@ def _load_weights(folder: Path) -> Weights:
     path = folder / WEIGHTS_FILE
     try:
         return from_document(Weights, json.loads(path.read_text(encoding="utf-8")))
-    except OSError as error:
-        raise _missing(path, error.strerror or str(error)) from error
-    except ValueError as error:
-        raise _missing(path, str(error)) from error
+    except (OSError, ValueError) as error:
+        raise _missing(path, error) from error
 
 
 def _describe(image: Path) -> BundleImage:
@@ -140,5 +139,5 @@ def _describe(image: Path) -> BundleImage:
     return BundleImage(f"{names.IMAGES}/{image.name}", (*archive.references, *archive.digests), archive.image_id)
 
 
-def _missing(path: Path, reason: str) -> PayloadMissing:
+def _missing(path: Path, reason: Text | Exception) -> PayloadMissing:
     return PayloadMissing(text("unreadable", path=path, reason=reason), hint=text("bundle-payload-hint"))

@@ -48,7 +48,7 @@ def read_volume(
         if read_at(file, len(END) + 1, at) != END:
             raise altered(volume, text("altered-end"))
     except ReadFailed as error:
-        raise altered(volume, str(error)) from error
+        raise altered(volume, error.reason) from error
     finally:
         os.close(file)
 
@@ -57,5 +57,5 @@ def extent_differs(blob: str, offset_bytes: int) -> Text:
     return text("altered-extent", blob=blob[:16], offset=f"{offset_bytes:,}")
 
 
-def altered(volume: Volume, reason: Text | str) -> BundleAltered:
+def altered(volume: Volume, reason: Text | OSError) -> BundleAltered:
     return BundleAltered(text("bundle-altered", volume=volume.name, reason=reason), hint=text("bundle-altered-hint"))

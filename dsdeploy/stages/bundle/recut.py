@@ -188,7 +188,7 @@ class _Recutter:
                     copier.copy(source, place, stop - at, (whole, left[number]), target)
                 at = stop
         except ReadFailed as error:
-            raise altered(volume, str(error)) from error
+            raise altered(volume, error.reason) from error
         if whole.hexdigest() != old.extent.sha256:
             raise altered(volume, extent_differs(blob.sha256, begin))
         for number in touched:

@@ -106,7 +106,7 @@ def disk_fast(subject: Subject) -> Outcome:
     try:
         read_bytes = read_uncached(Path(weights.directory) / largest.name, _READ_BYTES)
     except OSError as error:
-        return skipped(text("check-disk-unread", reason=error.strerror or error))
+        return skipped(text("check-disk-unread", reason=error))
     rate = read_bytes / max(time.perf_counter() - began, 1e-6)
     measured, limit = f"{rate / 1e6:,.0f} MB/s", f"≥ {_SLOWEST_BYTES_PER_S / 1e6:,.0f} MB/s"
     if rate < _SLOWEST_BYTES_PER_S:
@@ -179,7 +179,7 @@ def kernel_wide(subject: Subject) -> Outcome:
             "kernel.threads-max": (_number("kernel/threads-max"), _TASKS),
         }
     except (OSError, ValueError) as error:
-        return skipped(text("check-kernel-untold", reason=str(error)))
+        return skipped(text("check-kernel-untold", reason=error))
     short = [f"{name} {found:,} < {wanted:,}" for name, (found, wanted) in room.items() if found < wanted]
     measured, limit = f"{len(room) - len(short)} / {len(room)}", f"{len(room)} / {len(room)}"
     if short:

@@ -27,7 +27,7 @@ def weights_unchanged(subject: Subject) -> Outcome:
         try:
             found = sha256_file(path, subject.progress.advance)
         except OSError as error:
-            message = text("check-weights-gone", name=one.name, reason=error.strerror or error)
+            message = text("check-weights-gone", name=one.name, reason=error)
             return failed(message, text("check-weights-hint"), limit=one.sha256)
         if found != one.sha256:
             message = text("check-weights-changed", name=one.name)
@@ -41,7 +41,7 @@ def plan_unchanged(subject: Subject) -> Outcome:
     try:
         found = sha256_file(path)
     except OSError as error:
-        message = text("check-plan-gone", path=path, reason=error.strerror or error)
+        message = text("check-plan-gone", path=path, reason=error)
         return failed(message, text("check-plan-hint"), limit=limit)
     if found != limit:
         return failed(text("check-plan-changed", path=path), text("check-plan-hint"), measured=found, limit=limit)

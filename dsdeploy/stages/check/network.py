@@ -76,7 +76,7 @@ def nodes_near(subject: Subject) -> Outcome:
         try:
             took.append(percentile([_handshake_s(host) for _ in range(_TRIES)], 50))
         except OSError as error:
-            message = text("check-node-away", host=host, reason=error.strerror or error)
+            message = text("check-node-away", host=host, reason=error)
             return failed(message, text("check-node-hint"), limit=f"≤ {_NEAR_S * 1e3:g} ms")
     measured, limit = f"≤ {max(took) * 1e3:.2f} ms", f"≤ {_NEAR_S * 1e3:g} ms"
     if max(took) > _NEAR_S:

@@ -79,7 +79,7 @@ def keys_private(subject: Subject) -> Outcome:
     try:
         told = path.stat()
     except OSError as error:
-        message = text("check-keys-unreadable", path=path, reason=error.strerror or error)
+        message = text("check-keys-unreadable", path=path, reason=error)
         return failed(message, text("check-keys-unreadable-hint"), limit=limit)
     measured = f"{told.st_mode & 0o777:04o}"
     if told.st_mode & 0o077:
@@ -98,7 +98,7 @@ def secrets_private(subject: Subject) -> Outcome:
         found = [one for one in (folder, *sorted(folder.rglob("*"))) if one != subject.keys_file]
         wide = [one for one in found if one.stat().st_mode & 0o077 and one.suffix != ".crt"]
     except OSError as error:
-        return skipped(text("check-secrets-unseen", reason=error.strerror or error))
+        return skipped(text("check-secrets-unseen", reason=error))
     if wide:
         paths = ", ".join(map(str, wide[:3]))
         return failed(

@@ -66,7 +66,7 @@ def _greeted(subject: Subject) -> Handshake | Outcome:
     try:
         return handshake(*subject.endpoint.address)
     except OSError as error:
-        return skipped(text("check-no-handshake", reason=error.strerror or error))
+        return skipped(text("check-no-handshake", reason=error))
 
 
 def _speaks(subject: Subject, version: str, suites: str = ANY_SUITE) -> Handshake | None:

@@ -9,7 +9,7 @@ from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.errors import PlanNotWritable, PlanUnreadable, RequestUnreadable
 from dsdeploy.core.plan import Plan, Request
-from dsdeploy.core.texts import RULES, catalogue, text
+from dsdeploy.core.texts import RULES, Malformed, catalogue, text
 
 
 def save_plan(plan: Plan, path: Path) -> None:
@@ -23,9 +23,7 @@ def save_plan(plan: Plan, path: Path) -> None:
         else:
             write_whole(path, content)
     except OSError as error:
-        raise PlanNotWritable(
-            text("not-writable", path=path, reason=error.strerror or error), hint=text("not-writable-hint")
-        ) from error
+        raise PlanNotWritable(text("not-writable", path=path, reason=error), hint=text("not-writable-hint")) from error
 
 
 def load_plan(path: Path) -> Plan:
@@ -37,11 +35,8 @@ def load_plan(path: Path) -> Plan:
         _known("warnings.code", (one.code for one in plan.warnings), catalogue())
         _known("rejected.rule", (one.rule for one in plan.rejected), RULES)
         return plan
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except (ValueError, yaml.YAMLError) as error:
-        reason = str(error)
-    raise PlanUnreadable(text("unreadable", path=path, reason=reason), hint=text("plan-unreadable-hint"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise PlanUnreadable(text("unreadable", path=path, reason=error), hint=text("plan-unreadable-hint")) from error
 
 
 def load_request(path: Path) -> Request:
@@ -50,11 +45,10 @@ def load_request(path: Path) -> Request:
 
     try:
         return from_document(Request, yaml.safe_load(_words(path)))
-    except OSError as error:
-        reason = error.strerror or str(error)
-    except (ValueError, yaml.YAMLError) as error:
-        reason = str(error)
-    raise RequestUnreadable(text("unreadable", path=path, reason=reason), hint=text("request-unreadable-hint"))
+    except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
+        raise RequestUnreadable(
+            text("unreadable", path=path, reason=error), hint=text("request-unreadable-hint")
+        ) from error
 
 
 def _words(path: Path) -> str:
@@ -64,5 +58,5 @@ def _words(path: Path) -> str:
 def _known(place: str, codes: Iterable[str], known: Mapping[str, object]) -> None:
     for code in codes:
         if code not in known:
-            near = ", ".join(get_close_matches(code, known, n=3, cutoff=0)) or "-"
-            raise ValueError(f"{place}: {code!r} is unknown; nearest is {near}")
+            near = ", ".join(get_close_matches(code, known, n=3, cutoff=0))
+            raise Malformed(text("reason-unknown", value=code, near=near), place)

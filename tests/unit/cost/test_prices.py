@@ -54,7 +54,7 @@ def test_a_users_file_changes_only_what_it_names(tmp_path):
         ("pui: 1.2", "pui: unknown key; nearest is pue"),
         ("accelerators: {h20: {purchase: 1}}", "accelerators.h20: unknown key; nearest is"),
         ("accelerators: {h20-96gb: {price: 1}}", "accelerators.h20-96gb.price: unknown key"),
-        ("accelerators: {metax-c500: {purchase: 1}}", "accelerators.metax-c500.purchase.unit: expected CNY or USD"),
+        ("accelerators: {metax-c500: {purchase: 1}}", "accelerators.metax-c500.purchase.unit: expected CNY / USD"),
         ("pue: -1", "pue: expected a number"),
         ("pue: .nan", "pue: expected a number"),
         ("pue: {expcted: 1}", "pue.expcted: unknown key; nearest is expected"),

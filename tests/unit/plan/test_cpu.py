@@ -77,7 +77,7 @@ def test_files_survive_the_round_trip(tmp_path):
     [
         ("context_tokens:", "contxt_tokens:", "nearest is context_tokens"),
         ("dsdeploy/v1", "dsdeploy/v9", "apiVersion"),
-        ("users: 1", "users: many", "users: expected int"),
+        ("users: 1", "users: many", "users: expected a whole number"),
         ("users: 1", "users: -1", "negative"),
         ("  engine: llama.cpp\n", "", "deployment.engine: missing"),
         ("kind: Plan", "kind: [", ""),

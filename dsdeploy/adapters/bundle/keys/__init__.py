@@ -102,7 +102,7 @@ def _read(path: Path) -> bytes:
     try:
         return path.read_bytes()
     except OSError as error:
-        raise unusable(path, error.strerror) from error
+        raise unusable(path, error) from error
 
 
 def _write_new(path: Path, content: bytes, mode: int) -> None:
@@ -113,6 +113,6 @@ def _write_new(path: Path, content: bytes, mode: int) -> None:
             opened.write(content)
     except OSError as error:
         raise BundleNotWritable(
-            text("not-writable", path=error.filename or path, reason=error.strerror or error),
+            text("not-writable", path=error.filename or path, reason=error),
             hint=text("bundle-keygen-hint"),
         ) from error

@@ -21,7 +21,7 @@ def read_passphrase(file: Path) -> bytes:
         line = file.read_bytes().splitlines()[:1]
     except OSError as error:
         raise KeyUnusable(
-            text("unreadable", path=file, reason=error.strerror or error), hint=text("bundle-key-encrypted-hint")
+            text("unreadable", path=file, reason=error), hint=text("bundle-key-encrypted-hint")
         ) from error
     if not line or not line[0]:
         raise KeyUnusable(text("bundle-passphrase-empty", path=file), hint=text("bundle-key-encrypted-hint"))

@@ -4,6 +4,7 @@ from pathlib import Path
 from typing import Any
 
 from dsdeploy.adapters.bundle.keys.base import ECDSA_P256, ED25519, PublicKey, key_id, unusable
+from dsdeploy.core.texts import Malformed, Text, text
 
 
 class FileKey:
@@ -17,7 +18,7 @@ class FileKey:
             self._key: Any = load_pem_private_key(content, passphrase)
             self.public = public_key(path.stem, self._key.public_key())
         except (ValueError, TypeError, UnsupportedAlgorithm) as error:
-            raise unusable(path, error) from error
+            raise unusable(path, _reason(error, "reason-no-private-key")) from error
 
     def sign(self, message: bytes) -> bytes:
         from cryptography.hazmat.primitives import hashes
@@ -51,7 +52,11 @@ def load(path: Path, content: bytes) -> PublicKey:
     try:
         return public_key(path.stem, load_pem_public_key(content))
     except (ValueError, UnsupportedAlgorithm) as error:
-        raise unusable(path, error) from error
+        raise unusable(path, _reason(error, "reason-no-public-key")) from error
+
+
+def _reason(error: Exception, other: str) -> Text:
+    return error.reason if isinstance(error, Malformed) else text(other)
 
 
 def public_key(name: str, key: Any) -> PublicKey:
@@ -64,7 +69,7 @@ def public_key(name: str, key: Any) -> PublicKey:
     elif isinstance(key, ec.EllipticCurvePublicKey) and isinstance(key.curve, ec.SECP256R1):
         algorithm = ECDSA_P256
     else:
-        raise ValueError("neither an Ed25519 nor an ECDSA P-256 key")
+        raise Malformed(text("reason-other-key"))
     der, pem = (key.public_bytes(one, PublicFormat.SubjectPublicKeyInfo) for one in (Encoding.DER, Encoding.PEM))
     return PublicKey(name, key_id(der), algorithm, pem)
 

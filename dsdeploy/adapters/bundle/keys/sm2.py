@@ -76,7 +76,7 @@ def _openssl(
         command = ["openssl", *words[:1], *asked, *words[1:]]
         run = subprocess.run(command, input=given, capture_output=True, check=False, pass_fds=(reading,))
     except OSError as error:
-        raise unusable(path, error.strerror) from error
+        raise unusable(path, error) from error
     finally:
         os.close(reading)
     if run.returncode:

@@ -199,7 +199,7 @@ class ComposeTarget:
                 os.kill(pid, signal.SIGKILL)
         except OSError as error:
             raise InstallError(
-                text("engine-not-killed", pid=pid, reason=error.strerror or error), hint=text("engine-not-killed-hint")
+                text("engine-not-killed", pid=pid, reason=error), hint=text("engine-not-killed-hint")
             ) from error
 
     def evidence(self, release: Release) -> tuple[RenderedFile, ...]:

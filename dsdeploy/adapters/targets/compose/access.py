@@ -63,4 +63,4 @@ def _uid(user: str) -> int:
 
 
 def _refused(path: str, error: OSError) -> InstallError:
-    return InstallError(text("not-shared", path=path, reason=error.strerror or error), hint=text("not-shared-hint"))
+    return InstallError(text("not-shared", path=path, reason=error), hint=text("not-shared-hint"))

@@ -213,7 +213,7 @@ class KubernetesTarget:
             write_whole(Path(release.folder) / PLACE_FILE, json.dumps(place, indent=1) + "\n")
         except OSError as error:
             raise InstallError(
-                text("not-writable", path=error.filename or release.folder, reason=error.strerror or error),
+                text("not-writable", path=error.filename or release.folder, reason=error),
                 hint=text("not-writable-hint"),
             ) from error
 

@@ -213,7 +213,7 @@ class Cluster:
         except ApiException as error:
             raise self._named(right, error) from error
         except (HTTPError, WebSocketException, OSError) as error:
-            raise self._away(str(error)) from error
+            raise self._away(error) from error
 
     def _named(self, right: str, error: Any) -> DsdeployError:
         said = _message(error)
@@ -243,9 +243,9 @@ class Cluster:
         ends = certificate.not_valid_after_utc
         return ends.isoformat(timespec="minutes") if ends < datetime.now(UTC) else None
 
-    def _away(self, reason: str) -> ClusterAway:
+    def _away(self, reason: Exception | str) -> ClusterAway:
         hint: Text = text("cluster-unreachable-hint")
-        if "certificate has expired" in reason:
+        if "certificate has expired" in str(reason):
             return ClusterAway(
                 text("server-certificate-ended", server=self.server), hint=text("server-certificate-hint")
             )

@@ -188,7 +188,7 @@ def _pieces(path: Path, begun: int, progress: Progress) -> Iterator[bytes]:
                 yield piece
                 progress.advance(len(piece))
     except OSError as error:
-        message = text("unreadable", path=path, reason=error.strerror or error)
+        message = text("unreadable", path=path, reason=error)
         raise WeightsRefused(message, hint=text("weights-here-hint")) from error
 
 

@@ -57,7 +57,7 @@ class ProcessTarget:
             try:
                 probe.bind((release.host, release.port))
             except OSError as error:
-                message = text("port-not-free", host=release.host, port=release.port, reason=error.strerror or error)
+                message = text("port-not-free", host=release.host, port=release.port, reason=error)
                 return (Finding("port-free", "fail", message, text("port-not-free-hint")),)
         return (Finding("port-free", "pass", text("port-is-free", host=release.host, port=release.port)),)
 
@@ -177,7 +177,7 @@ class ProcessTarget:
                 )
         except OSError as error:
             raise InstallError(
-                text("supervisor-not-started", reason=error.strerror or error), hint=text("supervisor-not-started-hint")
+                text("supervisor-not-started", reason=error), hint=text("supervisor-not-started-hint")
             ) from error
 
     def _stop(self, release: Release) -> None:
