@@ -1,11 +1,11 @@
-"""What changed since an earlier report, check by check."""
+"""What changed since an earlier report, check by check, of those that both ran."""
 
 import json
 from dataclasses import dataclass
 from typing import Any
 
 from dsdeploy.core.documents import demand_mapping, unexpected
-from dsdeploy.core.findings import Finding
+from dsdeploy.core.findings import BROKE, Finding
 from dsdeploy.core.results import SCHEMA
 from dsdeploy.core.texts import Malformed, text
 
@@ -14,7 +14,7 @@ _WORSE = ("pass", "skip", "warn", "fail")
 
 @dataclass(frozen=True, slots=True)
 class FindingChange:
-    """`before` or `after` is None where the check was not in that report. `worse` says which way it went."""
+    """`before` or `after` is None only for a checker that broke in one of the runs. `worse` says which way it went."""
 
     id: str
     before: str | None
@@ -22,6 +22,19 @@ class FindingChange:
     measured_before: str | None
     measured_after: str | None
     worse: bool
+
+
+@dataclass(frozen=True, slots=True)
+class Comparison:
+    """`changes` are the checks whose status differs, worse first; a skipped one counts as unjudged, worse than passed.
+
+    What only one of the reports holds was left out of the other's run and is no change: its ids are `only_before` and
+    `only_after`.
+    """
+
+    changes: tuple[FindingChange, ...] = ()
+    only_before: tuple[str, ...] = ()
+    only_after: tuple[str, ...] = ()
 
 
 def read_report(content: str) -> dict[str, dict[str, Any]]:
@@ -42,22 +55,21 @@ def read_report(content: str) -> dict[str, dict[str, Any]]:
         raise Malformed(text("reason-garbled"), "data.findings") from error
 
 
-def compare(before: dict[str, dict[str, Any]], findings: tuple[Finding, ...]) -> tuple[FindingChange, ...]:
-    """Checks whose status differs, worse first. A skipped check counts as unjudged, worse than passed."""
+def compare(before: dict[str, dict[str, Any]], findings: tuple[Finding, ...]) -> Comparison:
     now = {one.id: one for one in findings}
-    changes = [
-        FindingChange(
-            id,
-            old["status"] if (old := before.get(id)) else None,
-            now[id].status if id in now else None,
-            old["measured"] if old else None,
-            now[id].measured if id in now else None,
-            _rank(now[id].status if id in now else None) > _rank(old["status"] if old else None),
-        )
-        for id in dict.fromkeys((*now, *before))
-        if (before.get(id) or {}).get("status") != (now[id].status if id in now else None)
-    ]
-    return tuple(sorted(changes, key=lambda one: not one.worse))
+    shared = [id for id in dict.fromkeys((*now, *before)) if id == BROKE or (id in now and id in before)]
+    changes = [one for id in shared if (one := _change(id, before.get(id), now.get(id))).before != one.after]
+    return Comparison(
+        tuple(sorted(changes, key=lambda one: not one.worse)),
+        tuple(id for id in before if id not in (*shared, BROKE)),
+        tuple(id for id in now if id not in (*shared, BROKE)),
+    )
+
+
+def _change(id: str, before: dict[str, Any] | None, now: Finding | None) -> FindingChange:
+    was, is_now = before["status"] if before else None, now.status if now else None
+    measured = before["measured"] if before else None
+    return FindingChange(id, was, is_now, measured, now.measured if now else None, _rank(is_now) > _rank(was))
 
 
 def _words(measured: object) -> str | None:

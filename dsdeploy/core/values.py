@@ -198,7 +198,7 @@ class Load:
 class Checked:
     """What a check came to: `verdict` is pass, warn or fail; `loads` is what the speed checks measured,
     `predicted` what the plan says of them. `industry` is whose rules the report is read by, `changes`
-    what differs from an earlier report."""
+    what differs from an earlier report; `only_before` and `only_after` are ids that only one of the two ran."""
 
     release: Release
     verdict: str
@@ -210,6 +210,8 @@ class Checked:
     predicted: PlannedSpeed | None = None
     industry: str = "general"
     changes: tuple[FindingChange, ...] = ()
+    only_before: tuple[str, ...] = ()
+    only_after: tuple[str, ...] = ()
 
 
 @dataclass(frozen=True, slots=True)

@@ -24,6 +24,7 @@ GROUP_WORDS = {
     "resilience": text("group-resilience"),
 }
 SIGNS = {"pass": "✔", "warn": "!", "fail": "✘", "skip": "–"}
+_NAMED = 3  # ids in a line, of as many as there are
 VERDICTS = {
     "pass": text("check-verdict-pass"),
     "warn": text("check-verdict-warn"),
@@ -34,6 +35,16 @@ VERDICTS = {
 def shorten(value: str | None) -> str:
     """A measured value or limit for a table's cell: a digest by its beginning, as people compare it; else as it is."""
     return f"{value[:12]}…" if value and re.fullmatch("[0-9a-f]{64}", value) else value or "–"
+
+
+def not_compared(checked: Checked) -> tuple[Text, ...]:
+    """What an earlier report could not be held against, one line a report that lacks it."""
+    lines = (("report-only-before", checked.only_before), ("report-only-after", checked.only_after))
+    return tuple(Text(id, {"count": len(ids), "ids": _first(ids)}) for id, ids in lines if ids)
+
+
+def _first(ids: tuple[str, ...]) -> str:
+    return ", ".join(ids[:_NAMED]) + (", …" if len(ids) > _NAMED else "")
 
 
 def summary(checked: Checked) -> Text:

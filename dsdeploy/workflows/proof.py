@@ -57,7 +57,8 @@ def check(
         release, plan, target, selection, progress, hosts=machines, render=installed_rendering(release)
     )
     if earlier is not None:
-        checked = replace(checked, changes=compare(earlier, checked.findings))
+        found = compare(earlier, checked.findings)
+        checked = replace(checked, changes=found.changes, only_before=found.only_before, only_after=found.only_after)
     exit_code = {"fail": 3, "warn": 4 if strict else 0}.get(checked.verdict, 0)
     result = Result("check", checked, exit_code)
     if report and render_report:

@@ -13,6 +13,7 @@ from dsdeploy.core.progress import SILENT
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding, Load, Release, Sample, WeightFile, Weights
+from dsdeploy.core.verdicts import STATUSES
 from dsdeploy.stages.check import CHECKS, Selection, run_checks, verdict
 from dsdeploy.stages.check.subject import Check, Subject, failed, passed
 
@@ -141,7 +142,30 @@ def test_junit_counts_failures_apart_from_broken_checkers(tmp_path):
     assert [suite.get(name) for name in ("tests", "failures", "errors", "skipped")] == ["5", "1", "1", "1"]
     cases = suite.findall("testcase")
     assert [case.get("name") for case in cases if case.find("failure") is not None] == ["api-needs-key"]
-    assert [case.get("name") for case in cases if case.find("error") is not None] == ["check-broke"]
+    assert [case.get("name") for case in cases if case.find("error") is not None] == ["x"]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_a_failed_case_says_value_limit_and_remedy_both_where_jenkins_and_where_gitlab_look(tmp_path, language):
+    found = (finding("fail", measured="503", limit="200", took_s=1.25), finding("warn", measured="1"), finding("skip"))
+    failed_case, warned_case, skipped_case = xml.fromstring(find_report(tmp_path / "r.xml")(checked(*found), language))
+    told = [
+        BAD, text("report-measured", value="503"), text("report-limit", value="200"), text("report-hint", hint=HINT),
+    ]  # fmt: skip
+    words = [one.render(language) for one in told]
+    failure = failed_case.find("failure")
+    assert failed_case.get("time") == "1.250" and skipped_case.get("time") == "0.000"
+    assert failure.text.split("\n") == words and failure.get("message") == " | ".join(words)
+    assert skipped_case.find("skipped").get("message") == GOOD.render(language)
+    warned_lines = warned_case.findtext("system-out").split("\n")
+    assert STATUSES["warn"].render(language) in warned_lines[0] and words[-1] == warned_lines[-1]
+
+
+def test_each_finding_says_how_long_it_took_and_none_where_nothing_ran(tmp_path):
+    ran, blocked = run(Check("a", lambda _: failed(BAD, HINT)), Check("b", lambda _: passed(GOOD), ("a",)))
+    assert ran.took_s >= 0 and blocked.took_s is None
+    page = find_report(tmp_path / "r.html")(checked(finding("pass", took_s=8.84), finding("skip")), "en")
+    assert '<td class="number">8.8 s</td>' in page and '<td class="number">–</td>' in page
 
 
 def test_the_json_report_is_the_commands_own_document(tmp_path):

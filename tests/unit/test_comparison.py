@@ -2,6 +2,7 @@
 
 import random
 import time
+from dataclasses import replace
 
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
@@ -10,13 +11,16 @@ from dsdeploy.adapters.bundle.keys import generate_key, load_private, load_publi
 from dsdeploy.adapters.log_files import tail_lines
 from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, verify_report, write_report
 from dsdeploy.adapters.targets.process import supervisor
+from dsdeploy.cli.views.check import checked_rows
 from dsdeploy.core.checks import check_facts
-from dsdeploy.core.comparison import compare
+from dsdeploy.core.comparison import Comparison, compare
 from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls, judge_rules
 from dsdeploy.core.errors import ReportUnreadable, SignatureInvalid, SignatureMissing, SignerUnknown
 from dsdeploy.core.industries import industries
 from dsdeploy.core.metrics import METRICS, prometheus_text
 from dsdeploy.core.percentiles import percentile, spread
+from dsdeploy.core.results import Result
+from dsdeploy.core.texts import text
 from dsdeploy.stages.check import CHECKS
 from tests.unit.test_check import LOADS, checked, finding
 
@@ -25,14 +29,35 @@ def test_what_changed_is_told_worse_first(tmp_path):
     before = checked(finding("pass", "engine-runs"), finding("fail", "api-needs-key"), finding("pass", "gone"))
     (tmp_path / "r.json").write_text(find_report(tmp_path / "r.json")(before, "zh"))
     now = (finding("warn", "engine-runs", measured="2"), finding("pass", "api-needs-key"), finding("pass", "same"))
-    changes = compare(read_earlier(tmp_path / "r.json"), now)
-    assert [(one.id, one.before, one.after, one.worse) for one in changes] == [
+    found = compare(read_earlier(tmp_path / "r.json"), now)
+    assert [(one.id, one.before, one.after, one.worse) for one in found.changes] == [
         ("engine-runs", "pass", "warn", True),
-        ("gone", "pass", None, True),
         ("api-needs-key", "fail", "pass", False),
-        ("same", None, "pass", False),
     ]
-    assert compare(read_earlier(tmp_path / "r.json"), before.data.findings) == ()
+    assert (found.only_before, found.only_after) == (("gone",), ("same",))
+    assert compare(read_earlier(tmp_path / "r.json"), before.data.findings) == Comparison()
+
+
+def test_a_checker_that_broke_is_a_change_though_no_earlier_report_holds_one():
+    broken = finding("fail", "check-broke")
+    found = compare({"engine-runs": {"status": "pass", "measured": None}}, (broken,))
+    assert [(one.id, one.before, one.after, one.worse) for one in found.changes] == [
+        ("check-broke", None, "fail", True)
+    ]
+    assert (found.only_before, found.only_after) == (("engine-runs",), ())
+    mended = compare({"check-broke": {"status": "fail", "measured": None}}, (finding("pass"),))
+    assert [(one.after, one.worse) for one in mended.changes] == [(None, False)]
+
+
+@pytest.mark.parametrize("language", ["en", "zh"])
+def test_what_only_one_report_ran_is_one_line_and_no_change(tmp_path, language):
+    result = checked(finding("pass"))
+    result = Result("check", replace(result.data, only_before=("a", "b", "c", "d")))
+    line = text("report-only-before", count=4, ids="a, b, c, …").render(language)
+    _, rows = checked_rows(result.data, language)
+    assert [row[2] for row in rows if not row[1]] == [line] and not {row[0] for row in rows} & {"▼", "▲"}
+    page = find_report(tmp_path / "r.html")(result, language)
+    assert page.count(line) == 1 and '<table class="changes">' not in page
 
 
 @pytest.mark.parametrize(

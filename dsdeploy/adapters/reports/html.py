@@ -15,7 +15,7 @@ from dsdeploy.core.percentiles import percentile
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import Text, text
 from dsdeploy.core.values import Checked, Finding, Load, Sample
-from dsdeploy.core.verdicts import GROUP_WORDS, SIGNS, STATUSES, VERDICTS, shorten, summary
+from dsdeploy.core.verdicts import GROUP_WORDS, SIGNS, STATUSES, VERDICTS, not_compared, shorten, summary
 
 _WORDS = {
     "verdict": text("check-verdict"),
@@ -25,6 +25,7 @@ _WORDS = {
     "result": text("check-column-result"),
     "check": text("check-column-check"),
     "measured": text("check-column-measured"),
+    "took": text("check-column-took"),
     "limit": text("check-column-limit"),
     "message": text("check-column-message"),
     "weights": text("report-weights-digests"),
@@ -83,6 +84,7 @@ def render_html(result: Result[Checked], language: str) -> str:
         compared=_compared(checked, language),
         groups=_groups(checked),
         changes=checked.changes,
+        not_compared=not_compared(checked),
         frameworks=[
             (one, judge_controls(one, checked.findings))
             for one in frameworks_of(checked.industry, checked.release.target)

@@ -4,7 +4,7 @@ from dsdeploy.adapters.reports import ReportSigners
 from dsdeploy.cli.views.table import Table
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding
-from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, summary
+from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, not_compared, summary
 
 
 def checked_rows(checked: Checked, language: str) -> Table:
@@ -25,6 +25,7 @@ def checked_rows(checked: Checked, language: str) -> Table:
         before, after = (STATUSES[one].render(language) if one else "–" for one in (change.before, change.after))
         title = text("report-changes").render(language)
         rows.append(("▼" if change.worse else "▲", change.id, f"{title}: {before} → {after}"))
+    rows += [("–", "", line.render(language)) for line in not_compared(checked)]
     words = f"{VERDICTS[checked.verdict].render(language)}\n{summary(checked).render(language)}"
     rows.append((SIGNS[checked.verdict], text("check-verdict").render(language), words))
     return tuple(one.render(language) for one in columns), rows

@@ -16,6 +16,7 @@ from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.checks import GROUPS, group_of
 from dsdeploy.core.errors import DsdeployError, UnknownCheck
+from dsdeploy.core.findings import BROKE
 from dsdeploy.core.layout import KEYS_FILE
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.texts import text
@@ -35,8 +36,6 @@ from dsdeploy.stages.check import (
 )
 from dsdeploy.stages.check.loads import Loads
 from dsdeploy.stages.check.subject import Check, Outcome, Subject, failed, passed
-
-BROKE = "check-broke"
 
 
 def key_readable(subject: Subject) -> Outcome:
@@ -217,6 +216,12 @@ def verdict(findings: tuple[Finding, ...]) -> str:
 
 
 def _run(check: Check, subject: Subject) -> Finding:
+    began = time.monotonic()
+    finding = _found(check, subject)
+    return replace(finding, took_s=round(time.monotonic() - began, 3))
+
+
+def _found(check: Check, subject: Subject) -> Finding:
     subject.progress.begin(text("checking", check=check.id))
     try:
         outcome = _within(check, subject)
