@@ -48,7 +48,7 @@ class KubernetesTarget:
     """
 
     name = "kubernetes"
-    log_parts = (logs.ENGINE, logs.GATEWAY, logs.VERIFY)
+    log_parts: tuple[str, ...] = (logs.ENGINE, logs.GATEWAY, logs.VERIFY)
 
     def __init__(self, wanted: Place | None = None, progress: Progress = SILENT, chart: Path | None = None) -> None:
         self._wanted, self._progress = wanted or Place(), progress

@@ -46,7 +46,7 @@ _RENEW_S = 40
 
 class ProcessTarget:
     name = "process"
-    log_parts = ("engine",)
+    log_parts: tuple[str, ...] = ("engine",)
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
         """Also raises SecretsOpen, KeysUnreadable."""
