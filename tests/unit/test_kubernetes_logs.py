@@ -72,9 +72,26 @@ def test_what_has_not_begun_says_nothing_and_a_missing_right_is_named():
     assert logs.tail(Said({}), waiting, logs.ENGINE, 9) == ()
     assert list(logs.follow(Said({}), waiting, logs.ENGINE, 9)) == []
     assert logs.tail(Said({}), (), logs.ENGINE, 9) == () and list(logs.follow(Said({}), (), logs.ENGINE, 9)) == []
+    cluster = Said(
+        {("e", "engine", True): ["unable to retrieve container logs"], ("e", "engine", False): [at(1, "on")]}
+    )
+    assert logs.tail(cluster, (pod("e", "engine", restarts=1),), logs.ENGINE, 9) == (
+        "unable to retrieve container logs",
+        "on",
+    )
     for kind in (ClusterRefused, ClusterAway):
         cluster = Said({("e", "engine", False): error(kind)})
         with pytest.raises(kind):
             logs.tail(cluster, waiting, logs.ENGINE, 9)
         with pytest.raises(kind):
             list(logs.follow(cluster, waiting, logs.ENGINE, 9))
+
+
+def test_a_node_that_does_not_answer_hides_only_its_own_engine():
+    cluster = Said({("a", "engine", False): error(ClusterAway), ("b", "engine", False): [at(1, "on")]})
+    both = (pod("a", "engine"), pod("b", "engine"))
+    assert logs.tail(cluster, both, logs.ENGINE, 9) == ("b on",)
+    heard = logs.follow(cluster, both, logs.ENGINE, 9)
+    assert next(heard) == "b on"
+    with pytest.raises(ClusterAway):
+        next(heard)

@@ -21,7 +21,7 @@ from dsdeploy.adapters.targets.kubernetes.place import Place, find_place
 from dsdeploy.adapters.targets.kubernetes.secrets import FOLDERS, secrets
 from dsdeploy.adapters.targets.kubernetes.watch import Watch, look, selector, serving
 from dsdeploy.adapters.templates import chart_folder
-from dsdeploy.core.errors import ClusterRefused, InstallError, NoGateway
+from dsdeploy.core.errors import InstallError, NoGateway
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import PLACE_FILE, VALUES_FILE
@@ -259,7 +259,7 @@ class KubernetesTarget:
     def _tail(cluster: Cluster, pods: tuple[Document, ...]) -> tuple[str, ...]:
         try:
             return logs.tail(cluster, pods, logs.ENGINE, _LOG_LINES)
-        except ClusterRefused:
+        except InstallError:
             return ()
 
 

@@ -31,29 +31,38 @@ def tail(
 ) -> tuple[str, ...]:
     """The last lines; those of the run before a restart are among them, for there a crash has left its reason.
 
-    Raises ClusterAway, ClusterRefused. What has not begun says nothing.
+    Raises ClusterRefused, and ClusterAway where none can be heard. What has not begun says nothing.
     """
-    told = merge(*(_dated(cluster, one, lines, since_s) for one in _sources(pods, part)), key=lambda line: line[0])
-    return tuple(line for _, line in told)[-lines:]
+    away: list[ClusterAway] = []
+    many = (_dated(cluster, one, lines, since_s, away) for one in _sources(pods, part))
+    told = tuple(line for _, line in merge(*many, key=lambda one: one[0]))
+    if away and not told:
+        raise away[0]
+    return told[-lines:]
 
 
 def follow(
     cluster: Cluster, pods: tuple[Document, ...], part: str, lines: int, since_s: int | None = None
 ) -> Iterator[str]:
-    """The last lines of the runs that are on, then what comes, until each has ended. Raises as `tail`."""
+    """The last lines of the runs that are on, then what comes, until each has ended. Raises ClusterRefused, and
+    ClusterAway once all that could be heard have ended."""
     sources = _sources(pods, part)
     heard: SimpleQueue[str | InstallError | None] = SimpleQueue()
     for one in sources:
         threading.Thread(target=_hear, args=(cluster, one, lines, since_s, heard), daemon=True).start()
-    left = len(sources)
+    left, away = len(sources), None
     while left:
         match heard.get():
             case None:
                 left -= 1
-            case ClusterAway() | ClusterRefused() as error:
+            case ClusterAway() as error:
+                away = error
+            case ClusterRefused() as error:
                 raise error
             case str(line):
                 yield line
+    if away:
+        raise away
 
 
 def _sources(pods: tuple[Document, ...], part: str) -> tuple[_Source, ...]:
@@ -69,23 +78,34 @@ def _sources(pods: tuple[Document, ...], part: str) -> tuple[_Source, ...]:
     return tuple(found)
 
 
-def _dated(cluster: Cluster, source: _Source, lines: int, since_s: int | None) -> Iterator[tuple[datetime, str]]:
+def _dated(
+    cluster: Cluster, source: _Source, lines: int, since_s: int | None, away: list[ClusterAway]
+) -> Iterator[tuple[datetime, str]]:
     """While a container waits to be started again, the API server takes the run before for the one that is on, too."""
     ended = _NEVER
     for previous in (True, False) if source.again else (False,):
         try:
             told = cluster.log(source.pod, source.container, lines, previous=previous, since_s=since_s, dated=True)
+            at = ended
             for line in told:
-                word, _, said = line.partition(" ")
-                at = datetime.fromisoformat(word)
+                at, said = _moment(line, at)
                 if previous or at > ended:
                     yield at, source.sign + said
-                if previous:
-                    ended = at
-        except (ClusterAway, ClusterRefused):
+            ended = at
+        except ClusterRefused:
             raise
+        except ClusterAway as error:  # a node that does not answer, too
+            away.append(error)
         except InstallError:
             continue
+
+
+def _moment(line: str, before: datetime) -> tuple[datetime, str]:
+    word, _, said = line.partition(" ")
+    try:
+        return datetime.fromisoformat(word), said
+    except ValueError:
+        return before, line  # the kubelet's own words, of a log that it does not have
 
 
 def _hear(
