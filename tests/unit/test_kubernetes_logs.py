@@ -72,13 +72,9 @@ def test_what_has_not_begun_says_nothing_and_a_missing_right_is_named():
     assert logs.tail(Said({}), waiting, logs.ENGINE, 9) == ()
     assert list(logs.follow(Said({}), waiting, logs.ENGINE, 9)) == []
     assert logs.tail(Said({}), (), logs.ENGINE, 9) == () and list(logs.follow(Said({}), (), logs.ENGINE, 9)) == []
-    cluster = Said(
-        {("e", "engine", True): ["unable to retrieve container logs"], ("e", "engine", False): [at(1, "on")]}
-    )
-    assert logs.tail(cluster, (pod("e", "engine", restarts=1),), logs.ENGINE, 9) == (
-        "unable to retrieve container logs",
-        "on",
-    )
+    gone = "unable to retrieve container logs"
+    cluster = Said({("e", "engine", True): [gone], ("e", "engine", False): [at(1, "on")]})
+    assert logs.tail(cluster, (pod("e", "engine", restarts=1),), logs.ENGINE, 9) == (gone, "on")
     for kind in (ClusterRefused, ClusterAway):
         cluster = Said({("e", "engine", False): error(kind)})
         with pytest.raises(kind):
