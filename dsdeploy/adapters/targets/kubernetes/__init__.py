@@ -116,7 +116,7 @@ class KubernetesTarget:
         cluster = self._cluster(release)
         seen = look(cluster, serving(release.name))
         restarts = sum(int(one.get("restartCount", 0)) for pod in seen.pods for one in containers(pod))
-        tail = self._tail(cluster, seen.pods)
+        tail = self._tail(cluster, seen.pods, logs.ENGINE, _LOG_LINES)
         if not seen.pods:
             return Service("failed" if causes(seen) else "stopped", None, restarts, tail)
         if all(map(ready, seen.pods)):
@@ -172,10 +172,10 @@ class KubernetesTarget:
     def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
         cluster = self._cluster(release)
         seen = look(cluster, serving(release.name))
-        told = ((part, logs.tail(cluster, seen.pods, part, _EVIDENCE_LINES)) for part in (logs.GATEWAY, logs.VERIFY))
+        told = {part: self._tail(cluster, seen.pods, part, _EVIDENCE_LINES) for part in (logs.GATEWAY, logs.VERIFY)}
         return (
             *confinement.evidence(seen.pods, seen.events),
-            *(RenderedFile(f"{part}.log", "\n".join(lines)) for part, lines in told),
+            *(RenderedFile(f"{part}.log", "\n".join(lines)) for part, lines in told.items()),
         )
 
     def crash(self, release: Release) -> None:
@@ -256,9 +256,10 @@ class KubernetesTarget:
         change.upgrade(cluster, self._helm(cluster), release, self._folder(), budget_s, self._sum(rendered), watch)
 
     @staticmethod
-    def _tail(cluster: Cluster, pods: tuple[Document, ...]) -> tuple[str, ...]:
+    def _tail(cluster: Cluster, pods: tuple[Document, ...], part: str, lines: int) -> tuple[str, ...]:
+        """None where none can be had: what is asked for besides is told all the same."""
         try:
-            return logs.tail(cluster, pods, logs.ENGINE, _LOG_LINES)
+            return logs.tail(cluster, pods, part, lines)
         except InstallError:
             return ()
 
