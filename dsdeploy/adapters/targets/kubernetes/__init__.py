@@ -197,6 +197,10 @@ class KubernetesTarget:
     def _opened(self) -> dict[Place, Cluster]:
         return {}
 
+    @cached_property
+    def _rendered(self) -> dict[tuple[str, str], tuple[Document, ...]]:
+        return {}
+
     def _clusters(self, place: Place) -> Cluster:
         if place not in self._opened:
             self._opened[place] = Cluster(place.context, place.namespace)
@@ -218,15 +222,18 @@ class KubernetesTarget:
             ) from error
 
     def _documents(self, cluster: Cluster, release: Release, rendered: RenderedFiles) -> tuple[Document, ...]:
-        """The chart with these values as Helm renders it for this cluster. Raises InstallError."""
+        """The chart with these values as Helm renders it for this cluster, once. Raises InstallError."""
         import tempfile
 
+        asked = (release.name, _values(rendered))
+        if asked in self._rendered:
+            return self._rendered[asked]
         with tempfile.TemporaryDirectory() as folder:
             values = Path(folder) / "values.yaml"
             values.write_text(_values(rendered), encoding="utf-8")
-            return manifest.documents(
-                self._helm(cluster).render(release.name, self._folder(), values, cluster.version(), cluster.served())
-            )
+            said = self._helm(cluster).render(release.name, self._folder(), values, cluster.version(), cluster.served())
+        self._rendered[asked] = manifest.documents(said)
+        return self._rendered[asked]
 
     def _sum(self, rendered: RenderedFiles) -> str:
         """What tells one change of the release from another: the values and the chart, in Helm's own record."""
