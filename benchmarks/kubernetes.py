@@ -27,7 +27,7 @@ from tests.kube.fixtures import Site, started, tools
 from tests.kube.node import missing
 from tests.program import run
 
-ROUNDS = 2
+ROUNDS = 5
 TO_REACH = 1.3
 CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 

@@ -1,6 +1,7 @@
 """Turns a deployment and its launches into the values of the chart. Pure; the chart itself stays static."""
 
 import re
+from collections.abc import Iterator
 from typing import Any
 
 import yaml
@@ -16,6 +17,7 @@ from dsdeploy.core.values import RenderedFile, RenderedFiles, WeightFile
 _IMAGE = re.compile(
     r"(?:(?P<registry>[^/@]*[.:][^/@]*|localhost)/)?(?P<repository>[^:@]+)(?::(?P<tag>[^@]+))?@(?P<digest>sha256:[a-f0-9]{64})"
 )
+_SOURCES = ("pvc", "image", "hostPath")
 _TMP_BYTES = 10 * 2**30
 _CACHE_BYTES = 20 * 2**30
 
@@ -47,6 +49,11 @@ def render_kubernetes(
 def _values(
     deployment: Deployment, leader: Launch, worker: Launch | None, files: tuple[WeightFile, ...], site: Site
 ) -> dict[str, Any]:
+    found = next(_contradictions(deployment, files, site), None)
+    if found:
+        field, said, wanted = found
+        message = text("site-contradicts", field=field, said=said, wanted=wanted)
+        raise RenderError(message, hint=text("site-contradicts-hint", field=field))
     several = deployment.nodes > 1
     if several and worker is None:
         raise RenderError(
@@ -70,7 +77,7 @@ def _values(
         "engine": {
             "name": deployment.engine.split("-")[0],  # vendors' builds of vLLM keep its metrics
             "replicas": deployment.replicas,
-            "spareGpus": site.spare_devices and not several,
+            "spareGpus": site.spare_devices,
             **nodes,
             "python": site.engine_python,
             "readOnlyRootFilesystem": _read_only(leader, site),
@@ -112,6 +119,29 @@ def _values(
         "monitoring": {part: {"enabled": site.monitored} for part in ("serviceMonitor", "prometheusRule", "dashboard")},
         "test": {"keySecret": {"name": site.test_key_secret, "key": "api-key"}},
     }
+
+
+def _contradictions(
+    deployment: Deployment, files: tuple[WeightFile, ...], site: Site
+) -> Iterator[tuple[str, str, str]]:
+    """Fields of the site that do not go with the plan or with each other, what they say and what would go."""
+    volume, total = site.weights, sum(one.size_bytes for one in files)
+    claimed = volume.source == "pvc"
+    if volume.source not in _SOURCES:
+        yield "weights.source", volume.source, " | ".join(_SOURCES)
+    if not claimed and (volume.load or volume.create_bytes):
+        yield "weights.source", volume.source, "pvc"
+    if not (volume.name or (claimed and volume.create_bytes)):
+        yield "weights.name", '""', "weights.name | weights.create_bytes" if claimed else "weights.name"
+    if volume.name and volume.create_bytes:
+        yield "weights.name", volume.name, '""'
+    if 0 < volume.create_bytes < total:
+        yield "weights.create_bytes", f"{volume.create_bytes:,}", f"≥ {total:,}"
+    alone = deployment.nodes * deployment.replicas == 1
+    if volume.create_bytes and not alone and volume.access_mode.startswith("ReadWriteOnce"):
+        yield "weights.access_mode", volume.access_mode, "ReadOnlyMany | ReadWriteMany"
+    if site.spare_devices and deployment.nodes > 1:
+        yield "spare_devices", "true", "false"
 
 
 def _read_only(leader: Launch, site: Site) -> bool:

@@ -144,17 +144,16 @@ def logs(
 ) -> Iterator[str]:
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.targets import find_target
-    from dsdeploy.adapters.targets.base import LOG_PARTS
     from dsdeploy.core.durations import duration_s
     from dsdeploy.core.errors import InvalidRequest
 
-    if part not in LOG_PARTS:
-        hint = text("logs-bad-part-hint", known=", ".join(LOG_PARTS))
-        raise InvalidRequest(text("logs-bad-part", part=part), hint=hint)
     since_s = None if since is None else duration_s(since)
-
     release = load_release(layout, name)
-    return find_target(release.target).logs(release, lines, follow=follow, since_s=since_s, part=part)
+    target = find_target(release.target)
+    if part not in target.log_parts:
+        hint = text("logs-bad-part-hint", known=", ".join(target.log_parts))
+        raise InvalidRequest(text("logs-bad-part", target=release.target, part=part), hint=hint)
+    return target.logs(release, lines, follow=follow, since_s=since_s, part=part)
 
 
 def support_bundle(

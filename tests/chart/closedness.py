@@ -7,6 +7,7 @@ from tests.chart.restricted import breaches
 
 DIGEST = re.compile(r"[^@\s]+@sha256:[a-f0-9]{64}")
 OFFLINE = ("HF_HUB_OFFLINE", "TRANSFORMERS_OFFLINE", "HF_DATASETS_OFFLINE", "VLLM_NO_USAGE_STATS", "DO_NOT_TRACK")
+LIMITS = ("RATE_PER_MINUTE", "CONCURRENT_PER_KEY", "MAX_BODY_BYTES", "CONNECTIONS_PER_SOURCE")
 RIGHTS = {"Secret", "Role", "ClusterRole", "RoleBinding", "ClusterRoleBinding", "CustomResourceDefinition"}
 
 
@@ -64,6 +65,13 @@ def _pod(template: Document) -> list[str]:
             found.append("weights are verified against nothing")
         environment = {one["name"]: one.get("value") for one in spec["containers"][0]["env"]}
         found += [f"{key} is not set" for key in OFFLINE if environment.get(key) != "1"]
+    if component == "gateway":
+        environment = {one["name"] for one in spec["containers"][0]["env"]}
+        found += [f"{key} is left to a default" for key in LIMITS if key not in environment]
+        if "LOG_PROMPTS" in environment:
+            found.append("prompts are written down")
+        if "clients" in volumes and "CLIENT_CA" not in environment:
+            found.append("client certificates are not demanded")
     return found
 
 
@@ -119,15 +127,19 @@ def _network(documents: tuple[Document, ...]) -> list[str]:
         if one["spec"].get("policyTypes") != ["Ingress", "Egress"]:
             found.append(f"{one['metadata']['name']}: a way is left to a default")
         for rule in (*(one["spec"].get("egress") or ()), *(one["spec"].get("ingress") or ())):
-            peers = [peer.get("podSelector", {}) for peer in (*(rule.get("to") or ()), *(rule.get("from") or ()))]
-            group = [peer.get("matchLabels", {}).get("app.kubernetes.io/component") for peer in peers] == ["engine"]
+            peers = (*(rule.get("to") or ()), *(rule.get("from") or ()))
+            chosen = [peer.get("podSelector", {}).get("matchLabels", {}) for peer in peers]
+            group = [labels.get("app.kubernetes.io/component") for labels in chosen] == ["engine"]
             if "ports" not in rule and not (group and one["metadata"]["name"] == "r-dsdeploy-engine"):
                 found.append(f"{one['metadata']['name']}: any port")
-            if not (rule.get("to") or rule.get("from")):
+            if not peers:
                 found.append(f"{one['metadata']['name']}: anyone")
-            for peer in (*(rule.get("to") or ()), *(rule.get("from") or ())):
+            clients = {"podSelector": {}} in peers  # who may call: every pod here and in the namespaces that are named
+            for peer in peers:
                 if "namespaceSelector" in peer and not peer["namespaceSelector"].get("matchLabels"):
                     found.append(f"{one['metadata']['name']}: any namespace")
+                if "namespaceSelector" in peer and not (clients or "podSelector" in peer):
+                    found.append(f"{one['metadata']['name']}: any pod of a namespace")
     engines = [one["spec"] for one in policies if one["metadata"]["name"] == "r-dsdeploy-engine"]
     if not several and any(one.get("egress") for one in engines):
         found.append("an engine of one node has a way out")

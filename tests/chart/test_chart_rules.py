@@ -1,6 +1,9 @@
 """Each rule of the schema and of validate.yaml, broken alone, with exactly what Helm then says."""
 
 import json
+import re
+from copy import deepcopy
+from itertools import pairwise
 
 import pytest
 import yaml
@@ -104,49 +107,40 @@ LISTED = {
 }  # fmt: skip
 
 
-@pytest.mark.parametrize("path", list(folders(SCHEMA)), ids=lambda path: ".".join(map(str, path)) or "top")
-def test_a_misspelt_value_is_refused_at_every_level(path):
-    values = example("cpu")
+def pointer(path) -> str:
+    return "".join(f"/{one}" for one in path)
+
+
+def put(values, path, value):
+    """As if written there; what is on the way to it is made where it is not."""
     place = values
-    for number, name in enumerate(path):
-        following = path[number + 1] if number + 1 < len(path) else None
+    for number, (name, following) in enumerate(pairwise(path)):
         if name == 0:
-            place.append(dict(LISTED[".".join(path[: path.index(0)])])) if not place else None
+            place.append(deepcopy(LISTED[".".join(map(str, path[:number]))])) if not place else None
             place = place[0]
         else:
             place = place.setdefault(name, [] if following == 0 else {})
-    place["mispelt"] = "x"
-    pointer = "".join(f"/{one}" for one in path)
-    assert f"at '{pointer}': additional properties 'mispelt' not allowed" in said(values)
+    if path[-1] == 0:
+        place[:] = [value]
+    elif value is None and 0 in path:
+        del place[path[-1]]  # Helm takes null as "not there" outside of lists only
+    else:
+        place[path[-1]] = value
 
 
+@pytest.mark.parametrize("path", list(folders(SCHEMA)), ids=lambda path: ".".join(map(str, path)) or "top")
+def test_a_misspelt_value_is_refused_at_every_level(path):
+    values = example("cpu")
+    put(values, (*path, "mispelt"), "x")
+    assert f"at '{pointer(path)}': additional properties 'mispelt' not allowed" in said(values)
+
+
+# what people try
 REFUSED = [
     ({"image__engine__digest": "sha256:abc"}, "at '/image/engine/digest': 'sha256:abc' does not match pattern '^sha256:[a-f0-9]{64}$'"),
-    ({"image__engine": {"registry": "", "repository": "r"}}, "at '/image/engine/digest': '' does not match pattern '^sha256:[a-f0-9]{64}$'"),
-    ({"engine__name": "tgi"}, "at '/engine/name': value must be one of 'vllm', 'sglang', 'llama.cpp'"),
-    ({"engine__port": 80}, "at '/engine/port': minimum: got 80, want 1,024"),
-    ({"engine__replicas": 0}, "at '/engine/replicas': minimum: got 0, want 1"),
+    ({"image__engine": {"registry": "", "repository": "r", "tag": "latest"}}, "at '/image/engine/digest': '' does not match pattern '^sha256:[a-f0-9]{64}$'"),
     ({"engine__cpu": 8}, "at '/engine/cpu': got number, want string"),
-    ({"engine__leader__argv": "llama-server"}, "at '/engine/leader/argv': got string, want array"),
-    ({"engine__leader__argv": []}, "at '/engine/leader/argv': minItems: got 0, want 1"),
-    ({"engine__writable": []}, "at '/engine/writable': minItems: got 0, want 1"),
-    ({"security__runAsUser": 0}, "at '/security/runAsUser': minimum: got 0, want 1"),
-    ({"engine__supplementalGroups": [0]}, "at '/engine/supplementalGroups/0': minimum: got 0, want 1"),
-    ({"parallelism__nodes": 2}, "at '/parallelism/nodes': value must be 1"),
-    ({"parallelism__devicesPerNode": 1}, "at '/parallelism/devicesPerNode': value must be 0"),
-    ({"accelerator__mode": "devicePlugin"}, "at '/accelerator/mode': value must be 'none'"),
-    ({"weights__source": "nfs"}, "at '/weights/source': value must be one of 'pvc', 'image', 'hostPath'"),
-    ({"weights__source": "hostPath", "weights__hostPath": "/w"}, "at '/policy/podSecurity': value must be 'privileged'"),
-    ({"weights__source": "hostPath", "policy__podSecurity": "privileged"}, "at '/weights/hostPath': minLength: got 0, want 1"),
-    ({"weights__source": "image", "weights__image": OTHER}, "at '/weights/verify/policy': value must be one of 'full', 'sample'"),
-    ({"weights__source": "image"}, "at '/weights/image/digest': '' does not match pattern '^sha256:[a-f0-9]{64}$'"),
-    ({"weights__verify__policy": "off"}, "at '/weights/verify/policy': value must be one of 'full', 'sample', 'stamp'"),
-    ({"weights__files": []}, "at '/weights/files': minItems: got 0, want 1"),
-    ({"gateway__ingress__enabled": True}, "at '/gateway/ingress/host': minLength: got 0, want 1"),
-    ({"gateway__httpRoute__enabled": True}, "at '/gateway/httpRoute/gatewayName': minLength: got 0, want 1"),
-    ({"gateway__service__type": "ExternalName"}, "at '/gateway/service/type': value must be one of 'ClusterIP', 'NodePort', 'LoadBalancer'"),
     ({"networkPolicy__clientCidrs": ["any"]}, "at '/networkPolicy/clientCidrs/0': 'any' does not match pattern"),
-    ({"autoscaling__kind": "keda"}, "at '/autoscaling/prometheusAddress': minLength: got 0, want 1"),
     ({"engine__keySecret__value": "secret"}, "at '/engine/keySecret': additional properties 'value' not allowed"),
 ]  # fmt: skip
 
@@ -156,13 +150,104 @@ def test_the_schema_names_the_value_and_what_is_wanted(changes, words):
     assert words in said(example("cpu", **changes))
 
 
-def test_the_schema_has_conditions_on_several_nodes_and_dra():
-    values = example("nvidia-two-nodes", engine__worker={"argv": [], "env": {}})
-    assert "at '/engine/worker/argv': minItems: got 0, want 1" in said(values)
-    assert "at '/engine/spareGpus': value must be false" in said(example("nvidia-two-nodes", engine__spareGpus=True))
-    assert "at '/accelerator/dra/deviceClassName': minLength: got 0, want 1" in said(
-        example("amd-mi300x", accelerator__mode="dra")
-    )
+# what holds only where another value is as it is
+CONDITIONS = [
+    ("cpu", {"parallelism__nodes": 2}, "at '/parallelism/nodes': value must be 1"),
+    ("cpu", {"parallelism__devicesPerNode": 1}, "at '/parallelism/devicesPerNode': value must be 0"),
+    ("cpu", {"accelerator__mode": "devicePlugin"}, "at '/accelerator/mode': value must be 'none'"),
+    ("amd-mi300x", {"accelerator__mode": "dra"}, "at '/accelerator/dra/deviceClassName': minLength: got 0, want 1"),
+    ("nvidia-two-nodes", {"engine__worker": {"argv": [], "env": {}}}, "at '/engine/worker/argv': minItems: got 0, want 1"),
+    ("nvidia-two-nodes", {"engine__spareGpus": True}, "at '/engine/spareGpus': value must be false"),
+    ("cpu", {"weights__source": "hostPath", "weights__hostPath": "/w"}, "at '/policy/podSecurity': value must be 'privileged'"),
+    ("cpu", {"weights__source": "hostPath", "policy__podSecurity": "privileged"}, "at '/weights/hostPath': minLength: got 0, want 1"),
+    ("cpu", {"weights__source": "image", "weights__image": OTHER}, "at '/weights/verify/policy': value must be one of 'full', 'sample'"),
+    ("cpu", {"weights__source": "image"}, "at '/weights/image/digest': '' does not match pattern '^sha256:[a-f0-9]{64}$'"),
+    ("cpu", {"weights__source": "image"}, "at '/weights/image/repository': minLength: got 0, want 1"),
+    ("cpu", {"gateway__ingress__enabled": True}, "at '/gateway/ingress/host': minLength: got 0, want 1"),
+    ("cpu", {"gateway__ingress__enabled": True}, "at '/gateway/ingress/className': minLength: got 0, want 1"),
+    ("cpu", {"gateway__httpRoute__enabled": True}, "at '/gateway/httpRoute/gatewayName': minLength: got 0, want 1"),
+    ("cpu", {"gateway__httpRoute__enabled": True}, "at '/gateway/httpRoute/hostnames': minItems: got 0, want 1"),
+    ("cpu", {"autoscaling__kind": "keda"}, "at '/autoscaling/prometheusAddress': minLength: got 0, want 1"),
+]  # fmt: skip
+
+
+@pytest.mark.parametrize(("name", "changes", "words"), CONDITIONS, ids=[one[2] for one in CONDITIONS])
+def test_a_condition_between_values_is_named(name, changes, words):
+    assert words in said(example(name, **changes))
+
+
+def test_no_condition_is_without_its_test():
+    def then(schema, path=""):
+        for one in (schema, *schema.get("allOf", ())):
+            if "then" in one:
+                yield from leaves(one["then"], path)
+        for name, one in schema.get("properties", {}).items():
+            yield from then(one, f"{path}/{name}")
+
+    def leaves(schema, path):
+        for name, one in schema.get("properties", {}).items():
+            yield from leaves(one, f"{path}/{name}") if "properties" in one else (f"{path}/{name}",)
+
+    assert set(then(SCHEMA)) == {re.search(r"'(/\S+)'", words)[1] for _, _, words in CONDITIONS}
+
+
+WRONG = {"string": 7, "integer": 1.5, "number": "x", "boolean": "x", "array": "x", "object": "x"}
+KNOWN = {"type", "enum", "minimum", "maximum", "exclusiveMinimum", "minLength", "minItems", "pattern", "items", "$ref"}
+KNOWN |= {"properties", "additionalProperties", "required", "description", "allOf", "if", "then"}
+
+
+def rules(schema, path=()):
+    """Each rule of the schema that stands without a condition: where, what breaks it, a pattern of what Helm says."""
+    schema = SCHEMA["$defs"]["digest"] if "$ref" in schema else schema
+    assert set(schema) <= KNOWN | ({"$schema", "title", "$defs"} if not path else set()), path
+    at = f"at '{pointer(path)}': "
+    kinds = schema.get("type", ()) if path else ()
+    for kind in (kinds,) if isinstance(kinds, str) else kinds[:1]:
+        told, wanted = "string" if WRONG[kind] == "x" else "number", kind if kind == kinds else "null or integer"
+        yield path, WRONG[kind], at + f"got {told}, want {wanted}"
+    for word, value in schema.items():
+        match word:
+            case "enum":
+                yield path, "?", at + "value must be one of " + ", ".join(f"'{one}'" for one in value)
+            case "minimum" | "maximum":
+                wrong = value - 1 if word == "minimum" else value + 1
+                yield path, wrong, at + f"{word}: got {wrong:,}, want {value:,}"
+            case "exclusiveMinimum":
+                yield path, value, at + f"{word}: got {value}, want {value}"
+            case "minLength" | "minItems":
+                yield path, "" if word == "minLength" else [], at + f"{word}: got 0, want {value}"
+            case "pattern":
+                wrong = next(one for one in ("", "/", "w:\n", "Ä ") if not re.search(value, one))
+                yield path, wrong, at + ".* does not match pattern " + re.escape(repr(value))
+            case "required":
+                yield from (((*path, one), None, at + f"missing propert(y|ies) .*'{one}'") for one in value)
+            case "items":
+                yield from rules(value, (*path, 0))
+            case "properties":
+                for name, one in value.items():
+                    yield from rules(one, (*path, name))
+            case "additionalProperties" if value:
+                yield from rules(value, (*path, "a"))
+
+
+def renders():
+    """The same in as few renders as can be: what breaks one rule of a value hides its others, and those within."""
+    together: list[dict] = []
+    for path, value, words in rules(SCHEMA):
+        free = (one for one in together if not any(path[: len(it)] == it or it[: len(path)] == path for it in one))
+        if (place := next(free, None)) is None:
+            together.append(place := {})
+        place[path] = (value, words)
+    return together
+
+
+@pytest.mark.parametrize("broken", renders())
+def test_every_rule_of_the_schema_is_named_when_it_is_broken(broken):
+    values = example("cpu")
+    for path, (value, _) in broken.items():
+        put(values, path, value)
+    told = said(values)
+    assert [words for _, words in broken.values() if not re.search(words, told)] == []
 
 
 def test_every_object_of_the_schema_is_closed_and_no_value_can_hold_a_secret():

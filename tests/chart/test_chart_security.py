@@ -24,6 +24,8 @@ LINES = (
     "readOnly: {{ .readOnly }}", "policyTypes: [Ingress, Egress]", "type: Recreate",
     "rollingUpdateConfiguration: {maxSurge: 0, maxUnavailable: 1}", "maxUnavailable: 1",
     "restartPolicy: RecreateGroupOnPodRestart", "progressDeadlineSeconds:", "limits: {", "ports: [{protocol: TCP",
+    "podSelector: {matchLabels: {{ toJson", "- {name: CLIENT_CA,", "- {name: RATE_PER_MINUTE,",
+    "- {name: CONCURRENT_PER_KEY,", "- {name: MAX_BODY_BYTES,", "- {name: CONNECTIONS_PER_SOURCE,",
 )  # fmt: skip
 # Pieces of lines, each with what would stand there instead.
 PIECES = (
@@ -34,6 +36,10 @@ PIECES = (
     ("merge $closed .node.env", "merge .node.env"), ("/opt/dsdeploy/manifest,", "/dev/null,"),
     ("{matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}}}", "{}"),
     ("defaultMode: 0440\n", "defaultMode: 0444\n"),
+    ("{matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.monitoring.namespace }}}}", "{}"),
+    ("{matchLabels: {kubernetes.io/metadata.name: {{ . }}}}", "{}"),
+    ("{{- if .Values.gateway.logPrompts }}", "{{- if true }}"), ('list "requests" "limits"', 'list "requests"'),
+    ("emptyDir: {sizeLimit: {{ int64 $one.sizeBytes | quote }}}", "emptyDir: {}"),
 )  # fmt: skip
 
 

@@ -50,6 +50,9 @@ def test_a_killed_engine_comes_back_and_a_killed_supervisor_is_repaired(home, pl
     wait_until(lambda: service(home)["engine_pid"] not in (None, before["engine_pid"]))
     wait_until(lambda: service(home)["state"] == "running")
     assert service(home)["restarts"] == 1
+    assert "srv" in run("logs", "--home", str(home)).stdout
+    for absent in (("--part", "gateway"), ("--since", "1h")):
+        assert run_json("logs", "--home", str(home), *absent)["errors"][0]["code"] == "InvalidRequest"
 
     engine = service(home)["engine_pid"]
     supervisor = json.loads((home / "releases/default/run/state.json").read_text())["supervisor_pid"]

@@ -225,3 +225,17 @@ def test_two_engines_are_replaced_under_load_and_no_answer_is_lost(served):
         "172.16.0.9\n"
     )  # as a replacement that was killed leaves it
     assert bring(two) == ["compose-up"] and bring(two) == []
+
+
+def test_the_site_says_how_far_back_the_audit_log_reaches(served):
+    def kept() -> dict[str, str]:
+        found = next(one for one in containers_of(connect(), "dsdeploy-front") if "gateway" in one.name)
+        return found.attrs["HostConfig"]["LogConfig"]["Config"]
+
+    assert kept() == {"max-size": "100m", "max-file": "10", "compress": "true"}
+    (served / "releases/front/.env").write_text("GATEWAY_LOG_SIZE=1m\nGATEWAY_LOG_FILES=400\n")
+    r = run("install", str(served / "plan.yaml"), "--home", str(served), "--name", "front", "--yes")
+    assert r.returncode == 0, r.stderr
+    assert kept() == {"max-size": "1m", "max-file": "400", "compress": "true"}
+    assert ask(served, CHAT, first_key(served), BODY)[0] == 200
+    assert CHAT in run("logs", "front", "--home", str(served), "--part", "gateway").stdout

@@ -121,7 +121,7 @@ def test_logs_are_of_the_engine_or_of_the_gateway_and_of_the_time_asked_for(home
     assert CHAT in gateway and '"key":"default"' in gateway.replace(" ", "")
     assert PROMPT not in engine + gateway and key_of(home) not in engine + gateway
     assert CHAT not in run("logs", *home_words, "--part", "gateway", "--since", "0s").stdout
-    for wrong in (("--since", "yesterday"), ("--part", "kitchen")):
+    for wrong in (("--since", "yesterday"), ("--part", "verify")):
         assert run_json("logs", *home_words, *wrong)["errors"][0]["code"] == "InvalidRequest"
 
 

@@ -38,7 +38,9 @@ def test_it_is_seen_as_it_really_runs_and_comes_back_after_a_crash(case):
         True,
     )
     assert target.run_inside(case.release, "import os; print(os.getuid())") == "10001\n"
-    assert {one.path for one in target.evidence(case.release)} == {"pods.json", "events.json"}
+    assert {one.path for one in target.evidence(case.release)} == {
+        "pods.json", "events.json", "gateway.log", "verify.log",
+    }  # fmt: skip
     before = case.pods()[0].metadata.uid
     target.crash(case.release)
     wait_until(lambda: [one.metadata.uid for one in case.pods()] != [before])
@@ -73,6 +75,7 @@ def test_a_broken_upgrade_says_why_and_the_way_back_frees_the_devices_first(case
         case.install(devices=2, script="print('no such model'); raise SystemExit(7)")
     said = caught.value.message.render("en")
     assert "code 7" in said and "no such model" in said
+    wait_until(lambda: "no such model" in case.target.logs(case.release, 9))
     assert case.target.observe(case.release).state == "failed"
     done = case.install(devices=2)
     assert done[-2:] == ["free-devices", "helm-upgrade"]

@@ -138,6 +138,10 @@ def test_checks_logs_and_status_reach_it_through_the_api_server(service):
     told = run_json("check", "--home", str(home), *only, **with_rights)["data"]
     assert {one["id"]: one["status"] for one in told["findings"]} == dict.fromkeys(asked, "pass")
     assert "slot" in run("logs", "--home", str(home), "--lines", "50", **with_rights).stdout
+    asked = run("logs", "--home", str(home), "--part", "gateway", "--since", "1h", **with_rights).stdout
+    assert any(json.loads(one)["key"] == "default" for one in asked.splitlines() if one.startswith("{"))
+    assert not run("logs", "--home", str(home), "--part", "gateway", "--since", "0s", **with_rights).stdout.strip()
+    assert ".gguf" in run("logs", "--home", str(home), "--part", "verify", **with_rights).stdout
 
 
 def test_a_key_is_in_force_when_the_command_ends(site, service):

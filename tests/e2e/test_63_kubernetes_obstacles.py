@@ -23,8 +23,13 @@ def test_too_few_devices_are_found_before_and_named_while_waiting(case):
     assert case.install(devices=1)[-1] == "helm-upgrade"
 
 
-def test_no_device_plugin_is_told_from_too_few_devices(case):
+def test_no_device_plugin_is_told_from_too_few_devices_and_repaired(case):
     assert "No node offers amd.com/gpu" in case.failures(resource="amd.com/gpu")["devices-free"]
+    with pytest.raises(NotStarted) as caught:
+        case.install(resource="amd.com/gpu")
+    assert "Insufficient amd.com/gpu" in caught.value.message.render("en")
+    case.site.offer(1, "amd.com/gpu")
+    assert case.install(resource="amd.com/gpu")[-1] == "helm-upgrade"
 
 
 def test_an_image_that_is_refused_is_named_and_repaired_by_the_next_install(case):
@@ -76,6 +81,7 @@ def test_pods_that_restricted_refuses_are_found_before_and_named(case):
     with pytest.raises(NotStarted) as caught:
         case.install(insecure=True)
     assert "Pod Security does not admit" in caught.value.message.render("en")
+    assert case.install()[-1] == "helm-upgrade"
 
 
 def test_leader_worker_sets_need_their_api(case):
@@ -103,6 +109,8 @@ def test_no_helm_no_cluster_no_context_and_an_ended_certificate_are_told_apart(c
     monkeypatch.setenv("PATH", "/nowhere")
     with pytest.raises(RuntimeMissing):
         case.target.preflight(case.release)
+    monkeypatch.undo()
+    assert case.install()[-1] == "helm-upgrade"
 
 
 def test_a_namespace_that_is_missing_is_named(case):

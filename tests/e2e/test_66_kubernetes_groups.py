@@ -143,6 +143,8 @@ def test_a_group_joins_by_its_leaders_name_and_cannot_leave_its_network(group):
     assert group.target.observe(group.release).state == "running"
     assert "joined by rank 1 of 2" in group.log(0)
     wait_until(lambda: "the way out is closed" in group.log(1), 30)
+    both = tuple(group.target.logs(group.release, 99))
+    assert f"{ENGINE}-0 joined by rank 1 of 2" in both and f"{ENGINE}-0-1 the way out is closed" in both
     for index in (0, 1):
         (verified,) = group.engine(index).status.init_container_statuses
         assert verified.state.terminated.exit_code == 0

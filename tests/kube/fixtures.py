@@ -54,12 +54,12 @@ class Site:
         assert run.returncode == 0, run.stderr
         return run.stdout
 
-    def offer(self, devices: int) -> None:
-        """As a device plugin would: the node's capacity of GPUs."""
-        path = f"/status/capacity/{GPU.replace('/', '~1')}"
+    def offer(self, devices: int, resource: str = GPU) -> None:
+        """As a device plugin would: the node's capacity of them."""
+        path = f"/status/capacity/{resource.replace('/', '~1')}"
         self.api.patch_node_status(nodes.NAME, [{"op": "add", "path": path, "value": str(devices)}])
         end = time.monotonic() + 60
-        while int((self.api.read_node(nodes.NAME).status.allocatable or {}).get(GPU, -1)) != devices:
+        while int((self.api.read_node(nodes.NAME).status.allocatable or {}).get(resource, -1)) != devices:
             assert time.monotonic() < end
             time.sleep(0.5)
 

@@ -129,3 +129,26 @@ def test_what_cannot_be_rendered_is_named(id, made):
     with pytest.raises(RenderError) as refused:
         made()
     assert refused.value.message.id == id and refused.value.hint.render("zh")
+
+
+CREATED = WeightsVolume("pvc", create_bytes=10**12, access_mode="ReadWriteOnce")
+
+
+@pytest.mark.parametrize(
+    ("field", "wanted", "deployment", "site"),
+    [
+        ("weights.source", "pvc | image | hostPath", ONE, {"weights": WeightsVolume("nfs", "w")}),
+        ("weights.source", "pvc", ONE, {"weights": WeightsVolume("hostPath", "/w", load=True)}),
+        ("weights.name", "weights.name", ONE, {"weights": WeightsVolume("hostPath")}),
+        ("weights.name", "weights.name | weights.create_bytes", ONE, {"weights": WeightsVolume("pvc")}),
+        ("weights.name", '""', ONE, {"weights": replace(CREATED, name="c")}),
+        ("weights.create_bytes", "≥ 10", ONE, {"weights": replace(CREATED, create_bytes=1)}),
+        ("weights.access_mode", "ReadOnlyMany | ReadWriteMany", replace(ONE, replicas=2), {"weights": CREATED}),
+        ("spare_devices", "false", FOUR, {"spare_devices": True}),
+    ],
+)  # fmt: skip
+def test_a_site_that_contradicts_the_plan_is_named_before_anything_is_asked(field, wanted, deployment, site):
+    with pytest.raises(RenderError) as refused:
+        rendered(deployment, site=replace(SITE, **site))
+    assert refused.value.message.id == "site-contradicts"
+    assert {"field": field, "wanted": wanted}.items() <= refused.value.message.values.items()

@@ -23,9 +23,9 @@ class Denied(Exception):
 
 def ask_cluster(context: str | None, namespace: str | None) -> Fleet:
     """Nodes and what the cluster offers. Raises ClusterUnreachable, ClusterForbidden where nodes may not be listed."""
+    asked = _Asked(context)
     from kubernetes import client
 
-    asked = _Asked(context)
     denied: list[str] = []
 
     def ask(right: str, question: Question, **words: Any) -> dict[str, Any] | None:
@@ -73,9 +73,9 @@ class _Asked:
     """One cluster, by the kubernetes library: it knows every way a kubeconfig can authenticate."""
 
     def __init__(self, context: str | None) -> None:
+        access = open_kubeconfig(context)
         from kubernetes import client
 
-        access = open_kubeconfig(context)
         settings = access.settings
         self.context, self.namespace = access.context, access.namespace
         self.client, self._server = client.ApiClient(settings), settings.host

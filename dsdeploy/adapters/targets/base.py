@@ -7,8 +7,6 @@ from typing import Protocol
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.values import Finding, Operation, Plan, Release, RenderedFile, RenderedFiles, Service, Workload
 
-LOG_PARTS = ("engine", "gateway")
-
 
 class Target(Protocol):
     """A place where services run: this machine's processes, a Docker Engine.
@@ -18,6 +16,7 @@ class Target(Protocol):
     """
 
     name: str
+    log_parts: tuple[str, ...]
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
         """What would stop `release` from starting here: runtime missing or refused, port taken. Changes nothing."""
@@ -58,8 +57,8 @@ class Target(Protocol):
     def logs(
         self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
     ) -> Iterator[str]:
-        """The last `lines` of the log of one of LOG_PARTS, oldest first, without line ends; then, to `follow`, what
-        comes. `since_s` leaves out what is older. Raises InvalidRequest where the place cannot tell these apart."""
+        """The last `lines` of the log of one of `log_parts`, oldest first, without line ends; then, to `follow`, what
+        comes. `since_s` leaves out what is older. Raises InvalidRequest where lines have no date."""
         ...
 
     def has_room(self, plan: Plan) -> bool:

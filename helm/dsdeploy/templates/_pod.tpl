@@ -177,9 +177,9 @@ spec:
       {{- with $ready }}
       startupProbe:
         httpGet: {path: {{ . }}, port: {{ $engine.port }}}
-        periodSeconds: 10
+        periodSeconds: 5
         timeoutSeconds: 5
-        failureThreshold: {{ add1 (div (include "dsdeploy.startSeconds" $ | int64) 10) }}
+        failureThreshold: {{ add1 (div (include "dsdeploy.startSeconds" $ | int64) 5) }}
       readinessProbe:
         httpGet: {path: {{ . }}, port: {{ $engine.port }}}
         periodSeconds: 5

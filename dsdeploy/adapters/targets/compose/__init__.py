@@ -69,6 +69,7 @@ class ComposeTarget:
     RuntimeRefused."""
 
     name = "compose"
+    log_parts: tuple[str, ...] = ("engine", GATEWAY)
 
     def __init__(self, spec: Callable[[], ImageSpec] = llamacpp_image) -> None:
         self._spec = spec

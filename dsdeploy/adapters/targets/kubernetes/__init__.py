@@ -10,7 +10,7 @@ from pathlib import Path
 
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.release_files import apply_file_operation, file_operations, gateway_operations
-from dsdeploy.adapters.targets.kubernetes import change, confinement, loading, manifest, preflight
+from dsdeploy.adapters.targets.kubernetes import change, confinement, loading, logs, manifest, preflight
 from dsdeploy.adapters.targets.kubernetes.change import END_S, of_component
 from dsdeploy.adapters.targets.kubernetes.connection import Cluster, Document
 from dsdeploy.adapters.targets.kubernetes.door import HERE, door
@@ -21,7 +21,7 @@ from dsdeploy.adapters.targets.kubernetes.place import Place, find_place
 from dsdeploy.adapters.targets.kubernetes.secrets import FOLDERS, secrets
 from dsdeploy.adapters.targets.kubernetes.watch import Watch, look, selector, serving
 from dsdeploy.adapters.templates import chart_folder
-from dsdeploy.core.errors import ClusterRefused, InstallError, InvalidRequest, NoGateway
+from dsdeploy.core.errors import InstallError, NoGateway
 from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import PLACE_FILE, VALUES_FILE
@@ -38,7 +38,7 @@ from dsdeploy.core.values import (
     Workload,
 )
 
-_LOG_LINES = 20
+_LOG_LINES, _EVIDENCE_LINES = 20, 1000
 
 
 class KubernetesTarget:
@@ -48,6 +48,7 @@ class KubernetesTarget:
     """
 
     name = "kubernetes"
+    log_parts: tuple[str, ...] = (logs.ENGINE, logs.GATEWAY, logs.VERIFY)
 
     def __init__(self, wanted: Place | None = None, progress: Progress = SILENT, chart: Path | None = None) -> None:
         self._wanted, self._progress = wanted or Place(), progress
@@ -115,8 +116,7 @@ class KubernetesTarget:
         cluster = self._cluster(release)
         seen = look(cluster, serving(release.name))
         restarts = sum(int(one.get("restartCount", 0)) for pod in seen.pods for one in containers(pod))
-        engines = of_component(seen.pods, "engine")
-        tail = self._tail(cluster, engines)
+        tail = self._tail(cluster, seen.pods, logs.ENGINE, _LOG_LINES)
         if not seen.pods:
             return Service("failed" if causes(seen) else "stopped", None, restarts, tail)
         if all(map(ready, seen.pods)):
@@ -152,14 +152,9 @@ class KubernetesTarget:
     def logs(
         self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
     ) -> Iterator[str]:
-        if since_s is not None or part != "engine":
-            raise InvalidRequest(text("logs-engine-only", target=self.name), hint=text("logs-engine-only-hint"))
-        cluster = self._cluster(release)
-        for pod in of_component(self._pods(release), "engine")[:1]:
-            name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
-            yield from (
-                cluster.log_stream(name, container, lines) if follow else cluster.log_tail(name, container, lines)
-            )
+        yield from (logs.follow if follow else logs.tail)(
+            self._cluster(release), self._pods(release), part, lines, since_s
+        )
 
     def workloads(self, release: Release) -> tuple[Workload, ...]:
         return confinement.workloads(self._pods(release))
@@ -175,8 +170,13 @@ class KubernetesTarget:
         return None
 
     def evidence(self, release: Release) -> tuple[RenderedFile, ...]:
-        seen = look(self._cluster(release), serving(release.name))
-        return confinement.evidence(seen.pods, seen.events)
+        cluster = self._cluster(release)
+        seen = look(cluster, serving(release.name))
+        told = {part: self._tail(cluster, seen.pods, part, _EVIDENCE_LINES) for part in (logs.GATEWAY, logs.VERIFY)}
+        return (
+            *confinement.evidence(seen.pods, seen.events),
+            *(RenderedFile(f"{part}.log", "\n".join(lines)) for part, lines in told.items()),
+        )
 
     def crash(self, release: Release) -> None:
         """Deletes the engine's pods without grace: their owner makes new ones."""
@@ -195,6 +195,10 @@ class KubernetesTarget:
 
     @cached_property
     def _opened(self) -> dict[Place, Cluster]:
+        return {}
+
+    @cached_property
+    def _rendered(self) -> dict[tuple[str, str], tuple[Document, ...]]:
         return {}
 
     def _clusters(self, place: Place) -> Cluster:
@@ -218,15 +222,18 @@ class KubernetesTarget:
             ) from error
 
     def _documents(self, cluster: Cluster, release: Release, rendered: RenderedFiles) -> tuple[Document, ...]:
-        """The chart with these values as Helm renders it for this cluster. Raises InstallError."""
+        """The chart with these values as Helm renders it for this cluster, once. Raises InstallError."""
         import tempfile
 
+        asked = (release.name, _values(rendered))
+        if asked in self._rendered:
+            return self._rendered[asked]
         with tempfile.TemporaryDirectory() as folder:
             values = Path(folder) / "values.yaml"
             values.write_text(_values(rendered), encoding="utf-8")
-            return manifest.documents(
-                self._helm(cluster).render(release.name, self._folder(), values, cluster.version(), cluster.served())
-            )
+            said = self._helm(cluster).render(release.name, self._folder(), values, cluster.version(), cluster.served())
+        self._rendered[asked] = manifest.documents(said)
+        return self._rendered[asked]
 
     def _sum(self, rendered: RenderedFiles) -> str:
         """What tells one change of the release from another: the values and the chart, in Helm's own record."""
@@ -256,14 +263,12 @@ class KubernetesTarget:
         change.upgrade(cluster, self._helm(cluster), release, self._folder(), budget_s, self._sum(rendered), watch)
 
     @staticmethod
-    def _tail(cluster: Cluster, engines: tuple[Document, ...]) -> tuple[str, ...]:
+    def _tail(cluster: Cluster, pods: tuple[Document, ...], part: str, lines: int) -> tuple[str, ...]:
+        """None where none can be had: what is asked for besides is told all the same."""
         try:
-            for pod in engines:
-                name, container = pod["metadata"]["name"], pod["spec"]["containers"][0]["name"]
-                return cluster.log_tail(name, container, _LOG_LINES)
-        except ClusterRefused:
-            pass
-        return ()
+            return logs.tail(cluster, pods, part, lines)
+        except InstallError:
+            return ()
 
 
 def _values(rendered: RenderedFiles) -> str:

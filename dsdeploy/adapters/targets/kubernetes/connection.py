@@ -20,12 +20,12 @@ class Cluster:
     """Every method raises ClusterAway, ClusterRefused for a right that is missing, InstallError for the rest."""
 
     def __init__(self, context: str | None, namespace: str | None) -> None:
-        from kubernetes import client
-
         try:
             access = open_kubeconfig(context)
         except ClusterUnreachable as error:
             raise ClusterAway(error.message, hint=error.hint) from error
+        from kubernetes import client
+
         self.context, self.namespace = access.context, namespace or access.namespace
         self._settings = access.settings
         self._client = client.ApiClient(access.settings)
@@ -140,32 +140,27 @@ class Cluster:
         answer = self._call("create SelfSubjectAccessReview", lambda it: it.create(body=review), api, kind)
         return bool(answer["status"]["allowed"])
 
-    def log_tail(self, pod: str, container: str, lines: int, *, previous: bool = False) -> tuple[str, ...]:
-        """The last lines of a container, of its run before the last restart when `previous`; none where none is."""
+    def log(
+        self, pod: str, container: str, lines: int, *, previous: bool = False, follow: bool = False,
+        since_s: int | None = None, dated: bool = False,
+    ) -> Iterator[str]:  # fmt: skip
+        """The last lines of a container, of its run before the last restart when `previous`; then, to `follow`, what
+        comes until it ends. `dated` puts its moment (RFC 3339) before each line.
+        """
         from kubernetes import client
 
-        try:
-            with self.translated("get pods/log"):
-                answer = client.CoreV1Api(self._client).read_namespaced_pod_log(
-                    pod, self.namespace, container=container, tail_lines=lines, previous=previous,
-                    _preload_content=False, _request_timeout=TIMEOUT_S,
-                )  # fmt: skip
-                return tuple(answer.data.decode(errors="replace").splitlines())
-        except InstallError:
-            return ()
-
-    def log_stream(self, pod: str, container: str, lines: int) -> Iterator[str]:
-        """The last lines, then what comes, until the container ends."""
-        from kubernetes import client
-
+        asked = {"container": container, "tail_lines": lines, "timestamps": dated, "since_seconds": since_s}
+        how = {"follow": True} if follow else {"previous": previous, "_request_timeout": TIMEOUT_S}
         with self.translated("get pods/log"):
             answer = client.CoreV1Api(self._client).read_namespaced_pod_log(
-                pod, self.namespace, container=container, tail_lines=lines, follow=True, _preload_content=False
+                pod, self.namespace, _preload_content=False, **asked, **how
             )
             rest = b""
             for piece in answer.stream():
                 *whole, rest = (rest + piece).split(b"\n")
                 yield from (line.decode(errors="replace") for line in whole)
+            if rest:
+                yield rest.decode(errors="replace")
 
     def core(self) -> Any:
         """A client of its own: a stream turns its client into a websocket's."""

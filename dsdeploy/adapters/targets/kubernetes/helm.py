@@ -7,7 +7,6 @@ import shutil
 import signal
 import subprocess
 import tempfile
-import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -21,6 +20,7 @@ from dsdeploy.core.texts import text
 
 _ASK_TIMEOUT_S = 120
 _STOP_S = 60
+_LOOK_S = 1
 _OLDEST = 4
 
 
@@ -86,9 +86,8 @@ class Helm:
         ):
             try:
                 _take_note(note, run.pid)
-                while run.poll() is None:
+                while not _over(run, _LOOK_S):
                     watch()
-                    time.sleep(1)
             except BaseException:
                 run.send_signal(signal.SIGTERM)
                 run.wait(timeout=_STOP_S)
@@ -131,6 +130,14 @@ def _started(words: tuple[str, ...], said: IO[str]) -> "subprocess.Popen[str]":
         env=_environment(), preexec_fn=_end_with_parent, start_new_session=True,
     )  # fmt: skip
     return process
+
+
+def _over(run: "subprocess.Popen[str]", within_s: float) -> bool:
+    try:
+        run.wait(timeout=within_s)
+    except subprocess.TimeoutExpired:
+        return False
+    return True
 
 
 def worked_here(note: Path) -> bool | None:

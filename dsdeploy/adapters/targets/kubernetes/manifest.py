@@ -10,6 +10,7 @@ Document = dict[str, Any]
 _TIMEOUT = "dsdeploy.io/timeout-seconds"
 _MARGIN_S = 60
 _LEAST_S = 300
+_LOADER = getattr(yaml, "CSafeLoader", yaml.SafeLoader)  # by libyaml, where PyYAML has it: eight times as fast
 _PLAIN = ("cpu", "memory", "ephemeral-storage", "pods")
 
 
@@ -38,7 +39,7 @@ class Workload:
 
 def documents(manifest: str) -> tuple[Document, ...]:
     """What Helm would create, without hooks. Raises yaml.YAMLError."""
-    found = (one for one in yaml.safe_load_all(manifest) if one)
+    found = (one for one in yaml.load_all(manifest, _LOADER) if one)
     return tuple(one for one in found if "helm.sh/hook" not in _notes(one))
 
 

@@ -112,8 +112,9 @@ def explained(cluster: Cluster, cause: Cause) -> InstallError:
         return NotStarted(cause.message, hint=cause.hint)
     lines: tuple[str, ...] = ()
     with suppress(InstallError):
-        lines = cluster.log_tail(cause.pod, cause.container, _LOG_LINES, previous=cause.previous)
-        lines = lines or cluster.log_tail(cause.pod, cause.container, _LOG_LINES)
+        lines = tuple(cluster.log(cause.pod, cause.container, _LOG_LINES, previous=cause.previous))
+    with suppress(InstallError):
+        lines = lines or tuple(cluster.log(cause.pod, cause.container, _LOG_LINES))
     message: Text = text("with-log", said=cause.message, log="\n".join(lines) or "-")
     return EngineDied(message, hint=cause.hint)
 

@@ -46,6 +46,7 @@ _RENEW_S = 40
 
 class ProcessTarget:
     name = "process"
+    log_parts: tuple[str, ...] = ("engine",)
 
     def preflight(self, release: Release) -> tuple[Finding, ...]:
         """Also raises SecretsOpen, KeysUnreadable."""
@@ -126,8 +127,8 @@ class ProcessTarget:
         self, release: Release, lines: int, *, follow: bool = False, since_s: int | None = None, part: str = "engine"
     ) -> Iterator[str]:
         """llama.cpp counts time from its own start, so that its lines have no date to choose by."""
-        if since_s is not None or part != "engine":
-            raise InvalidRequest(text("logs-engine-only", target=self.name), hint=text("logs-engine-only-hint"))
+        if since_s is not None:
+            raise InvalidRequest(text("logs-undated"), hint=text("logs-undated-hint"))
         path = _run(release) / ENGINE_LOG
         yield from tail_lines(path, lines)
         if follow:
