@@ -171,7 +171,7 @@ def _bring(plan: Plan, listing: Listing, file: ListedFile, folder: Path, hub: Hu
 
 
 def _digest(path: Path, file: ListedFile, progress: Progress) -> str:
-    progress.begin(text("verifying", path=path), file.size_bytes)
+    progress.begin(text("verifying", path=file.name), file.size_bytes)
     found = sha256_file(path, progress.advance)
     progress.end()
     return found

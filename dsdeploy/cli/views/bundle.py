@@ -29,7 +29,7 @@ def key_rows(pair: KeyPair, language: str) -> Table:
 def created_rows(made: Created, language: str) -> Table:
     rows = _told(made, language)
     unsigned = text("bundle-unsigned").render(language)
-    rows += [(text("bundle-row-signer").render(language), key_id) for key_id in made.signers or (unsigned,)]
+    rows += [(text("bundle-row-signer").render(language), key_id[:16]) for key_id in made.signers or (unsigned,)]
     rows.append((text("bundle-row-folder").render(language), made.folder))
     return _head(language), rows
 
@@ -152,7 +152,7 @@ def _signed(signers: tuple[Signer, ...], language: str) -> Rows:
 
 def _signer(one: Signer) -> Text:
     if one.name is None:
-        return text("bundle-signer-unknown", key_id=one.key_id)
+        return text("bundle-signer-unknown", key_id=one.key_id[:16])
     if one.valid:
         return text("bundle-signer-trusted", name=one.name, key_id=one.key_id[:16])
     return text("bundle-signer-invalid", name=one.name, key_id=one.key_id[:16])

@@ -19,12 +19,14 @@ def upgraded_rows(upgraded: Upgraded, language: str) -> Table:
     else:
         outcome = "outcome-planned" if upgraded.operations else "outcome-unchanged"
     before, after = upgraded.before, upgraded.release
+    revisions = f"#{before.revision} → #{after.revision}" if before.revision != after.revision else f"#{after.revision}"
     rows: list[tuple[str, ...]] = [
         (say("outcome"), say(outcome)),
-        (say("release"), f"{after.name} (#{before.revision} → #{after.revision})"),
+        (say("release"), f"{after.name} ({revisions})"),
         (say("model"), f"{after.model_id} {after.format}"),
-        (say("upgrade-way"), _MODES[upgraded.mode].render(language)),
     ]
+    if outcome != "outcome-unchanged":
+        rows.append((say("upgrade-way"), _MODES[upgraded.mode].render(language)))
     if outcome == "outcome-planned":
         for number, step in enumerate(upgraded.operations, 1):
             rows.append((text("step", number=number).render(language), step.text.render(language)))
