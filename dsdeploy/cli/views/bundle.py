@@ -3,6 +3,7 @@
 from dsdeploy.adapters.bundle.keys import KeyPair, Signer
 from dsdeploy.cli.views.table import Table
 from dsdeploy.core.bundle.values import Inventory
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.bundle.create import Created
 from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
@@ -96,7 +97,7 @@ def inventory_rows(found: Inventory, language: str) -> Table:
     size = sum(one.size_bytes for one in found.blobs)
     rows: Rows = [
         (text("bundle-row-contents").render(language), f"{len(found.blobs):,}"),
-        (text("bundle-row-bytes").render(language), f"{size:,}"),
+        (text("bundle-row-bytes").render(language), size_words(size)),
     ]
     return _head(language), rows
 
@@ -106,7 +107,7 @@ def pruned_rows(done: Pruned, language: str) -> Table:
     rows: Rows = [(head, path) for path in done.versions]
     if not done.versions:
         rows = [(text("outcome-planned").render(language), one.text.render(language)) for one in done.operations]
-    return _head(language), [*rows, (text("bundle-row-freed").render(language), f"{done.freed_bytes:,}")]
+    return _head(language), [*rows, (text("bundle-row-freed").render(language), size_words(done.freed_bytes))]
 
 
 def switched_rows(done: Switched, language: str) -> Table:
@@ -139,7 +140,7 @@ def _told(one: Created | Recut | Verified | Loaded | Inspected, language: str) -
         (say("bundle-row-name"), one.name),
         (say("bundle-row-sequence"), str(one.sequence)),
         (say("bundle-row-root"), one.root_sha256),
-        (say("bundle-row-bytes"), f"{one.carried_bytes:,}"),
+        (say("bundle-row-bytes"), size_words(one.carried_bytes)),
     ]
 
 
