@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import gc
 import json
+import os
+import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
@@ -115,17 +117,28 @@ class House:
         if as_json:
             typer.echo(json.dumps(failure_document(command, error, self.language), ensure_ascii=False))
         else:
-            typer.echo(f"{error.code}: {error.message.render(self.language)}", err=True)
-            typer.echo(error.hint.render(self.language), err=True)
+            self._tell(f"{error.code}: {error.message.render(self.language)}")
+            self._tell(error.hint.render(self.language))
         raise typer.Exit(error.exit_code)
 
+    def _tell(self, words: str, edge: str = "") -> None:
+        """On stderr: a terminal breaks no word, and a path that is longer than its line stays in one piece to copy."""
+        lines = [words]
+        if sys.stderr.isatty():
+            from dsdeploy.cli.wrap import wrap
+
+            lines = wrap(words, shutil.get_terminal_size().columns - 2 * len(edge), cut=False)
+        for number, line in enumerate(lines):
+            typer.echo(edge * min(2, number + 1) + line, err=True)
+
     def progress(self) -> Progress:
-        """Bars on a terminal's stderr, one line a task elsewhere."""
+        """A bar on a terminal's stderr; one line a task where none can be redrawn: in a pipe, a log, a CI job."""
         from dsdeploy.cli.progress import Bars, Lines
 
         gc.enable()
 
-        return Bars(self.language) if sys.stderr.isatty() else Lines(self.language)
+        redrawn = sys.stderr.isatty() and os.environ.get("TERM") != "dumb" and not os.environ.get("CI")
+        return Bars(self.language) if redrawn else Lines(self.language)
 
     def consent(self, yes: bool) -> Callable[[tuple[Operation, ...]], bool]:
         """Shows what would be done, then asks, unless `yes`. Raises NotConfirmed where nobody can answer.
@@ -137,7 +150,7 @@ class House:
             if yes and not sys.stderr.isatty():
                 return True
             for operation in operations:
-                typer.echo(f"  {operation.text.render(self.language)}", err=True)
+                self._tell(operation.text.render(self.language), "  ")
             if yes:
                 return True
             if not sys.stdin.isatty():

@@ -40,6 +40,10 @@ class Lines:
 
 
 class Bars:
+    """One line at the foot of the terminal, gone when its task ends: what came of it is the command's answer."""
+
+    _BARE = 72  # columns; a narrower terminal has no room for the bar beside the words and figures
+
     def __init__(self, language: str) -> None:
         self._language = language
         self._bar: Any = None
@@ -51,20 +55,23 @@ class Bars:
             BarColumn,
             DownloadColumn,
             Progress,
+            ProgressColumn,
             SpinnerColumn,
             TextColumn,
             TimeRemainingColumn,
             TransferSpeedColumn,
         )
+        from rich.table import Column
 
         self.end()
         console = Console(stderr=True)
-        words = TextColumn("{task.description}", markup=False)
-        if total_bytes is None:
-            self._bar = Progress(SpinnerColumn(), words, console=console)
-        else:
-            columns = (words, BarColumn(), DownloadColumn(), TransferSpeedColumn(), TimeRemainingColumn())
-            self._bar = Progress(*columns, console=console)
+        words = TextColumn("{task.description}", markup=False, table_column=Column(no_wrap=True, ratio=1))
+        columns: list[ProgressColumn] = [SpinnerColumn(), words]
+        if total_bytes is not None:
+            figures = (DownloadColumn, TransferSpeedColumn, TimeRemainingColumn)
+            bar = [BarColumn(20)] if console.width >= self._BARE else []
+            columns = [words, *bar, *(one(table_column=Column(no_wrap=True)) for one in figures)]
+        self._bar = Progress(*columns, console=console, expand=True, transient=True)
         self._task = self._bar.add_task(what.render(self._language), total=total_bytes)
         self._bar.start()
 

@@ -16,8 +16,8 @@ def pieces(line: str) -> list[str]:
     return [one for one in _PIECE.findall(line) if one]
 
 
-def wrap(words: str, width: int) -> list[str]:
-    """Each line at most `width` columns; a piece that is longer alone is cut."""
+def wrap(words: str, width: int, *, cut: bool = True) -> list[str]:
+    """Each line at most `width` columns; a piece that is longer alone is cut, or else has a line of its own."""
     lines: list[str] = []
     for line in words.splitlines() or [""]:
         now = ""
@@ -28,10 +28,10 @@ def wrap(words: str, width: int) -> list[str]:
             if now.strip():
                 lines.append(now.rstrip())
             now = piece.lstrip()
-            while cell_len(now) > width:
-                cut = _most(now, width)
-                lines.append(now[:cut])
-                now = now[cut:]
+            while cut and cell_len(now) > width:
+                end = _most(now, width)
+                lines.append(now[:end])
+                now = now[end:]
         lines.append(now.rstrip())
     return lines
 

@@ -16,6 +16,7 @@ from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.errors import DigestMismatch, DiskTooSmall, FetchError, WeightsNotFound, WeightsUnsafe
 from dsdeploy.core.layout import WEIGHTS_FILE, Layout
 from dsdeploy.core.progress import SILENT, Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Operation, Plan, WeightFile, Weights
 from dsdeploy.core.weight_files import companion_files, indexed_files, is_index, models_among, tensor_files
@@ -46,7 +47,7 @@ def fetch_operations(plan: Plan, held: Weights | None, origin: str) -> tuple[Ope
     """What has to be fetched from `origin` before anything else; nothing when the weights are here."""
     if held is not None:
         return ()
-    size = f"{plan.weights_bytes:,}"
+    size = size_words(plan.weights_bytes)
     repo, pattern = plan.weights_repo, plan.weights_pattern
     return (Operation("fetch-weights", {"repo": repo, "pattern": pattern, "size": size, "origin": origin}),)
 
@@ -137,7 +138,7 @@ def _judge_disk(folder: Path, files: tuple[ListedFile, ...]) -> None:
     needed = sum(one.size_bytes for one in files) - there + _SPARE_BYTES
     free = shutil.disk_usage(folder).free
     if there < sum(one.size_bytes for one in files) and needed > free:
-        message = text("disk-too-small", path=folder, needed=f"{needed:,}", free=f"{free:,}")
+        message = text("disk-too-small", path=folder, needed=size_words(needed), free=size_words(free))
         raise DiskTooSmall(message, hint=text("disk-too-small-hint"))
 
 
@@ -169,7 +170,7 @@ def _bring(plan: Plan, listing: Listing, file: ListedFile, folder: Path, hub: Hu
 
 
 def _digest(path: Path, file: ListedFile, progress: Progress) -> str:
-    progress.begin(text("verifying", path=path), file.size_bytes)
+    progress.begin(text("verifying", path=file.name), file.size_bytes)
     found = sha256_file(path, progress.advance)
     progress.end()
     return found

@@ -13,6 +13,7 @@ from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.errors import CertificateUnusable, InstallError, PreflightFailed, UpgradeBegun
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Finding, Operation, Plan, Release, RenderedFiles, WeightFile, Weights
 
@@ -125,7 +126,7 @@ def _memory_enough(plan: Plan, release: Release, target: Target) -> Finding:
         return Finding("memory-enough", "skip", text("memory-in-use-by-us"))
     available = int(psutil.virtual_memory().available)
     needed = plan.memory.needed_bytes
-    limit, measured = f"{needed:,} bytes", f"{available:,} bytes"
+    limit, measured = size_words(needed), size_words(available)
     if available < needed:
         message = text("memory-too-small", needed=limit, available=measured)
         return Finding("memory-enough", "fail", message, text("memory-too-small-hint"), measured, limit)

@@ -11,6 +11,7 @@ from dsdeploy.adapters.targets.base import Target
 from dsdeploy.core.errors import InvalidRequest, NoSuchRevision, PreflightFailed, UpgradeRefused
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Operation, Plan, Release, RenderedFiles, Revision
 
@@ -81,7 +82,7 @@ def judge_memory(plan: Plan, now: Release, target: Target) -> None:
         held = 0
     available, needed = int(psutil.virtual_memory().available) + held, plan.memory.needed_bytes
     if available < needed:
-        message = text("memory-too-small", needed=f"{needed:,} bytes", available=f"{available:,} bytes")
+        message = text("memory-too-small", needed=size_words(needed), available=size_words(available))
         raise PreflightFailed(message, hint=text("memory-too-small-hint"))
 
 

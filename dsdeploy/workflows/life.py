@@ -219,8 +219,8 @@ def watch(
                 if board.content is None:
                     raise
                 progress.begin(error.message)
-                progress.end()
                 time.sleep(every_s)
+                progress.end()
                 continue
             content = prometheus_text(checked)
             board.content = content.encode()

@@ -7,6 +7,7 @@ from pathlib import Path
 
 from dsdeploy.adapters.targets.compose.docker_engine import connect, docker_host, has_image
 from dsdeploy.core.errors import BundleNoRoom
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 
 DOCKER, CONTAINERD = "docker", "containerd"
@@ -42,7 +43,7 @@ def _judge(root: Path, payload_bytes: int, around_bytes: int) -> None:
     disk = os.statvfs(root)
     free = disk.f_bavail * disk.f_frsize
     if payload_bytes + around_bytes > free:
-        shown = {"payload": f"{payload_bytes:,}", "around": f"{around_bytes:,}", "free": f"{free:,}"}
+        shown = {"payload": size_words(payload_bytes), "around": size_words(around_bytes), "free": size_words(free)}
         raise BundleNoRoom(text("images-no-room", path=root, **shown), hint=text("images-no-room-hint"))
 
 

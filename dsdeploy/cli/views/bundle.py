@@ -3,6 +3,7 @@
 from dsdeploy.adapters.bundle.keys import KeyPair, Signer
 from dsdeploy.cli.views.table import Table
 from dsdeploy.core.bundle.values import Inventory
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.bundle.create import Created
 from dsdeploy.stages.bundle.inspect import Difference, Inspected, Signers
@@ -29,7 +30,7 @@ def key_rows(pair: KeyPair, language: str) -> Table:
 def created_rows(made: Created, language: str) -> Table:
     rows = _told(made, language)
     unsigned = text("bundle-unsigned").render(language)
-    rows += [(text("bundle-row-signer").render(language), key_id) for key_id in made.signers or (unsigned,)]
+    rows += [(text("bundle-row-signer").render(language), key_id[:16]) for key_id in made.signers or (unsigned,)]
     rows.append((text("bundle-row-folder").render(language), made.folder))
     return _head(language), rows
 
@@ -96,7 +97,7 @@ def inventory_rows(found: Inventory, language: str) -> Table:
     size = sum(one.size_bytes for one in found.blobs)
     rows: Rows = [
         (text("bundle-row-contents").render(language), f"{len(found.blobs):,}"),
-        (text("bundle-row-bytes").render(language), f"{size:,}"),
+        (text("bundle-row-bytes").render(language), size_words(size)),
     ]
     return _head(language), rows
 
@@ -106,7 +107,7 @@ def pruned_rows(done: Pruned, language: str) -> Table:
     rows: Rows = [(head, path) for path in done.versions]
     if not done.versions:
         rows = [(text("outcome-planned").render(language), one.text.render(language)) for one in done.operations]
-    return _head(language), [*rows, (text("bundle-row-freed").render(language), f"{done.freed_bytes:,}")]
+    return _head(language), [*rows, (text("bundle-row-freed").render(language), size_words(done.freed_bytes))]
 
 
 def switched_rows(done: Switched, language: str) -> Table:
@@ -139,7 +140,7 @@ def _told(one: Created | Recut | Verified | Loaded | Inspected, language: str) -
         (say("bundle-row-name"), one.name),
         (say("bundle-row-sequence"), str(one.sequence)),
         (say("bundle-row-root"), one.root_sha256),
-        (say("bundle-row-bytes"), f"{one.carried_bytes:,}"),
+        (say("bundle-row-bytes"), size_words(one.carried_bytes)),
     ]
 
 
@@ -152,7 +153,7 @@ def _signed(signers: tuple[Signer, ...], language: str) -> Rows:
 
 def _signer(one: Signer) -> Text:
     if one.name is None:
-        return text("bundle-signer-unknown", key_id=one.key_id)
+        return text("bundle-signer-unknown", key_id=one.key_id[:16])
     if one.valid:
         return text("bundle-signer-trusted", name=one.name, key_id=one.key_id[:16])
     return text("bundle-signer-invalid", name=one.name, key_id=one.key_id[:16])

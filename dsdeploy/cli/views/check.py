@@ -6,6 +6,8 @@ from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding
 from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, not_compared, summary
 
+_ORDER = ("skip", "pass", "warn", "fail")  # what matters ends beside the verdict, where a terminal stands
+
 
 def checked_rows(checked: Checked, language: str) -> Table:
     columns = (
@@ -13,14 +15,14 @@ def checked_rows(checked: Checked, language: str) -> Table:
         text("check-column-check"),
         text("check-column-message"),
     )
-    rows: list[tuple[str, ...]] = [
-        (
-            f"{SIGNS[one.status]} {STATUSES[one.status].render(language)}",
-            one.id,
-            _words(one, language),
-        )
-        for one in checked.findings
-    ]
+    rows: list[tuple[str, ...]] = []
+    for status in _ORDER:
+        sign = f"{SIGNS[status]} {STATUSES[status].render(language)}"
+        said: dict[str, list[str]] = {}
+        for one in checked.findings:
+            if one.status == status:
+                said.setdefault(_words(one, language), []).append(one.id)
+        rows += [(sign, "\n".join(ids), words) for words, ids in said.items()]
     for change in checked.changes:
         before, after = (STATUSES[one].render(language) if one else "–" for one in (change.before, change.after))
         title = text("report-changes").render(language)
@@ -32,10 +34,11 @@ def checked_rows(checked: Checked, language: str) -> Table:
 
 
 def _words(finding: Finding, language: str) -> str:
+    """What is just as it should be needs no figure beside its sentence; reports and --json hold them all."""
     said = finding.message.render(language)
-    if finding.measured:
-        limit = f" ({text('check-column-limit').render(language)}: {finding.limit})" if finding.limit else ""
-        said = f"{said}\n{finding.measured}{limit}"
+    if finding.measured and not (finding.status == "pass" and finding.measured == finding.limit):
+        held = text("check-measured", measured=finding.measured, limit=finding.limit).render(language)
+        said = f"{said}\n{held if finding.limit else finding.measured}"
     if finding.hint is None or finding.status not in ("warn", "fail"):
         return said
     return f"{said}\n→ {finding.hint.render(language)}"

@@ -2,7 +2,7 @@
 
 from typing import TYPE_CHECKING
 
-from dsdeploy.cli.views.table import Table
+from dsdeploy.cli.views.table import Table, when
 from dsdeploy.core.texts import text
 
 if TYPE_CHECKING:
@@ -13,7 +13,12 @@ def key_rows(found: "Keys", language: str) -> Table:
     head = tuple(text(id).render(language) for id in ("key-name", "key-created", "key-ends-with", "key-fingerprint"))
     unknown = text("unknown").render(language)
     return head, [
-        (one.name, one.created_at or unknown, f"…{one.ends_with}" if one.ends_with else unknown, one.sha256[:12])
+        (
+            one.name,
+            when(one.created_at) if one.created_at else unknown,
+            f"…{one.ends_with}" if one.ends_with else unknown,
+            one.sha256[:12],
+        )
         for one in found.keys
     ]
 

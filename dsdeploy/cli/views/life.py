@@ -2,6 +2,7 @@
 
 from dsdeploy.cli.views.check import checked_rows
 from dsdeploy.cli.views.table import Table
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Packed, Upgraded
 
@@ -19,12 +20,14 @@ def upgraded_rows(upgraded: Upgraded, language: str) -> Table:
     else:
         outcome = "outcome-planned" if upgraded.operations else "outcome-unchanged"
     before, after = upgraded.before, upgraded.release
+    revisions = f"#{before.revision} → #{after.revision}" if before.revision != after.revision else f"#{after.revision}"
     rows: list[tuple[str, ...]] = [
         (say("outcome"), say(outcome)),
-        (say("release"), f"{after.name} (#{before.revision} → #{after.revision})"),
+        (say("release"), f"{after.name} ({revisions})"),
         (say("model"), f"{after.model_id} {after.format}"),
-        (say("upgrade-way"), _MODES[upgraded.mode].render(language)),
     ]
+    if outcome != "outcome-unchanged":
+        rows.append((say("upgrade-way"), _MODES[upgraded.mode].render(language)))
     if outcome == "outcome-planned":
         for number, step in enumerate(upgraded.operations, 1):
             rows.append((text("step", number=number).render(language), step.text.render(language)))
@@ -43,7 +46,7 @@ def support_rows(packed: Packed, language: str) -> Table:
     head = (text("field").render(language), text("value").render(language))
     return head, [
         (text("report-file").render(language), packed.path),
-        (text("report-size").render(language), f"{packed.size_bytes:,} bytes"),
+        (text("report-size").render(language), size_words(packed.size_bytes)),
         (text("support-files").render(language), "\n".join(packed.files)),
         (text("support-redacted").render(language), f"{packed.redacted:,}"),
         (text("support-look").render(language), text("support-look-words").render(language)),

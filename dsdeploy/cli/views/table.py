@@ -4,6 +4,7 @@ A row of one cell is the title of the rows below it, and one with words in its l
 cell that begins with "$ " is a command to copy: it stands below its row, in one piece however narrow the terminal is.
 """
 
+import shutil
 import time
 from collections.abc import Callable
 from typing import TYPE_CHECKING
@@ -22,6 +23,11 @@ _NARROWEST = 20  # columns of words; a table that leaves its last less is drawn 
 
 def gib(size_bytes: int | None, language: str) -> str:
     return text("unknown").render(language) if size_bytes is None else f"{size_bytes / 2**30:,.1f} GiB"
+
+
+def when(time: str) -> str:
+    """A time in UTC as it is written everywhere: with the short mark, which fits a column."""
+    return time.replace("+00:00", "Z")
 
 
 def print_table(table: Table) -> None:
@@ -46,8 +52,10 @@ def live_tables(look: Callable[[], Table], every_s: float) -> None:
 def _drawn(table: Table, console: "Console") -> "Drawn":
     from rich.text import Text as Drawn
 
+    # A terminal without cursor movement has a width all the same, which rich does not ask for.
+    width = shutil.get_terminal_size().columns if console.is_dumb_terminal else console.width
     drawn = Drawn()
-    for line, bold in table_lines(table, console.width):
+    for line, bold in table_lines(table, width):
         drawn.append(line + "\n", "bold" if bold else "")
     return drawn
 

@@ -20,6 +20,7 @@ from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, Bundle
 from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, cut
 from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.stages.bundle.build import Builder, Built, write_failed
 from dsdeploy.stages.bundle.gather import Content, Gathered
@@ -167,10 +168,10 @@ def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:
         message = text(
             "bundle-no-room",
             path=out,
-            payload=f"{payload:,}",
-            around=f"{around:,}",
-            there=f"{there:,}",
-            free=f"{free:,}",
+            payload=size_words(payload),
+            around=size_words(around),
+            there=size_words(there),
+            free=size_words(free),
         )
         raise BundleNoRoom(message, hint=text("bundle-no-room-hint"))
 

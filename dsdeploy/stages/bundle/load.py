@@ -30,6 +30,7 @@ from dsdeploy.core.errors import (
 )
 from dsdeploy.core.layout import WEIGHTS_FILE, Layout
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import WeightFile, Weights
 from dsdeploy.stages.bundle.build import write_failed
@@ -172,7 +173,7 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
     lacking = [blob for blob in bundle.blobs if blob.sha256 not in bundle.carried and blob.sha256 not in held]
     if lacking:
         base = f"{bundle.base.name} {bundle.base.sequence}" if bundle.base else "-"
-        size = f"{sum(blob.size_bytes for blob in lacking):,}"
+        size = size_words(sum(blob.size_bytes for blob in lacking))
         raise BaseMissing(
             text("base-missing", base=base, count=len(lacking), size=size), hint=text("base-missing-hint")
         )
@@ -230,10 +231,10 @@ def _judge_room(incoming: Path, bundle: Bundle) -> None:
         message = text(
             "bundle-no-room",
             path=incoming.parent,
-            payload=f"{bundle.carried_bytes:,}",
-            around=f"{_SPARE_BYTES:,}",
-            there=f"{there:,}",
-            free=f"{free:,}",
+            payload=size_words(bundle.carried_bytes),
+            around=size_words(_SPARE_BYTES),
+            there=size_words(there),
+            free=size_words(free),
         )
         raise BundleNoRoom(message, hint=text("bundle-no-room-hint"))
 

@@ -24,6 +24,7 @@ from dsdeploy.core.bundle.values import Blob, Bundle, Extent, Volume
 from dsdeploy.core.bundle.volumes import Slot, cut
 from dsdeploy.core.errors import BundleExists, BundleNoRoom
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.stages.bundle.build import write_failed
 from dsdeploy.stages.bundle.opening import Opened
@@ -137,7 +138,7 @@ class _Recutter:
             )
             free = shutil.disk_usage(self._out).free
             if needed > free:
-                shown = {"payload": f"{needed:,}", "around": "0", "there": "0", "free": f"{free:,}"}
+                shown = {"payload": size_words(needed), "around": "0 B", "there": "0 B", "free": size_words(free)}
                 raise BundleNoRoom(text("bundle-no-room", path=self._out, **shown), hint=text("bundle-no-room-hint"))
             missing = tuple(one.name for one in self._opened.bundle.volumes if one.name not in self._opened.volumes)
             raise_missing(missing)

@@ -13,6 +13,7 @@ from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.values import Blob, Inventory
 from dsdeploy.core.errors import VersionUnknown
 from dsdeploy.core.layout import Layout
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Operation
 from dsdeploy.stages.bundle.build import write_failed
@@ -76,7 +77,7 @@ def prunable(layout: Layout, keep: int) -> tuple[Version, ...]:
 
 def prune_operations(versions: tuple[Version, ...]) -> tuple[Operation, ...]:
     return tuple(
-        Operation("remove-version", {"path": str(one.folder), "size": f"{_own_bytes(one):,}"}) for one in versions
+        Operation("remove-version", {"path": str(one.folder), "size": size_words(_own_bytes(one))}) for one in versions
     )
 
 

@@ -13,6 +13,7 @@ from dsdeploy.adapters.uncached import read_uncached
 from dsdeploy.adapters.workloads import open_files_of
 from dsdeploy.core.health import judge_profile
 from dsdeploy.core.machines import UNLIMITED_BYTES, Limits
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Finding
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
@@ -78,7 +79,7 @@ def memory_as_planned(subject: Subject) -> Outcome:
         used, planned = int(engine.memory_info().rss), subject.plan.memory.needed_bytes
     except psutil.Error:
         return skipped(text("check-engine-unseen"))
-    measured, limit = f"{used:,} bytes", f"≤ {planned:,} bytes"
+    measured, limit = size_words(used), f"≤ {size_words(planned)}"
     if used > planned:
         return failed(text("check-memory-over"), text("check-memory-over-hint"), measured=measured, limit=limit)
     return passed(text("check-memory"), measured=measured, limit=limit)
@@ -92,7 +93,7 @@ def not_swapped(subject: Subject) -> Outcome:
         swapped = None
     if swapped is None:
         return skipped(text("check-engine-unseen"))
-    measured, limit = f"{swapped:,} bytes", "0 bytes"
+    measured, limit = size_words(swapped), size_words(0)
     if swapped:
         return warned(text("check-swapped"), text("check-swapped-hint"), measured=measured, limit=limit)
     return passed(text("check-not-swapped"), measured=measured, limit=limit)
@@ -117,7 +118,7 @@ def disk_fast(subject: Subject) -> Outcome:
 def disk_free(subject: Subject) -> Outcome:
     """Where logs and states are written."""
     free = psutil.disk_usage(subject.release.folder).free
-    measured, limit = f"{free:,} bytes", f"≥ {_FREE_BYTES:,} bytes"
+    measured, limit = size_words(free), f"≥ {size_words(_FREE_BYTES)}"
     if free < _FREE_BYTES:
         return failed(text("check-disk-full"), text("check-disk-full-hint"), measured=measured, limit=limit)
     return passed(text("check-disk-free"), measured=measured, limit=limit)

@@ -133,7 +133,9 @@ def keeps_schema(subject: Subject) -> Outcome:
     except ValueError:
         answer = None
     if isinstance(answer, dict) and answer.get("answer") in ("yes", "no"):
-        return passed(text("check-json"), measured=said.strip()[:80], limit='{"answer": "yes" | "no"}')
+        return passed(
+            text("check-json"), measured=json.dumps(answer, ensure_ascii=False)[:80], limit='{"answer": "yes" | "no"}'
+        )
     message = text("check-json-broken", said=said[:200])
     return failed(message, text("check-json-hint"), measured=said.strip()[:80] or "-", limit='{"answer": "yes" | "no"}')
 

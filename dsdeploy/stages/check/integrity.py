@@ -13,6 +13,7 @@ from dsdeploy.core.bundle.signature import decode_envelope, subjects
 from dsdeploy.core.bundle.values import Bundle
 from dsdeploy.core.errors import DsdeployError
 from dsdeploy.core.layout import PLAN_FILE, Layout
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped, warned
 
@@ -32,8 +33,7 @@ def weights_unchanged(subject: Subject) -> Outcome:
         if found != one.sha256:
             message = text("check-weights-changed", name=one.name)
             return failed(message, text("check-weights-hint"), measured=found, limit=one.sha256)
-    measured = f"{total:,} bytes"
-    return passed(text("check-weights-unchanged"), measured=measured)
+    return passed(text("check-weights-unchanged"), measured=size_words(total))
 
 
 def plan_unchanged(subject: Subject) -> Outcome:

@@ -8,6 +8,7 @@ from dsdeploy.adapters.images.archive import Image, ImageSpec, describe_image
 from dsdeploy.adapters.images.gateway import GATEWAY_NAME, gateway_image
 from dsdeploy.adapters.targets.compose import docker_engine as docker
 from dsdeploy.core.errors import ImageAbsent, RuntimeMissing, RuntimeRefused
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Operation
 
@@ -40,7 +41,7 @@ class OwnImages:
         """Those of `wanted` that are to be made. Raises ImageAbsent for one of somebody else's that is not here."""
         absent = [one for one in wanted if not docker.has_image(client, one)]
         return tuple(
-            Operation("build-image", {"tag": one.spec.tag, "size": f"{one.layer_bytes:,}"})
+            Operation("build-image", {"tag": one.spec.tag, "size": size_words(one.layer_bytes)})
             for one in map(self._ours, absent)
         )
 

@@ -26,6 +26,7 @@ from dsdeploy.core.keys import ApiKey
 from dsdeploy.core.kubernetes import secret_name
 from dsdeploy.core.layout import PLACE_FILE, VALUES_FILE
 from dsdeploy.core.progress import SILENT, Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import (
     Finding,
@@ -254,7 +255,7 @@ class KubernetesTarget:
         what = loading.loading(release, self._documents(cluster, release, rendered))
         if loading.held(cluster, what):
             return ()
-        size = f"{what.total_bytes:,}"
+        size = size_words(what.total_bytes)
         return (Operation("load-weights", {"claim": what.claim, "bytes": size, "namespace": cluster.namespace}),)
 
     def _upgrade(self, cluster: Cluster, release: Release, rendered: RenderedFiles) -> None:

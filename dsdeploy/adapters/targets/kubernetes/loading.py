@@ -25,6 +25,7 @@ from dsdeploy.adapters.templates import chart_folder
 from dsdeploy.core.errors import ClaimTooSmall, InstallError, LoadBusy, WeightsRefused
 from dsdeploy.core.layout import SITE_FILE
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Release, RenderedFiles, WeightFile
 
@@ -224,7 +225,7 @@ def _inside(
 
 
 def _too_small(what: Loading, free_bytes: int) -> None:
-    needed, free = f"{what.total_bytes:,} bytes", f"{free_bytes:,} bytes"
+    needed, free = size_words(what.total_bytes), size_words(free_bytes)
     raise ClaimTooSmall(
         text("claim-too-small", claim=what.claim, needed=needed, free=free), hint=text("claim-too-small-hint")
     )
