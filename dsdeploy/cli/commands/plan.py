@@ -84,9 +84,11 @@ def add(app: typer.Typer, house: House) -> None:
             return Bought(accelerator, count or 1, nodes or 1, device_memory, host_memory, budget)
 
         def page() -> Any:
+            if report is None:
+                return None
             from dsdeploy.adapters.reports import Report
 
-            return Report(report, house.language) if report else None
+            return Report(report, house.language)
 
         pricing = Pricing(prices, rented, region)
 

@@ -51,7 +51,9 @@ def gguf_parts(a: Architecture, format: str, published_bytes: float) -> Gguf:
     rest_bits = next((bits for prefix, bits in _BITS.items() if name.startswith(prefix)), _FEW_BITS_REST)
     embedding = counted.embedding.elements * rest_bits / 8
     head = counted.head.elements * max(_HEAD_BITS, rest_bits) / 8 if counted.head else embedding
-    layers = tuple(sum(_rest_bytes(part, rest_bits) for part in layer) for layer in counted.layers)
+    distinct = {id(layer): layer for layer in counted.layers}
+    sizes = {key: sum(_rest_bytes(part, rest_bits) for part in layer) for key, layer in distinct.items()}
+    layers = tuple(sizes[id(layer)] for layer in counted.layers)
     left = max(0.0, published_bytes - embedding - head - sum(layers))
     experts = tuple(left / sum(sparse) if has else 0.0 for has in sparse)
     widest = left / sum(sparse) / 3 * (1.0 if rest_bits > 6 else _WIDEST_OF_MEAN)

@@ -51,7 +51,7 @@ def llamacpp_memory(request: MemoryRequest, version: tuple[int, ...]) -> MemoryE
     room = request.device_bytes - fullest.weights - beside
     fits = room >= fullest.cache
     away = min(_first_on_device(request, parts), request.architecture.num_hidden_layers)
-    host_cache = slots * sum(_layer_cache(request, version, layer, cells) for layer in range(away))
+    host_cache = slots * sum(_layer_caches(request, version, cells)[:away])
     held = slots if fits else max(0.0, room) / fullest.cache * slots if fullest.cache else 0.0
     return MemoryEstimate(
         verdict="fits" if fits else "kv_cache_too_small" if room > 0 else "weights_too_large",
@@ -104,10 +104,11 @@ def _balanced(request: MemoryRequest, version: tuple[int, ...]) -> tuple[int, ..
     parts, count = _parts(request), request.count * request.nodes
     cells, slots = -(-longest_context(request) // _CELLS) * _CELLS, max(1, request.max_num_seqs or 1)
     first, kept = _first_on_device(request, parts), _expert_layers(request, parts)
+    caches = _layer_caches(request, version, cells)
     sizes = [
         parts.layers[layer]
         + (parts.experts[layer] if layer >= kept else 0.0)
-        + slots * _layer_cache(request, version, layer, cells)
+        + slots * caches[layer]
         for layer in range(first, len(parts.layers))
     ] + [parts.head]
     low, high = max(sizes), sum(sizes)
@@ -191,7 +192,7 @@ def _devices(
     first = min(_first_on_device(request, parts), layers + 1)
     shared = layers + 1 - first
     weights, cache, copies = [0.0] * count, [0.0] * count, [0.0] * count
-    logits = 0.0
+    logits, caches = 0.0, _layer_caches(request, version, cells)
     equal = [index * count // max(1, shared) for index in range(shared)]
     owners = [device for device, held in enumerate(request.tensor_split) for _ in range(held)] or equal
     for layer in range(first, layers + 1):
@@ -206,7 +207,7 @@ def _devices(
                 copies[device] = parts.widest_expert
         else:
             weights[device] += parts.experts[layer]
-        cache[device] += _layer_cache(request, version, layer, cells) * slots
+        cache[device] += caches[layer] * slots
     if 0 < first <= layers and shared:
         copies[0] = max(copies[0], parts.widest_expert or max(parts.layers[:first]) / 3)
     peak = _layer_peak(a, cells, version)
@@ -216,6 +217,14 @@ def _devices(
         _Device(held, kept, max(peak + copy, end))
         for held, kept, copy, end in zip(weights, cache, copies, ends, strict=True)
     )
+
+
+def _layer_caches(request: MemoryRequest, version: tuple[int, ...], cells: int) -> tuple[float, ...]:
+    """Of each layer; those that compress alike are sized once."""
+    a = request.architecture
+    ratios = a.compress_ratios[: a.num_hidden_layers] or (0,) * a.num_hidden_layers
+    sizes = {ratio: _layer_cache(request, version, ratios.index(ratio), cells) for ratio in set(ratios)}
+    return tuple(sizes[ratio] for ratio in ratios)
 
 
 def _layer_cache(request: MemoryRequest, version: tuple[int, ...], layer: int, cells: int) -> float:

@@ -92,7 +92,7 @@ class Case:
         """With the fewest replicas that keep every rule, with the most where they nearly keep a workload's wishes;
         rejected by what the most of them break."""
         if broken := self._broken(most):
-            eased = replace(self, load=self.load.eased(), settled={})
+            eased = replace(self, load=self.load.eased())
             slow = broken.rule in ("speed", "first-token")
             return broken if not slow or eased._broken(most) else eased._fit(most)
         low, high = 1, most

@@ -6,8 +6,8 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from dsdeploy.core.errors import RuntimeMissing
+from dsdeploy.core.plan import Plan
 from dsdeploy.core.texts import text
-from dsdeploy.core.values import Plan
 
 SERVE_SCRIPT = Path(__file__).with_name("serve.py")
 CLOSED = ("--no-ui", "--no-slots", "--offline")

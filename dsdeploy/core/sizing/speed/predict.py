@@ -38,7 +38,7 @@ class ServingSpeed:
         self._request = request
         self._shape = shape_of(request.architecture)
         self._engine = engine_profile(request.engine, request.engine_version)
-        self._alone: Levels | None = None
+        self._passes: dict[float, Levels] = {}
 
     def pace(self, users: int) -> Pace:
         """What one of so many users sees, expected: a part of `estimate`, for a fraction of its work."""
@@ -56,6 +56,7 @@ class ServingSpeed:
             return predict_hybrid(replace(request, concurrency=users))
         step, kept = self.decode_step(users)
         waiting_s, all_s = self.read_prompts(users, _arriving(request, users)), self.read_prompts(users, users)
+        alone_s = self.read_prompts(1, 1)
         per_user, total, served, rate, first, burst = [], [], [], [], [], []
         for level in range(len(LEVELS)):
             steady = self._steady(users, step, kept, waiting_s, level)
@@ -64,7 +65,7 @@ class ServingSpeed:
             served.append(users * out / steady.cycle_s)
             rate.append(users * request.prompt_tokens / all_s[level])
             first.append(steady.first_s)
-            burst.append(max(self._alone_s[level], all_s[level]))
+            burst.append(max(alone_s[level], all_s[level]))
         return SpeedEstimate(
             _band(per_user),
             _band(total),
@@ -113,25 +114,26 @@ class ServingSpeed:
         tokens = prompts * prompt / replicas
         others = max(1, users // request.dp) if self._engine.mixed else 0
         one_pass = min(float(budget), max(tokens, others * prompt if prompts > 1 or others > 1 else tokens))
-        work = Pass(one_pass, max(1.0, one_pass / prompt), prompt / 2, prefill=True)
-        timing = time_pass(request, self._shape, self._engine, work, explain=False)
         # Stages read different chunks at the same moment, once there are enough of them.
         passes = tokens / one_pass / min(request.pp, max(1.0, tokens / one_pass))
-        return timing.total(0) * passes, timing.total(1) * passes, timing.total(2) * passes
+        return _scaled(self._prefill_s(one_pass), passes)
 
-    @property
-    def _alone_s(self) -> Levels:
-        """Reading the prompt of a user whom nobody disturbs."""
-        if self._alone is None:
-            self._alone = self.read_prompts(1, 1)
-        return self._alone
+    def _prefill_s(self, tokens: float) -> Levels:
+        """One pass over so many tokens of prompts: full ones are alike, however many users wait."""
+        if tokens not in self._passes:
+            prompt = self._request.prompt_tokens
+            work = Pass(tokens, max(1.0, tokens / prompt), prompt / 2, prefill=True)
+            timing = time_pass(self._request, self._shape, self._engine, work, explain=False)
+            self._passes[tokens] = timing.total(0), timing.total(1), timing.total(2)
+        return self._passes[tokens]
 
     def _steady(self, users: int, step: Clock, kept: Levels, waiting_s: Levels, level: int) -> _Steady:
         step_s = step.total(level) / kept[level]
         prompt_s = waiting_s[level] / _arriving(self._request, users)
         # In steady traffic every user pays for one prompt of each other user per answer: the passes share the devices.
         cycle_s = self._request.output_tokens * step_s + users * prompt_s
-        return _Steady(step_s, cycle_s, self._alone_s[level] + step_s / 2 + _queue_s(prompt_s, users, cycle_s))
+        undisturbed_s = self.read_prompts(1, 1)[level]
+        return _Steady(step_s, cycle_s, undisturbed_s + step_s / 2 + _queue_s(prompt_s, users, cycle_s))
 
 
 def _arriving(request: SpeedRequest, users: int) -> int:
