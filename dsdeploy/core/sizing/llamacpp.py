@@ -106,9 +106,7 @@ def _balanced(request: MemoryRequest, version: tuple[int, ...]) -> tuple[int, ..
     first, kept = _first_on_device(request, parts), _expert_layers(request, parts)
     caches = _layer_caches(request, version, cells)
     sizes = [
-        parts.layers[layer]
-        + (parts.experts[layer] if layer >= kept else 0.0)
-        + slots * caches[layer]
+        parts.layers[layer] + (parts.experts[layer] if layer >= kept else 0.0) + slots * caches[layer]
         for layer in range(first, len(parts.layers))
     ] + [parts.head]
     low, high = max(sizes), sum(sizes)
