@@ -29,10 +29,12 @@ _TOOL = {
     },
 }
 _REASONING_TOKENS = 1024
+_OBJECT_TOKENS = 32  # an object of one key takes 13 where a grammar indents it
 _NEEDLE = "7391"
 _NEEDLE_TOKENS = 20  # the sentence that hides it and the one that asks for it, in any tokenizer
 _LONG_SHARE, _LONG_SHARE_LEAST = 0.9, 0.75  # of the context: what is asked, and what must have been read
 _LONG_ANSWER_TOKENS = 32
+_FEW, _MANY = 2, 12  # sentences, to count what one of them is in this tokenizer
 _LONG = Waits(byte_s=600, total_s=900)
 
 
@@ -73,32 +75,35 @@ def reads_long(subject: Subject) -> Outcome:
     """A number stands at the beginning of a prompt of nine tenths of the context, and is asked for at its end."""
     context = subject.release.context_tokens
     filler = "The sea is wide. "
-    few, many = (subject.chat.reply(Question(filler * times, 1)).prompt_tokens for times in (10, 30))
+    few, many = (subject.chat.reply(Question(filler * times, 1)).prompt_tokens for times in (_FEW, _MANY))
     if not few or not many or many <= few:
         return skipped(text("check-long-uncounted"))
-    filler_tokens = (many - few) / 20
+    filler_tokens = (many - few) / (_MANY - _FEW)
     wanted = min(context * _LONG_SHARE, context - _LONG_ANSWER_TOKENS - _NEEDLE_TOKENS)
-    times = int((wanted - _NEEDLE_TOKENS - (few - 10 * filler_tokens)) / filler_tokens)
+    times = int((wanted - _NEEDLE_TOKENS - (few - _FEW * filler_tokens)) / filler_tokens)
     words = f"The secret number is {_NEEDLE}. {filler * max(1, times)}What is the secret number?"
-    reply = subject.chat.reply(Question(words, _LONG_ANSWER_TOKENS), _LONG)
+    judged = not subject.is_smoke and not _reasons(subject)  # whether the answer is, beside the count of what was read
+    reply = subject.chat.reply(Question(words, _LONG_ANSWER_TOKENS if judged else 1), _LONG)
     read = reply.prompt_tokens or 0
     measured, limit = f"{read:,} tokens", f"≥ {int(context * _LONG_SHARE_LEAST):,} tokens"
     if read < context * _LONG_SHARE_LEAST:
         return failed(text("check-long-cut"), text("check-takes-long-hint"), measured=measured, limit=limit)
-    if _NEEDLE not in reply.words and not subject.is_smoke and not _reasons(subject):
+    if judged and _NEEDLE not in reply.words:
         return warned(text("check-long-lost"), text("check-long-lost-hint"), measured=measured, limit=limit)
     return passed(text("check-long"), measured=measured, limit=limit)
 
 
 def parses_reasoning(subject: Subject) -> Outcome:
-    """A reasoning model's thoughts come apart from its answer and are not empty; others send no raw marks of them."""
-    reply = subject.chat.reply(Question("What is 17 + 25?", _tokens(subject)))
+    """A reasoning model's thoughts come apart from its answer and are not empty; others send no raw marks of them,
+    which would open any answer."""
+    reasons = _reasons(subject)
+    reply = subject.chat.reply(Question("What is 17 + 25?", _tokens(subject))) if reasons else subject.counted
     raw = [mark for mark in _RAW_THINKING if mark in reply.content]
     measured = f"{len(reply.reasoning)}"
     if raw:
         message = text("check-reasoning-raw", marks=", ".join(raw))
         return failed(message, text("check-reasoning-hint"), measured=measured, limit="0 " + raw[0])
-    if not _reasons(subject):
+    if not reasons:
         return passed(text("check-reasoning-none"), measured=measured, limit="≥ 0")
     if not reply.reasoning.strip():
         return failed(text("check-reasoning-empty"), text("check-reasoning-hint"), measured=measured, limit="≥ 1")
@@ -144,7 +149,8 @@ def keeps_json(subject: Subject) -> Outcome:
     """JSON mode: any object, of no schema. The API asks that the prompt itself speaks of JSON."""
     more = {"response_format": {"type": "json_object"}}
     words = "Name a colour as a JSON object with one key, colour."
-    reply = subject.chat.reply(Question(words, _tokens(subject), more=more))
+    tokens = _tokens(subject) if _reasons(subject) else _OBJECT_TOKENS
+    reply = subject.chat.reply(Question(words, tokens, more=more))
     said = reply.content
     if reply.finish == "length" and said.lstrip().startswith("{"):
         return skipped(text("check-json-cut"))
