@@ -98,12 +98,13 @@ def rendered_release(plan: Plan, words: str, release: Release, site: Path | None
         rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words)
         return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
     if plan.target == "compose":
-        from functools import partial
-
         from dsdeploy.adapters.targets.compose import ComposeTarget
+        from dsdeploy.adapters.targets.compose.groups import with_numbers
         from dsdeploy.stages.render_compose import render_compose
 
-        launch = partial(planned_launch, plan)
+        def launch(place: Place) -> Launch:
+            return with_numbers(planned_launch(plan, place))
+
         return render_compose(plan, words, release, launch, ComposeTarget().images)
     from dsdeploy.adapters.engines.llamacpp import engine_command
     from dsdeploy.stages.render import render_process

@@ -57,6 +57,9 @@ _ZH = {
     "1,000 nodes of 40 kinds, beside 40 nodes": "40 种共 1,000 个节点，对照 40 个节点",
     "memory of 1,000 nodes": "规划 1,000 个节点占用的内存",
     "checking digests, file in the page cache": "校验摘要，文件在页缓存中",
+    "processor time of the client per 1,000 tokens/s": "客户端处理器时间，每 1,000 token/秒",
+    "time to first token": "首 token 时延",
+    "time to first token, later than the bare socket": "首 token 时延，晚于裸套接字",
     "peak memory of a fetch, beside the program before it": "获取权重时的内存峰值，对照获取之前",
 }  # fmt: skip
 

@@ -16,6 +16,7 @@ from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
 from dsdeploy.adapters.engines.surroundings import ACCESS
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.targets.compose.binary import compose_command
+from dsdeploy.adapters.targets.compose.groups import node_groups, with_numbers
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.errors import RenderError
 from dsdeploy.core.values import MemoryBudget, Plan, Release, Request, WeightFile, Weights
@@ -135,6 +136,28 @@ def test_other_vendors_devices_are_given_as_nodes_and_groups():
     engine = services(rendered(plan=on_devices(), launch=lambda place: amd))["engine"]
     assert engine["devices"] == ["/dev/kfd:/dev/kfd", "/dev/dri:/dev/dri"] and engine["group_add"] == ["video"]
     assert "deploy" not in engine
+
+
+def test_groups_are_the_numbers_of_this_machines_device_nodes_for_an_image_may_lack_their_names():
+    amd = replace(VLLM, devices=("/dev/kfd", "/dev/dri"), groups=("video", "render"))
+    here = {"/dev/kfd": [109], "/dev/dri": [44, 109, 0]}
+    assert with_numbers(amd, here.__getitem__).groups == ("44", "109")
+    assert with_numbers(amd, lambda device: []) == amd, "devices elsewhere"
+    numbered = replace(VLLM, devices=("/dev/kfd",), groups=("1000",))
+    assert with_numbers(numbered, here.__getitem__) == numbered
+
+    def noted(launch: Launch) -> bool:
+        return "By name the image must have these groups" in rendered(plan=on_devices(), launch=lambda place: launch)
+
+    assert noted(amd) and not noted(replace(amd, groups=("44", "109"))) and not noted(numbered)
+
+
+def test_a_folders_device_nodes_are_asked_one_by_one(tmp_path):
+    (tmp_path / "by-path").mkdir()
+    (tmp_path / "renderD128").touch()
+    own = (tmp_path / "renderD128").stat().st_gid
+    assert list(node_groups(str(tmp_path))) == list(node_groups(str(tmp_path / "renderD128"))) == [own]
+    assert list(node_groups(str(tmp_path / "missing"))) == []
 
 
 @pytest.mark.parametrize("vendor", ACCESS)

@@ -62,6 +62,8 @@ def _section(title: str, rows: Rows) -> list[tuple[str, ...]]:
 
 def difference_rows(found: tuple[PlanDifference, ...], language: str) -> Table:
     def shown(value: Any) -> str:
+        if isinstance(value, dict):
+            return "; ".join(f"{name}: {one}" for name, one in value.items() if one not in (None, ""))
         return text("difference-absent").render(language) if value is None else str(value)
 
     head = tuple(text(id).render(language) for id in ("field", "plan-old", "plan-new"))
@@ -198,7 +200,8 @@ def _reason(one: Rejected, say: Say, language: str) -> str:
 
 def _amount(value: float, unit: str, language: str) -> str:
     shown = {
-        "tokens": f"{value:,.0f} token", "per-s": f"{value:,.1f} token/s", "seconds": f"{value:,.2f} s",
+        "tokens": text("amount-tokens", amount=f"{value:,.0f}").render(language),
+        "per-s": text("amount-tokens-per-s", amount=f"{value:,.1f}").render(language), "seconds": f"{value:,.2f} s",
         "percent": f"{value:,.1f} %", "count": f"{value:,.0f}",
     }  # fmt: skip
     return gib(int(value), language) if unit == "bytes" else shown[unit]

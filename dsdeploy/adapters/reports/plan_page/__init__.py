@@ -65,7 +65,7 @@ def _tiles(plan: Plan, cost: Cost) -> tuple[Tile, ...]:
             f"{quality.score:.1f} %" if quality else unknown,
             text("page-quality-kept", share=f"{quality.recovery:.1%}") if quality else "",
         ),
-        Tile(text("page-user-speed"), *banded(speed.tokens_per_s_per_user if speed else None, "token/s")),
+        Tile(text("page-user-speed"), *banded(speed.tokens_per_s_per_user if speed else None, "tokens/s")),
         Tile(text("page-first-token"), *banded(speed.first_token_s if speed else None, "s")),
         Tile(
             text("page-month"),

@@ -8,13 +8,14 @@ from dsdeploy.core.texts import RULES, Text, text
 
 GIB = 1 << 30
 _NO_NUMBER = "–"
+_TOKENS = {"tokens": "amount-tokens", "tokens/s": "amount-tokens-per-s"}
 _UNITS = {
     "memory": (GIB, "GiB"),
     "disk": (GIB, "GiB"),
-    "kv-cache": (1, "token"),
-    "context": (1, "token"),
+    "kv-cache": (1, "tokens"),
+    "context": (1, "tokens"),
     "first-token": (1, "s"),
-    "speed": (1, "token/s"),
+    "speed": (1, "tokens/s"),
     "quality": (1, "%"),
 }
 
@@ -46,17 +47,21 @@ def rule(one: Rejected) -> Text | str:
     return RULES.get(one.rule, one.rule)
 
 
-def amounts(one: Rejected) -> tuple[str, str]:
+def amounts(one: Rejected) -> tuple[str | Text, str | Text]:
     if one.rule not in _UNITS or (one.needed == 0 and one.available == 0):
         return _NO_NUMBER, _NO_NUMBER
     size, unit = _UNITS[one.rule]
-    return f"{digits(one.needed / size)} {unit}", f"{digits(one.available / size)} {unit}"
+    return _amount(digits(one.needed / size), unit), _amount(digits(one.available / size), unit)
 
 
 def banded(band: Band | None, unit: str) -> tuple[str | Text, str | Text]:
     if band is None:
         return text("page-unknown"), ""
-    return f"{digits(band.expected)} {unit}", f"{_spread(band)} {unit}"
+    return _amount(digits(band.expected), unit), _amount(_spread(band), unit)
+
+
+def _amount(figure: str, unit: str) -> str | Text:
+    return text(_TOKENS[unit], amount=figure) if unit in _TOKENS else f"{figure} {unit}"
 
 
 def ranged(band: Band | None) -> str:
