@@ -138,16 +138,19 @@ def _blob_name(digest: str) -> str:
 
 
 def _content(archive: tarfile.TarFile, name: str) -> bytes:
-    file: Any = archive.extractfile(name)
+    file: Any = archive.extractfile(_member(archive, name))
     return bytes(file.read())
 
 
 def _member(archive: tarfile.TarFile, name: str) -> tarfile.TarInfo:
     """A layer that another image's shares is a link to it."""
-    member = archive.getmember(name)
+    here = name
     for _ in range(_MOST_LINKS):
+        try:
+            member = archive.getmember(here)
+        except KeyError as error:
+            raise Malformed(text("reason-lacks", what=here)) from error
         if not member.issym():
             return member
-        folder = Path(member.name).parent / member.linkname
-        member = archive.getmember(re.sub(r"[^/]+/\.\./", "", folder.as_posix()))
+        here = re.sub(r"[^/]+/\.\./", "", (Path(member.name).parent / member.linkname).as_posix())
     raise Malformed(text("reason-endless-link", name=name))
