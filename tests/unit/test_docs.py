@@ -134,5 +134,12 @@ def test_every_command_of_the_program_has_its_place_and_its_help_in_the_referenc
 
 @pytest.mark.parametrize("name", ["README.md", "README.zh.md", "SECURITY.md", "CONTRIBUTING.md"])
 def test_no_link_of_the_front_pages_is_dead(name):
-    links = re.findall(r"\]\(([^)#]+)[^)]*\)", (ROOT / name).read_text(encoding="utf-8"))
-    assert [one for one in links if not one.startswith("http") and not (ROOT / one).exists()] == []
+    links = re.findall(r"\]\(([^)\s]+)\)", (ROOT / name).read_text(encoding="utf-8"))
+    places = [one.partition("#") for one in links if not one.startswith("http")]
+    assert [one for one in places if not (ROOT / one[0]).exists()] == []
+    assert [one for one in places if one[2] and one[2] not in _anchors(ROOT / one[0])] == []
+
+
+def _anchors(page: Path) -> list[str]:
+    headings = re.findall(r"^#+ (.+)$", page.read_text(encoding="utf-8"), re.MULTILINE)
+    return [re.sub(r"[^\w -]", "", one).lower().replace(" ", "-") for one in headings]
