@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import typer
 
+from dsdeploy.cli.completion import OFFERED
 from dsdeploy.cli.views.table import Table, print_table
 from dsdeploy.core.errors import Bug, DsdeployError, Interrupted, NotConfirmed, UsageError
 from dsdeploy.core.progress import Progress
@@ -37,7 +38,7 @@ class House:
 
     def flag(self, name: str, help_id: str, *more: str) -> Any:
         """An option, with its help in the reader's language."""
-        return typer.Option(name, *more, help=self.say(help_id))
+        return typer.Option(name, *more, help=self.say(help_id), autocompletion=OFFERED.get(name))
 
     @property
     def json_flag(self) -> Any:

@@ -10,6 +10,7 @@ import typer
 from typer.exceptions import TyperException
 
 from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, life, models, plan, profile
+from dsdeploy.cli.completion import describe_plainly
 from dsdeploy.cli.help import dress_help
 from dsdeploy.cli.house import House
 from dsdeploy.cli.plain import read_plainly
@@ -27,7 +28,7 @@ def build_app(house: House, only: str = "") -> typer.Typer:
 
     @app.callback()
     def options(
-        lang: Annotated[str, house.flag("--lang", "help-lang")] = house.language,
+        lang: Annotated[str | None, house.flag("--lang", "help-lang")] = None,
         debug: Annotated[bool, house.flag("--debug", "help-debug")] = False,
     ) -> None:
         """Both are read by `main` before this program is built, wherever they stand."""
@@ -53,7 +54,8 @@ def main() -> None:
             message = text("bad-language", found=lang)
             house.fail(command, UsageError(message, hint=text("help-lang")), as_json)
         read_plainly()
-        sys.exit(build_app(house, command)(words, standalone_mode=False))
+        describe_plainly()
+        sys.exit(build_app(house, command)(words, prog_name="dsdeploy", standalone_mode=False))
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
     except TyperException as error:
