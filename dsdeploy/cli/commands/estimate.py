@@ -13,7 +13,9 @@ from dsdeploy.cli.house import House
 def add(app: typer.Typer, house: House) -> None:
     @app.command(help=house.say("help-estimate"))
     def estimate(
-        model: Annotated[str | None, typer.Argument(help=house.say("help-estimate-model"), autocompletion=model_names)] = None,
+        model: Annotated[
+            str | None, typer.Argument(help=house.say("help-estimate-model"), autocompletion=model_names)
+        ] = None,
         format: Annotated[str | None, house.flag("--format", "help-estimate-format")] = None,
         engine: Annotated[str, house.flag("--engine", "help-engine")] = "vllm",
         engine_version: Annotated[str | None, house.flag("--engine-version", "help-engine-version")] = None,
