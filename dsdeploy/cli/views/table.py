@@ -1,8 +1,8 @@
 """What every view gives: column heads and rows of plain words, printed as text, never as markup.
 
 A row of one cell is the title of the rows below it, and one with words in its last cell alone takes the whole line. A
-cell that begins with "$ " is a command to copy: it stands below its row, in one piece however narrow the terminal is; so
-does a digest or path that its column would break.
+cell that begins with "$ " is a command to copy: it stands below its row, in one piece however narrow the terminal is.
+So does a digest or path that its column would break.
 """
 
 import shutil
