@@ -1,9 +1,21 @@
-"""The values that a shell offers for an option or argument. Each list is read only when somebody asks for it."""
+"""Completion in a shell: putting it there, and the values that it offers, each list read only when it is asked for."""
 
 import os
 import sys
 from collections.abc import Callable
 from importlib import import_module
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import typer
+
+from dsdeploy.core.errors import UsageError
+from dsdeploy.core.texts import text
+
+if TYPE_CHECKING:
+    from dsdeploy.cli.house import House
+
+_SHELLS = ("bash", "zsh", "fish")
 
 
 def model_names() -> list[str]:
@@ -80,7 +92,54 @@ OFFERED: dict[str, Callable[[], list[str]]] = {
 }
 
 
-def describe_plainly() -> None:
+def prepare() -> None:
     """Typer reads help as markup before zsh and fish show it, and fails at a bracket; here help is plain words."""
+    from typer.completion import completion_init
+
+    completion_init()
     if theirs := sys.modules.get("typer._completion_classes"):
         setattr(theirs, "_sanitize_help_text", str)  # noqa: B010
+
+
+def installer(house: "House") -> Callable[[typer.Context, bool], None]:
+    def act(context: typer.Context, asked: bool) -> None:
+        if not asked or context.resilient_parsing:  # a shell that completes the line after it asks for nothing
+            return
+        from typer.completion import install
+
+        try:
+            shell, path = install(_shell(house), prog_name="dsdeploy")
+        except OSError as error:
+            message = text("not-writable", path=error.filename or Path.home(), reason=error)
+            house.fail("", UsageError(message, hint=text("not-writable-hint")), False)
+        typer.echo(house.say("completion-installed", shell=shell, path=path))
+        raise typer.Exit()
+
+    return act
+
+
+def shower(house: "House") -> Callable[[typer.Context, bool], None]:
+    def act(context: typer.Context, asked: bool) -> None:
+        if not asked or context.resilient_parsing:
+            return
+        from typer.completion import get_completion_script
+
+        shell = _shell(house)
+        typer.echo(get_completion_script(prog_name="dsdeploy", complete_var="_DSDEPLOY_COMPLETE", shell=shell))
+        raise typer.Exit()
+
+    return act
+
+
+def _shell(house: "House") -> str:
+    """The one from which this process was started."""
+    import shellingham
+
+    try:
+        found, _ = shellingham.detect_shell()
+    except shellingham.ShellDetectionFailure:
+        found = "?"
+    if found not in _SHELLS:
+        message = text("completion-no-shell", found=found)
+        house.fail("", UsageError(message, hint=text("completion-no-shell-hint")), False)
+    return str(found)

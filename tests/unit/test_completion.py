@@ -5,6 +5,7 @@ import io
 import sys
 
 import pytest
+import shellingham
 
 from dsdeploy.cli.completion import OFFERED
 from dsdeploy.cli.main import main
@@ -65,3 +66,44 @@ def test_each_list_belongs_to_an_option_and_holds_something():
     options = {opt for _, command in commands("en") for one in command.params for opt in one.opts} | {"--lang"}
     assert set(OFFERED) <= options
     assert all(ask() for name, ask in OFFERED.items() if name != "--release")
+
+
+@pytest.fixture
+def asked(monkeypatch, tmp_path, capsys):
+    """The program, started from this shell in a home of its own."""
+
+    def ask(shell: str, *words: str) -> tuple[int, str]:
+        monkeypatch.setenv("HOME", str(tmp_path))
+        monkeypatch.setattr(shellingham, "detect_shell", lambda: (shell, f"/bin/{shell}"))
+        monkeypatch.setattr(sys, "argv", ["dsdeploy", *words])
+        with pytest.raises(SystemExit) as ended:
+            main()
+        said = capsys.readouterr()
+        return ended.value.code, said.out + said.err
+
+    return ask
+
+
+@pytest.mark.parametrize("shell", ["bash", "zsh", "fish"])
+def test_completion_is_put_where_the_shell_reads_it(asked, tmp_path, shell):
+    code, said = asked(shell, "--lang", "zh", "--install-completion")
+    (written,) = (path for path in tmp_path.rglob("*dsdeploy*") if path.is_file())
+    assert code == 0 and "已写入" in said and str(written) in said
+    assert asked(shell, "--show-completion")[1].strip() == written.read_text().strip()
+    assert "_DSDEPLOY_COMPLETE" in written.read_text()
+
+
+def test_another_shell_is_refused_by_name(asked, tmp_path):
+    code, said = asked("tcsh", "--install-completion")
+    assert code == 2 and said.startswith("UsageError: ") and "tcsh" in said and not list(tmp_path.iterdir())
+
+
+def test_a_home_that_cannot_be_written_is_a_named_error(asked, tmp_path):
+    (tmp_path / ".bash_completions").write_text("in the way")
+    code, said = asked("bash", "--install-completion")
+    assert code == 2 and "UsageError: " in said and ".bash_completions" in said
+
+
+def test_completing_the_line_after_it_installs_nothing(offered, monkeypatch, tmp_path):
+    monkeypatch.setenv("HOME", str(tmp_path))
+    assert offered("dsdeploy --install-completion pla") and not list(tmp_path.iterdir())
