@@ -9,7 +9,7 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
@@ -114,7 +114,7 @@ class House:
             self.fail(command, error, False)
         raise typer.Exit(0)
 
-    def fail(self, command: str, error: DsdeployError, as_json: bool) -> None:
+    def fail(self, command: str, error: DsdeployError, as_json: bool) -> NoReturn:
         if as_json:
             typer.echo(json.dumps(failure_document(command, error, self.language), ensure_ascii=False))
         else:
