@@ -26,10 +26,10 @@ def model_names() -> list[str]:
 
 def releases() -> list[str]:
     """Of the home that holds without --home, which a shell's question does not carry."""
-    from dsdeploy.core.layout import Layout, default_home
+    from dsdeploy.core.layout import RELEASE_FILE, Layout, default_home
 
-    folders = Layout(default_home(dict(os.environ))).release("x").parent.glob("*/release.json")
-    return sorted(one.parent.name for one in folders)
+    folder = Layout(default_home(dict(os.environ))).release("")
+    return sorted(one.parent.name for one in folder.glob(f"*/{RELEASE_FILE}"))
 
 
 def _accelerators() -> list[str]:
