@@ -12,9 +12,6 @@ _ZH = {
     "Options": "选项",
     "Arguments": "参数",
     "Commands": "命令",
-    "Install completion for the current shell.": "为当前 shell 安装命令补全。",
-    "Show completion for the current shell, to copy it or customize the installation.": "显示当前 shell 的补全脚本，"
-    "供复制或自行安装。",
     "Show this message and exit.": "显示本帮助并退出。",
     "[OPTIONS]": "[选项]",
     "COMMAND [ARGS]...": "命令 [参数]...",
@@ -41,7 +38,8 @@ def dress_help(language: str) -> None:
             self.write("\n    ".join(wrap(usage, self.width - 4)) + "\n")
 
         def write_heading(self, heading: str) -> None:
-            super().write_heading(_said(heading, language))
+            colon = "：" if language == "zh" else ":"
+            self.write(f"{' ' * self.current_indent}{_said(heading, language)}{colon}\n")
 
         def write_text(self, text: str) -> None:
             from dsdeploy.cli.wrap import wrap

@@ -9,10 +9,11 @@ import shutil
 import sys
 from collections.abc import Callable, Iterable
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, NoReturn
 
 import typer
 
+from dsdeploy.cli.completion import OFFERED
 from dsdeploy.cli.views.table import Table, print_table
 from dsdeploy.core.errors import Bug, DsdeployError, Interrupted, NotConfirmed, UsageError
 from dsdeploy.core.progress import Progress
@@ -37,7 +38,7 @@ class House:
 
     def flag(self, name: str, help_id: str, *more: str) -> Any:
         """An option, with its help in the reader's language."""
-        return typer.Option(name, *more, help=self.say(help_id))
+        return typer.Option(name, *more, help=self.say(help_id), autocompletion=OFFERED.get(name))
 
     @property
     def json_flag(self) -> Any:
@@ -113,7 +114,7 @@ class House:
             self.fail(command, error, False)
         raise typer.Exit(0)
 
-    def fail(self, command: str, error: DsdeployError, as_json: bool) -> None:
+    def fail(self, command: str, error: DsdeployError, as_json: bool) -> NoReturn:
         if as_json:
             typer.echo(json.dumps(failure_document(command, error, self.language), ensure_ascii=False))
         else:

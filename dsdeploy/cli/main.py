@@ -4,11 +4,13 @@ import io
 import os
 import re
 import sys
+from collections.abc import Callable
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
+from dsdeploy.cli import completion
 from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, life, models, plan, profile
 from dsdeploy.cli.help import dress_help
 from dsdeploy.cli.house import House
@@ -22,15 +24,28 @@ COMMANDS = (profile, models, estimate, plan, cost, fetch, bundle, install, keys,
 def build_app(house: House, only: str = "") -> typer.Typer:
     """The command line, with its help in the house's language; of one module of commands where one is named `only`."""
     app = typer.Typer(
-        help=house.say("help-app"), no_args_is_help=True, pretty_exceptions_enable=False, rich_markup_mode=None
+        help=house.say("help-app"),
+        no_args_is_help=True,
+        pretty_exceptions_enable=False,
+        rich_markup_mode=None,
+        add_completion=False,
     )
+
+    def at_once(name: str, help_id: str, act: Callable[[typer.Context, bool], None]) -> Any:
+        return typer.Option(name, help=house.say(help_id), callback=act, is_eager=True)
 
     @app.callback()
     def options(
-        lang: Annotated[str, house.flag("--lang", "help-lang")] = house.language,
+        lang: Annotated[str | None, house.flag("--lang", "help-lang")] = None,
         debug: Annotated[bool, house.flag("--debug", "help-debug")] = False,
+        install_completion: Annotated[
+            bool, at_once("--install-completion", "help-install-completion", completion.installer(house))
+        ] = False,
+        show_completion: Annotated[
+            bool, at_once("--show-completion", "help-show-completion", completion.shower(house))
+        ] = False,
     ) -> None:
-        """Both are read by `main` before this program is built, wherever they stand."""
+        """The first two are read by `main` before this program is built, wherever they stand."""
 
     named = tuple(one for one in COMMANDS if one.__name__ == f"dsdeploy.cli.commands.{only}")
     for command in named or COMMANDS:
@@ -53,7 +68,8 @@ def main() -> None:
             message = text("bad-language", found=lang)
             house.fail(command, UsageError(message, hint=text("help-lang")), as_json)
         read_plainly()
-        sys.exit(build_app(house, command)(words, standalone_mode=False))
+        completion.prepare()
+        sys.exit(build_app(house, command)(words, prog_name="dsdeploy", standalone_mode=False))
     except typer.Exit as exit:
         sys.exit(exit.exit_code)
     except TyperException as error:

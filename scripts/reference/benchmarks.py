@@ -45,6 +45,7 @@ _WORDS = {
         "repeat": "用 `python -m benchmarks` 重复测量；全部结果见 [docs/benchmarks.zh.md](docs/benchmarks.zh.md)。",
     },
 }  # fmt: skip
+_GAP = {"en": " ", "zh": ""}  # between sentences
 _ZH = {
     "startup": "启动", "catalogue": "目录", "estimates": "估算", "plan": "规划", "digests": "摘要", "bundle": "离线包",
     "gateway": "网关", "chart": "Chart 渲染", "load": "负载发生器", "kubernetes": "Kubernetes",
@@ -117,7 +118,7 @@ def block(language: str) -> str:
         return words["none"]
     first = [one["rows"][0] for one in kept().values() if one.get("rows")]
     rows = ((what, ours, other, limit) for what, ours, other, _, limit, _ in (_row(row, language) for row in first))
-    return f"{table(words['readme'], rows)}\n{_sum(language)} {words['repeat']}"
+    return f"{table(words['readme'], rows)}\n{_sum(language)}{_GAP[language]}{words['repeat']}"
 
 
 def filled(readme: str, language: str) -> str:
@@ -197,4 +198,4 @@ def _sum(language: str) -> str:
     words = _WORDS[language]
     without = [cell(_name(one["name"], language)) for one in kept().values() if not one.get("rows")]
     told = words["sum"].format(reached=sum(one <= 1 for one in known), limits=len(known))
-    return " ".join([told, *([words["without"].format(", ".join(without))] if without else [])])
+    return _GAP[language].join([told, *([words["without"].format(", ".join(without))] if without else [])])

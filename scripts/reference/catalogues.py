@@ -99,7 +99,7 @@ def presets_page(language: str) -> str:
         "tokens/s",
     )
     if not en:
-        head = ("预设", "用途", "每人每小时请求数", "提示 token", "输出 token", "首 token 时延 s", "tokens/s")
+        head = ("预设", "用途", "每人每小时请求数", "提示词 token", "输出 token", "首 token 时延 s", "tokens/s")
     rows = [
         (code(one.id), one.title[language], f"{one.requests_per_user_per_hour:g}",
          f"{one.prompt_tokens.mean} (p95 {one.prompt_tokens.p95})",

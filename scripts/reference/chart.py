@@ -18,7 +18,7 @@ _WORDS = {
            "How a release comes into a cluster: [Kubernetes](../kubernetes.md)."),
     "zh": ("Chart 的值", "值", "类型", "默认", "含义",
            "`dsdeploy render --target kubernetes` 由方案写出这些值；chart 也可单独用 `helm lint` 与 `helm template` 使用。Schema 拒绝此处"
-           "没有的值。任何值都不含机密，只有 Secret 的名称。如何装入集群见 [Kubernetes](../kubernetes.md)。"),
+           "没有的值。任何值都不含机密，只有 Secret 的名称。如何安装到集群见 [Kubernetes](../kubernetes.md)。"),
 }  # fmt: skip
 
 

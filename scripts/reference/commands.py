@@ -69,18 +69,24 @@ def man(exit_codes: dict[int, str]) -> str:
     """The man page, in English: what `man dsdeploy` shows."""
     lines = [f'.TH DSDEPLOY 1 "" "dsdeploy {dsdeploy.__version__}" "User Commands"', ".SH NAME"]
     lines += [f"dsdeploy \\- {House('en').say('help-app')}", ".SH SYNOPSIS", ".B dsdeploy", "COMMAND [OPTIONS]"]
-    lines.append(".SH COMMANDS")
+    lines += [".SH OPTIONS", *_options(typer.main.get_command(build_app(House("en")))), ".SH COMMANDS"]
     for name, command in commands("en"):
         lines += [f".SS {_roff(usage(name, command))}", _roff(command.help)]
-        for one in command.params:
-            if one.name != "help":
-                lines += [".TP", f".B {_roff(spelled(one).replace('`', ''))}", _roff(one.help or "")]
+        lines += _options(command)
     lines.append(".SH EXIT STATUS")
     for number, meaning in exit_codes.items():
         lines += [".TP", f".B {number}", _roff(meaning)]
     return "\n".join(lines) + "\n"
 
 
+def _options(command: Any) -> Iterator[str]:
+    for one in command.params:
+        if one.name != "help":
+            yield from (".TP", f".B {_roff(spelled(one).replace('`', ''))}", _roff(one.help or ""))
+
+
 def _roff(words: str) -> str:
+    """What is not ASCII by its number: a reader of man pages may take the file for Latin-1."""
     safe = words.replace("\\", "\\e").replace("-", "\\-").replace("\n", " ")
+    safe = "".join(one if one.isascii() else f"\\[u{ord(one):04X}]" for one in safe)
     return "\\&" + safe if safe.startswith((".", "'")) else safe

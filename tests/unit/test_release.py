@@ -5,6 +5,7 @@ import os
 import subprocess
 import sys
 import tarfile
+import zipfile
 from pathlib import Path
 
 ROOT = Path(__file__).parents[2]
@@ -28,6 +29,10 @@ def test_two_builds_are_the_same_to_the_byte_and_hold_what_a_site_needs(tmp_path
     (chart,) = (tmp_path / "one").glob("*.tgz")
     with tarfile.open(chart) as archive:
         assert "dsdeploy/Chart.yaml" in archive.getnames()
+    (wheel,) = (tmp_path / "one").glob("*.whl")
+    with zipfile.ZipFile(wheel) as archive:
+        (man,) = (name for name in archive.namelist() if name.endswith("/share/man/man1/dsdeploy.1"))
+        assert archive.read(man).isascii()
     (docs,) = (tmp_path / "one").glob("dsdeploy-docs-*")
     with tarfile.open(docs) as archive:
         assert any(name.endswith("/zh/tutorials/air-gap.html") for name in archive.getnames())

@@ -21,7 +21,12 @@ def add(bundle: typer.Typer, house: House) -> None:
     ) -> None:
         from dsdeploy.cli.views.bundle import inventory_rows
 
-        house.finish("bundle inventory", lambda: workflows.bundle_inventory(layout(home), out), inventory_rows, as_json)
+        house.finish(
+            "bundle inventory",
+            lambda: workflows.bundle_inventory(layout(home), out),
+            lambda found, language: inventory_rows(found, out, language),
+            as_json,
+        )
 
     @bundle.command("prune", help=house.say("help-bundle-prune"))
     def prune(

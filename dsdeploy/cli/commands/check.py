@@ -7,13 +7,14 @@ import typer
 
 from dsdeploy import workflows
 from dsdeploy.cli.commands.install import layout
+from dsdeploy.cli.completion import releases
 from dsdeploy.cli.house import House
 
 
 def add(app: typer.Typer, house: House) -> None:
     @app.command(help=house.say("help-check"))
     def check(
-        name: Annotated[str | None, typer.Argument(help=house.say("help-name"))] = None,
+        name: Annotated[str | None, typer.Argument(help=house.say("help-name"), autocompletion=releases)] = None,
         home: Annotated[Path | None, house.flag("--home", "help-home")] = None,
         only: Annotated[list[str] | None, house.flag("--only", "help-check-only")] = None,
         skip: Annotated[list[str] | None, house.flag("--skip", "help-check-skip")] = None,

@@ -6,13 +6,16 @@ from typing import Annotated
 import typer
 
 from dsdeploy import workflows
+from dsdeploy.cli.completion import model_names
 from dsdeploy.cli.house import House
 
 
 def add(app: typer.Typer, house: House) -> None:
     @app.command(help=house.say("help-estimate"))
     def estimate(
-        model: Annotated[str | None, typer.Argument(help=house.say("help-estimate-model"))] = None,
+        model: Annotated[
+            str | None, typer.Argument(help=house.say("help-estimate-model"), autocompletion=model_names)
+        ] = None,
         format: Annotated[str | None, house.flag("--format", "help-estimate-format")] = None,
         engine: Annotated[str, house.flag("--engine", "help-engine")] = "vllm",
         engine_version: Annotated[str | None, house.flag("--engine-version", "help-engine-version")] = None,

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 
 from dsdeploy import workflows
+from dsdeploy.cli.completion import releases
 from dsdeploy.cli.house import House
 from dsdeploy.core.errors import InvalidRequest
 from dsdeploy.core.layout import Layout, default_home
@@ -138,7 +139,7 @@ def add(app: typer.Typer, house: House) -> None:
 
     @app.command(help=house.say("help-uninstall"))
     def uninstall(
-        name: Annotated[str | None, typer.Argument(help=house.say("help-name"))] = None,
+        name: Annotated[str | None, typer.Argument(help=house.say("help-name"), autocompletion=releases)] = None,
         home: Annotated[Path | None, home_flag] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,

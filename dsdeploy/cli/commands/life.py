@@ -8,6 +8,7 @@ import typer
 
 from dsdeploy import workflows
 from dsdeploy.cli.commands.install import layout
+from dsdeploy.cli.completion import releases
 from dsdeploy.cli.house import House
 
 if TYPE_CHECKING:
@@ -22,7 +23,7 @@ def add(app: typer.Typer, house: House) -> None:
 
 
 def _add_changes(app: typer.Typer, house: House) -> None:
-    name_argument = typer.Argument(help=house.say("help-name"))
+    name_argument = typer.Argument(help=house.say("help-name"), autocompletion=releases)
     home_flag = house.flag("--home", "help-home")
     skip_flag = house.flag("--skip", "help-check-skip")
     demote_flag = house.flag("--demote", "help-check-demote")
@@ -95,7 +96,7 @@ def _add_changes(app: typer.Typer, house: House) -> None:
 
 
 def _add_looks(app: typer.Typer, house: House) -> None:
-    name_argument = typer.Argument(help=house.say("help-name"))
+    name_argument = typer.Argument(help=house.say("help-name"), autocompletion=releases)
     home_flag = house.flag("--home", "help-home")
 
     @app.command(help=house.say("help-logs"))

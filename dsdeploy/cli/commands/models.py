@@ -5,6 +5,7 @@ from typing import Annotated
 import typer
 
 from dsdeploy import workflows
+from dsdeploy.cli.completion import model_names
 from dsdeploy.cli.house import House
 
 
@@ -25,7 +26,7 @@ def add(app: typer.Typer, house: House) -> None:
 
     @models.command("show", help=house.say("help-models-show"))
     def models_show(
-        model: Annotated[str, typer.Argument(help=house.say("help-model-or-config"))],
+        model: Annotated[str, typer.Argument(help=house.say("help-model-or-config"), autocompletion=model_names)],
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
         from dsdeploy.cli.views.models import model_rows

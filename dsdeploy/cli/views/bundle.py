@@ -1,7 +1,10 @@
 """Bundles, as tables."""
 
+from pathlib import Path
+from typing import Any
+
 from dsdeploy.adapters.bundle.keys import KeyPair, Signer
-from dsdeploy.cli.views.table import Table
+from dsdeploy.cli.views.table import Table, when
 from dsdeploy.core.bundle.values import Inventory
 from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import Text, text
@@ -13,6 +16,13 @@ from dsdeploy.stages.bundle.verify import Verified
 from dsdeploy.stages.bundle.versions import Log, Pruned, Switched
 
 Rows = list[tuple[str, ...]]
+_EVENTS = {
+    "bundle-loaded": "event-loaded",
+    "bundle-refused": "event-refused",
+    "images-delivered": "event-delivered",
+    "bundle-pruned": "event-pruned",
+    "bundle-rolled-back": "event-rolled-back",
+}
 
 
 def key_rows(pair: KeyPair, language: str) -> Table:
@@ -93,16 +103,19 @@ def difference_rows(found: Difference, language: str) -> Table:
     return _head(language), [*rows, (say("bundle-row-same"), f"{found.same:,}")]
 
 
-def inventory_rows(found: Inventory, language: str) -> Table:
+def inventory_rows(found: Inventory, file: Path, language: str) -> Table:
     size = sum(one.size_bytes for one in found.blobs)
     rows: Rows = [
         (text("bundle-row-contents").render(language), f"{len(found.blobs):,}"),
-        (text("bundle-row-bytes").render(language), size_words(size)),
+        (text("size").render(language), size_words(size)),
+        (text("report-file").render(language), str(file)),
     ]
     return _head(language), rows
 
 
 def pruned_rows(done: Pruned, language: str) -> Table:
+    if not done.operations:
+        return _head(language), [(text("outcome").render(language), text("bundle-nothing-old").render(language))]
     head = text("bundle-row-removed-version").render(language)
     rows: Rows = [(head, path) for path in done.versions]
     if not done.versions:
@@ -120,12 +133,21 @@ def switched_rows(done: Switched, language: str) -> Table:
 
 
 def log_rows(found: Log, language: str) -> Table:
+    """What was tampered with is shown as far as it can be read."""
+    head = tuple(text(id).render(language) for id in ("log-time", "log-user", "log-event"))
     rows: Rows = [
-        (str(one.get("time")), " ".join(str(one[key]) for key in ("event", "name", "sequence", "error") if key in one))
-        for one in found.events
+        (when(str(one.get("time"))), str(one.get("user")), _event(one).render(language)) for one in found.events
     ]
     whole = text("bundle-log-whole") if found.broken_at is None else text("bundle-log-broken", line=found.broken_at)
-    return _head(language), [*rows, (found.path, whole.render(language))]
+    return head, [*rows, ("", "", f"{found.path}\n{whole.render(language)}")]
+
+
+def _event(line: dict[str, Any]) -> Text:
+    event = line.get("event")
+    id = _EVENTS.get(event) if isinstance(event, str) else None
+    if id is None:
+        return text("event-unknown", event=event)
+    return text(id, **{fact: line.get(fact, "?") for fact in ("name", "sequence", "error", "from", "to")})
 
 
 def _head(language: str) -> tuple[str, ...]:

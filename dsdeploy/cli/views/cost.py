@@ -3,7 +3,7 @@
 from dsdeploy.cli.views.table import Table
 from dsdeploy.core.band import Band
 from dsdeploy.core.cost import Cost, convert
-from dsdeploy.core.cost.words import ASSUMED, NAMES
+from dsdeploy.core.cost.words import ASSUMED, NAMES, per_million_name
 from dsdeploy.core.texts import Text, text
 
 
@@ -24,9 +24,10 @@ def cost_rows(cost: Cost, language: str) -> Table:
         rows.append(row(text("cost-in-other", currency=other), month))
     rows.append(row(text("page-total", months=cost.months), cost.total))
     rows.append(row(text("page-outlay"), cost.outlay))
-    share = "–" if cost.utilisation is None else f"{cost.utilisation:.0%}"
-    rows.append(row(text("page-per-million", share=share), cost.per_million_output_tokens, 2))
-    rows.append(row(text("page-per-million-full"), cost.per_million_at_capacity, 2))
+    if cost.per_million_output_tokens:
+        rows.append(row(per_million_name(cost.utilisation), cost.per_million_output_tokens, 2))
+    if cost.per_million_at_capacity:
+        rows.append(row(text("page-per-million-full"), cost.per_million_at_capacity, 2))
     for one in cost.api:
         tokens = one.break_even_tokens_per_month
         beyond = "" if tokens is None else text("cost-break-even", tokens=f"{tokens / 1e6:,.0f} M").render(language)

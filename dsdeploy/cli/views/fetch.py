@@ -1,6 +1,7 @@
 """Fetched weights, as a table."""
 
 from dsdeploy.cli.views.table import Table
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Fetched
 
@@ -14,7 +15,10 @@ def fetched_rows(fetched: Fetched, language: str) -> Table:
         steps = [(say("step", number=1), one.text.render(language)) for one in fetched.operations]
         return head, [(say("outcome"), say("outcome-planned")), *steps]
     outcome = say("fetched") if fetched.operations else say("held")
-    rows: list[tuple[str, ...]] = [(say("outcome"), outcome), (say("folder"), fetched.weights.directory)]
-    for one in fetched.weights.files:
-        rows.append((one.name, say("file-value", size=f"{one.size_bytes:,}", sha256=one.sha256)))
-    return head, rows
+    files = fetched.weights.files
+    return head, [
+        (say("outcome"), outcome),
+        (say("folder"), fetched.weights.directory),
+        (say("bundle-row-files"), f"{len(files):,}"),
+        (say("size"), size_words(sum(one.size_bytes for one in files))),
+    ]

@@ -46,7 +46,7 @@ def support_rows(packed: Packed, language: str) -> Table:
     head = (text("field").render(language), text("value").render(language))
     return head, [
         (text("report-file").render(language), packed.path),
-        (text("report-size").render(language), size_words(packed.size_bytes)),
+        (text("size").render(language), size_words(packed.size_bytes)),
         (text("support-files").render(language), "\n".join(packed.files)),
         (text("support-redacted").render(language), f"{packed.redacted:,}"),
         (text("support-look").render(language), text("support-look-words").render(language)),

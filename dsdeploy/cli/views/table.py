@@ -2,6 +2,7 @@
 
 A row of one cell is the title of the rows below it, and one with words in its last cell alone takes the whole line. A
 cell that begins with "$ " is a command to copy: it stands below its row, in one piece however narrow the terminal is.
+So does a digest or path that its column would break.
 """
 
 import shutil
@@ -61,7 +62,7 @@ def _drawn(table: Table, console: "Console") -> "Drawn":
 
 
 def table_lines(table: Table, width: int) -> list[tuple[str, bool]]:
-    """Each line with whether it is a head or a title; none is wider than `width` but a command's."""
+    """Each line with whether it is a head or a title; none is wider than `width` but a command's or of one word."""
     head, rows = table
     widths = _widths(head, rows, width - len(_EDGE))
     if widths is None:
@@ -74,7 +75,7 @@ def table_lines(table: Table, width: int) -> list[tuple[str, bool]]:
             lines += [("", False), *_titled(row[0], width)] if lines else _titled(row[0], width)
         elif _words_alone(row):
             lines += _noted(row[-1], width)
-        elif any(_alone(cell, widths, place, width) for place, cell in enumerate(row)):
+        elif any(_alone(cell, widths, place) for place, cell in enumerate(row)):
             lines += _below(row, width)
         else:
             lines += _cells(row, widths, False)
@@ -121,8 +122,8 @@ def _words_alone(row: tuple[str, ...]) -> bool:
     return len(row) > 1 and not any(row[:-1])
 
 
-def _alone(cell: str, widths: list[int], place: int, width: int) -> bool:
-    """A command, or a digest or path that a narrow column would break and the whole line would not."""
+def _alone(cell: str, widths: list[int], place: int) -> bool:
+    """A command, or a digest or path that its column would break."""
     from rich.cells import cell_len
 
     from dsdeploy.cli.wrap import pieces
@@ -130,7 +131,7 @@ def _alone(cell: str, widths: list[int], place: int, width: int) -> bool:
     if cell.startswith(COMMAND):
         return True
     longest = max((cell_len(piece) for line in cell.splitlines() for piece in pieces(line)), default=0)
-    return len(widths) == 2 and place == 1 and widths[1] < longest <= width - 2 * len(_EDGE)
+    return len(widths) == 2 and place == 1 and widths[1] < longest
 
 
 def _below(row: tuple[str, ...], width: int) -> list[tuple[str, bool]]:
@@ -141,7 +142,7 @@ def _below(row: tuple[str, ...], width: int) -> list[tuple[str, bool]]:
         if cell.startswith(COMMAND):
             lines.append((2 * _EDGE + cell.removeprefix(COMMAND), False))
         else:
-            lines += [((2 * _EDGE + line).rstrip(), False) for line in wrap(cell, width - 2 * len(_EDGE))]
+            lines += [((2 * _EDGE + line).rstrip(), False) for line in wrap(cell, width - 2 * len(_EDGE), cut=False)]
     return lines
 
 

@@ -32,6 +32,13 @@ def test_the_table_speaks_the_readers_language(planned):
     assert shown.returncode == 0 and "每月合计" in shown.stdout and "USD" in shown.stdout
 
 
+def test_without_a_volume_no_price_of_a_million_tokens_is_shown(planned, tmp_path):
+    assert "Per million output tokens, used to" in run("cost", str(planned / "plan.yaml")).stdout
+    assert run("plan", "--model", "smoke", "--out", str(tmp_path / "plan.yaml")).returncode == 0
+    shown = run("cost", str(tmp_path / "plan.yaml")).stdout
+    assert "Per month" in shown and "No volume follows" in shown and "million output tokens" not in shown
+
+
 def test_the_report_draws_the_speed_of_the_plans_own_deployment(planned):
     page = (planned / "plan.html").read_text(encoding="utf-8")
     assert 'aria-label="Throughput against requests at once, with its band"' in page

@@ -1,11 +1,11 @@
 """The cost of a plan: its terms, the API instead, and from which volume on which of them is cheaper."""
 
 from dsdeploy.adapters.reports.page import Block, Curve, Items, Lines, Section, Table, Tornado
-from dsdeploy.adapters.reports.plan_page.words import ends, money, number, share
+from dsdeploy.adapters.reports.plan_page.words import ends, money, number
 from dsdeploy.core.band import Band
 from dsdeploy.core.cost import Cost
 from dsdeploy.core.cost.values import Service
-from dsdeploy.core.cost.words import NAMES
+from dsdeploy.core.cost.words import NAMES, per_million_name
 from dsdeploy.core.texts import Text, text
 
 
@@ -30,7 +30,7 @@ def _terms(cost: Cost) -> Table:
         (text("page-month-total"), *ends(cost.per_month)),
         (text("page-total", months=cost.months), *ends(cost.total)),
         (text("page-outlay"), *ends(cost.outlay)),
-        (text("page-per-million", share=share(cost.utilisation)), *ends(cost.per_million_output_tokens, 2)),
+        (per_million_name(cost.utilisation), *ends(cost.per_million_output_tokens, 2)),
         (text("page-per-million-full"), *ends(cost.per_million_at_capacity, 2)),
     ]
     columns = (text("page-money", currency=cost.currency), text("page-low"), text("page-expected"), text("page-high"))

@@ -94,7 +94,3 @@ def money(value: float) -> str:
 
 def percent(value: float | None) -> str:
     return _NO_NUMBER if value is None else f"{value:.1f} %"
-
-
-def share(value: float | None) -> str:
-    return _NO_NUMBER if value is None else f"{value:.0%}"
