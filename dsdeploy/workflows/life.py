@@ -41,8 +41,6 @@ def upgrade(
     site: Path | None = None,
 ) -> Result[Upgraded]:
     """The new revision is checked beside the old one where there is room, and in its place always."""
-    from dataclasses import replace
-
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock, load_release
     from dsdeploy.adapters.targets import find_target
@@ -86,7 +84,7 @@ def upgrade(
                 stage.remove_candidate(candidate, target, progress)
             if checked.verdict == "fail":
                 return Result("upgrade", Upgraded(now, good.release, False, how, operations, checked, True), 3)
-            selection = replace(selection, skip=(*selection.skip, "speed", "quality"))
+            selection = selection.without("speed", "quality")
         elif left is not None:
             stage.remove_candidate(left, target, progress)
         try:

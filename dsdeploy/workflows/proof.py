@@ -18,7 +18,7 @@ if TYPE_CHECKING:
         Checked,
         Operation,
     )
-    from dsdeploy.stages.check import Selection
+    from dsdeploy.stages.check import ListedCheck, Selection
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -67,6 +67,12 @@ def check(
         if key is not None:
             sign_report(report, content, checked, key)
     return result
+
+
+def check_list(selection: Selection) -> Result[tuple[ListedCheck, ...]]:
+    from dsdeploy.stages.check import list_checks
+
+    return Result("check", list_checks(selection))
 
 
 def report_verify(path: Path, layout: Layout, trust: tuple[Path, ...]) -> Result[ReportSigners]:

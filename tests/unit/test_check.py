@@ -7,14 +7,15 @@ import pytest
 
 from dsdeploy.adapters.reports import find_report, write_report
 from dsdeploy.adapters.reports.plots import dot_plot
-from dsdeploy.core.errors import NoAnswer, ReportNotWritable, UnknownCheck, UnknownReport
+from dsdeploy.core.checks import GROUPS, check_facts
+from dsdeploy.core.errors import NoAnswer, NothingToCheck, ReportNotWritable, UnknownCheck, UnknownReport
 from dsdeploy.core.percentiles import percentile
 from dsdeploy.core.progress import SILENT
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding, Load, Release, Sample, WeightFile, Weights
 from dsdeploy.core.verdicts import STATUSES
-from dsdeploy.stages.check import CHECKS, Selection, run_checks, verdict
+from dsdeploy.stages.check import CHECKS, Selection, list_checks, run_checks, verdict
 from dsdeploy.stages.check.subject import Check, Subject, failed, passed
 
 GOOD, BAD = text("check-healthy"), text("check-unhealthy", status=503)
@@ -87,11 +88,30 @@ def test_a_broken_checker_cannot_be_demoted():
     assert run(Check("a", raising(KeyError("x"))), demote=("a",))[0].status == "fail"
 
 
-def test_an_unknown_check_is_named_with_the_nearest():
+def test_an_unknown_check_is_named_with_the_few_nearest():
     for where in ("only", "skip", "demote"):
         with pytest.raises(UnknownCheck) as caught:
             Selection(**{where: ("api-need-key",)})
-        assert caught.value.hint.values["near"] == "api-needs-key"
+        near = caught.value.hint.values["near"].split(", ")
+        assert near[0] == "api-needs-key" and len(near) <= 3
+    with pytest.raises(UnknownCheck) as caught:
+        Selection(only=("?",))
+    assert caught.value.hint.values["near"]
+
+
+def test_what_leaves_nothing_to_run_is_an_error_and_no_warning():
+    for chosen in ({"only": ("plan-unchanged",), "skip": ("integrity",)}, {"skip": GROUPS}):
+        with pytest.raises(NothingToCheck):
+            Selection(**chosen)
+    assert Selection(only=("speed",)).without("speed", "quality").skip == ()
+    assert Selection().without("speed", "quality").skip == ("speed", "quality")
+
+
+def test_the_list_tells_every_check_that_a_choice_allows_also_those_that_run_only_when_asked_for():
+    assert [one.id for one in list_checks(Selection())] == list(check_facts())
+    (one,) = list_checks(Selection(only=("resilience",)))
+    assert one.id == "engine-returns" and one.only_asked
+    assert "engine-returns" not in {one.id for one in list_checks(Selection(skip=("resilience",)))}
 
 
 def test_checks_are_named_once_in_kebab_case_and_need_only_earlier_ones():
