@@ -16,6 +16,7 @@ from dsdeploy.core.checks import check_facts
 from dsdeploy.core.comparison import Comparison, compare
 from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls, judge_rules
 from dsdeploy.core.errors import ReportUnreadable, SignatureInvalid, SignatureMissing, SignerUnknown
+from dsdeploy.core.findings import BROKE
 from dsdeploy.core.industries import industries
 from dsdeploy.core.metrics import METRICS, prometheus_text
 from dsdeploy.core.percentiles import percentile, spread
@@ -136,9 +137,10 @@ def test_each_industrys_rules_come_down_to_known_controls_or_are_the_sites_own_d
         assert all(set(one.rule.controls) <= known for one in judge_rules(industry.id, ()))
     states = {one.rule.id: one.state for one in judge_rules("energy", (finding("pass", "tls-modern"),))}
     assert (states["mlps-transit"], states["mlps-boundary"], states["power"]) == ("partial", "unseen", "site")
-    signed = {one.rule.id: one.state for one in judge_rules("energy", tuple(
-        finding("pass", id) for one in frameworks() for each in one.controls for id in each.checks))}  # fmt: skip
-    assert (signed["mlps-transit"], signed["nerc"]) == ("evidence", "partial")  # R4 of CIP-007-6 is the site's own
+    both = judge_rules("energy", tuple(finding("pass", id) for id in ("egress-closed", "listens-only-where-planned")))
+    assert next(one.state for one in both if one.rule.id == "mlps-boundary") == "partial"
+    found = tuple(finding("pass", id) for id in check_facts())
+    assert {one.state for one in judge_rules("energy", found)} == {"evidence", "site"}
     against = judge_rules("finance", (finding("pass", "egress-closed"), finding("fail", "api-needs-key")))
     assert next(one.state for one in against if one.rule.id == "mlps-boundary") == "open"
     assert judge_rules("no such industry", ()) == judge_rules("general", ())
@@ -165,6 +167,12 @@ def test_metrics_are_what_prometheus_reads():
     assert 'check="odd\\"\\n\\\\",group="host",status="fail"} 1' in words
     assert all(float(one.rsplit(" ", 1)[1]) >= 0 and one.startswith("dsdeploy_") for one in lines)
     assert 'dsdeploy_speed_output_tokens_per_second{release="default",at_once="2"}' in words
+
+
+def test_two_broken_checkers_void_no_scrape():
+    words = prometheus_text(checked(finding("fail", BROKE), finding("fail", BROKE)).data)
+    samples = [one.rsplit(" ", 1)[0] for one in words.splitlines() if not one.startswith("#")]
+    assert len(samples) == len(set(samples))
 
 
 def test_an_interval_holds_the_true_median_as_often_as_it_says():
