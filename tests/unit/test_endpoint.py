@@ -107,6 +107,7 @@ EVIL = {
 EVIL_STREAMS = {
     "no stream": (say(whole(ANSWER)), "answer-no-stream"),
     "endless stream": (drip(STREAM, delta("x" * 500_000), 0), "answer-too-long"),
+    "endless pieces": (drip(STREAM, delta("x"), 0), "answer-endless"),
     "dripping stream": (drip(STREAM, delta("x"), 0.1), "answer-too-slow"),
     "endless line": (drip(STREAM, b"data: " + b"x" * 2**20, 0), "answer-too-long"),
     "error inside": (say(STREAM + delta("a") + event({"error": "lost"})), "answer-error"),

@@ -27,9 +27,9 @@ def checked_rows(checked: Checked, language: str) -> Table:
                 said.setdefault(_words(one, language), []).append(one.id)
         rows += [(sign, "\n".join(ids), words) for words, ids in said.items()]
     for change in checked.changes:
-        before, after = (STATUSES[one].render(language) if one else "–" for one in (change.before, change.after))
-        title = text("report-changes").render(language)
-        rows.append(("▼" if change.worse else "▲", change.id, f"{title}: {before} → {after}"))
+        before, after = (STATUSES[one] if one else "–" for one in (change.before, change.after))
+        words = text("report-change", before=before, after=after).render(language)
+        rows.append(("▼" if change.worse else "▲", change.id, words))
     rows += [("–", "", line.render(language)) for line in not_compared(checked)]
     words = f"{VERDICTS[checked.verdict].render(language)}\n{summary(checked).render(language)}"
     rows.append((SIGNS[checked.verdict], text("check-verdict").render(language), words))
