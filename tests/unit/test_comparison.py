@@ -7,6 +7,7 @@ from dataclasses import replace
 import pytest
 from prometheus_client.parser import text_string_to_metric_families
 
+from dsdeploy import workflows
 from dsdeploy.adapters.bundle.keys import generate_key, load_private, load_public
 from dsdeploy.adapters.log_files import tail_lines
 from dsdeploy.adapters.reports import find_report, read_earlier, sign_report, verify_report, write_report
@@ -15,14 +16,23 @@ from dsdeploy.cli.views.check import checked_rows
 from dsdeploy.core.checks import check_facts
 from dsdeploy.core.comparison import Comparison, compare
 from dsdeploy.core.controls import frameworks, frameworks_of, judge_controls, judge_rules
-from dsdeploy.core.errors import ReportUnreadable, SignatureInvalid, SignatureMissing, SignerUnknown
+from dsdeploy.core.errors import (
+    InvalidRequest,
+    ReportUnreadable,
+    SignatureInvalid,
+    SignatureMissing,
+    SignerUnknown,
+    UsageError,
+)
 from dsdeploy.core.findings import BROKE
 from dsdeploy.core.industries import industries
+from dsdeploy.core.layout import Layout
 from dsdeploy.core.metrics import METRICS, prometheus_text
 from dsdeploy.core.percentiles import percentile, spread
+from dsdeploy.core.progress import SILENT
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
-from dsdeploy.stages.check import CHECKS
+from dsdeploy.stages.check import CHECKS, Selection
 from tests.unit.test_check import LOADS, checked, finding
 
 
@@ -109,6 +119,23 @@ def test_a_signed_report_is_held_to_every_byte(tmp_path):
     path.write_text(content + " ")
     with pytest.raises(SignatureInvalid):
         verify_report(path, trusted)
+
+
+def test_a_key_without_a_report_and_a_report_without_a_signature_are_named(tmp_path):
+    with pytest.raises(UsageError) as caught:
+        workflows.check(Layout(tmp_path), None, Selection(), None, "en", SILENT, strict=False, sign_key=tmp_path / "k")
+    assert caught.value.message.id == "sign-nothing"
+    (tmp_path / "r.html").write_text("x")
+    with pytest.raises(SignatureMissing) as caught:
+        verify_report(tmp_path / "r.html", ())
+    assert caught.value.message.id == "report-unsigned"
+
+
+def test_fewer_lines_than_none_are_refused(tmp_path):
+    with pytest.raises(InvalidRequest):
+        workflows.logs(Layout(tmp_path), None, -1, follow=False)
+    with pytest.raises(InvalidRequest):
+        workflows.support_bundle(Layout(tmp_path), None, tmp_path / "s", -1, "en", SILENT)
 
 
 def test_every_control_names_known_checks_in_both_languages_with_a_source():
