@@ -2,6 +2,7 @@ import json
 import re
 import xml.etree.ElementTree as xml
 from html.parser import HTMLParser
+from unittest.mock import Mock
 
 import pytest
 
@@ -211,3 +212,10 @@ def test_percentiles_are_values_and_plots_keep_every_dot_on_the_axis():
     for values in ([0.0], [0.001, 0.002], [99.9, 100.1], [12345.0]):
         plot = dot_plot([("a", values)])
         assert all(plot.left <= x <= plot.right for x in plot.rows[0].dots), values
+
+
+def test_speed_that_no_plan_predicts_is_measured_and_proves_nothing():
+    load = Load(2, LOADS[0].samples, 2.0, 0.01)
+    subject = Subject(checked().data.release, None, None, None, None, None, Mock(run=lambda *_: load), SILENT)
+    found = run_checks(CHECKS, subject, Selection(only=("speed",), skip=("concurrent-users-served",)))
+    assert [(one.status, bool(one.measured)) for one in found] == [("skip", True)] * 3
