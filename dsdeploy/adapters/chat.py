@@ -8,6 +8,7 @@ from dsdeploy.adapters.endpoint import PATIENT, Endpoint, Waits, no_answer, quot
 from dsdeploy.core.values import Sample
 
 CHAT_PATH = "/v1/chat/completions"
+_PIECES_A_TOKEN = 4  # of those asked for: a stream of more does not mean to end
 
 
 @dataclass(frozen=True, slots=True)
@@ -91,6 +92,8 @@ class Chat:
                 first_s = first_s if pieces else now_s
                 last_s = now_s
                 pieces.append(words)
+                if len(pieces) > _PIECES_A_TOKEN * question.output_tokens:
+                    raise no_answer("answer-endless", count=len(pieces), tokens=question.output_tokens)
         return Stream("".join(pieces), len(pieces), finished, Sample(first_s, last_s, tokens or len(pieces)))
 
     def time(self, question: Question, waits: Waits = PATIENT) -> Sample | None:

@@ -115,7 +115,7 @@ class Endpoint:
             where = "{}:{}".format(*self.address)
             raise no_answer("answer-refused", where=where, reason=error) from error
         except (http.client.HTTPException, ValueError) as error:
-            reason = f"{type(error).__name__}: {error}"[:_QUOTED_BYTES]
+            reason = quoted(f"{type(error).__name__}: {error}")
             raise no_answer("answer-garbage", reason=reason) from error
 
     def _connect(self, waits: Waits) -> socket.socket:
@@ -193,8 +193,9 @@ def read_document(body: bytes | str) -> dict[str, Any]:
         raise no_answer("answer-not-json", start=quoted(body)) from error
     if not isinstance(content, dict):
         raise no_answer("answer-not-json", start=quoted(body))
-    if content.get("error"):
-        raise no_answer("answer-error", error=quoted(str(content["error"])))
+    if error := content.get("error"):
+        said = error.get("message") if isinstance(error, dict) else None
+        raise no_answer("answer-error", error=quoted(str(said or error)))
     return content
 
 

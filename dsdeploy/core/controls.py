@@ -38,7 +38,8 @@ class Framework:
 
 @dataclass(frozen=True, slots=True)
 class Evidence:
-    """`state` is evidence (something passed, nothing failed or warned), open, unseen (nothing was judged) or site."""
+    """`state` is evidence (all its checks passed), partial (some did, others were not judged), open (one failed or
+    warned), unseen (nothing was judged) or site."""
 
     control: Control
     state: str
@@ -84,11 +85,11 @@ def judge_controls(framework: Framework, findings: tuple[Finding, ...]) -> tuple
 
 def judge_rules(industry: str, findings: tuple[Finding, ...]) -> tuple[RuleEvidence, ...]:
     """What the findings say of each rule of an industry, by the controls that it comes down to: open where one of them
-    is, the site's own duty where no check speaks of any."""
+    is, partial where they differ, the site's own duty where no check speaks of any."""
     status = {one.id: one.status for one in findings}
     known = {f"{one.id} {each.id}": each for one in frameworks() for each in one.controls}
     return tuple(
-        RuleEvidence(rule, _worst([_judge(known[id], status).state for id in rule.controls]))
+        RuleEvidence(rule, _together({_judge(known[id], status).state for id in rule.controls}))
         for rule in _industry(industry).controls
     )
 
@@ -97,20 +98,26 @@ def _industry(id: str) -> Industry:
     return next((one for one in industries() if one.id == id), find_industry("general"))
 
 
-def _worst(states: list[str]) -> str:
-    return next((one for one in ("open", "unseen", "evidence") if one in states), "site")
+def _together(states: set[str]) -> str:
+    if "open" in states:
+        return "open"
+    if len(states) > 1:
+        return "partial" if states & {"evidence", "partial"} else "unseen"
+    return next(iter(states), "site")
 
 
 def _judge(control: Control, status: dict[str, str]) -> Evidence:
     passed = tuple(id for id in control.checks if status.get(id) == "pass")
     against = tuple(id for id in control.checks if status.get(id) in ("fail", "warn"))
+    unjudged = tuple(id for id in control.checks if id not in (*passed, *against))
     if not control.checks:
         state = "site"
     elif against:
         state = "open"
+    elif passed:
+        state = "partial" if unjudged else "evidence"
     else:
-        state = "evidence" if passed else "unseen"
-    unjudged = tuple(id for id in control.checks if id not in (*passed, *against))
+        state = "unseen"
     return Evidence(control, state, passed, against, unjudged)
 
 

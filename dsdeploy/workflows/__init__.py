@@ -37,6 +37,7 @@ from dsdeploy.workflows.planning import profile_collected as profile_collected
 from dsdeploy.workflows.planning import profile_hosts as profile_hosts
 from dsdeploy.workflows.planning import profile_nodes as profile_nodes
 from dsdeploy.workflows.proof import check as check
+from dsdeploy.workflows.proof import check_list as check_list
 from dsdeploy.workflows.proof import report_verify as report_verify
 from dsdeploy.workflows.release import fetch as fetch
 from dsdeploy.workflows.release import install as install

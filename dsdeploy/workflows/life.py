@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
-from dsdeploy.core.errors import DsdeployError, InstallError
+from dsdeploy.core.errors import DsdeployError, InstallError, InvalidRequest
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 from dsdeploy.workflows.steps import ask_consent, installed_plan, read_plan, rendered_release, weights_held
@@ -41,8 +41,6 @@ def upgrade(
     site: Path | None = None,
 ) -> Result[Upgraded]:
     """The new revision is checked beside the old one where there is room, and in its place always."""
-    from dataclasses import replace
-
     from dsdeploy.adapters.hubs import find_hub
     from dsdeploy.adapters.releases import hold_lock, load_release
     from dsdeploy.adapters.targets import find_target
@@ -86,7 +84,7 @@ def upgrade(
                 stage.remove_candidate(candidate, target, progress)
             if checked.verdict == "fail":
                 return Result("upgrade", Upgraded(now, good.release, False, how, operations, checked, True), 3)
-            selection = replace(selection, skip=(*selection.skip, "speed", "quality"))
+            selection = selection.without("speed", "quality")
         elif left is not None:
             stage.remove_candidate(left, target, progress)
         try:
@@ -145,8 +143,8 @@ def logs(
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.targets import find_target
     from dsdeploy.core.durations import duration_s
-    from dsdeploy.core.errors import InvalidRequest
 
+    _demand_lines(lines)
     since_s = None if since is None else duration_s(since)
     release = load_release(layout, name)
     target = find_target(release.target)
@@ -166,6 +164,7 @@ def support_bundle(
     from dsdeploy.stages.check import Selection, check_release
     from dsdeploy.stages.support import gather, pack
 
+    _demand_lines(lines)
     release = load_release(layout, name)
     target = find_target(release.target)
     content = gather(release, target, lines, progress)
@@ -176,6 +175,11 @@ def support_bundle(
     except DsdeployError as error:
         said = failure_document("check", error, language)
     return Result("support-bundle", pack(release, content, said, out))
+
+
+def _demand_lines(lines: int) -> None:
+    if lines < 0:
+        raise InvalidRequest(text("logs-lines", lines=lines), hint=text("logs-lines-hint"))
 
 
 def watch(
@@ -201,7 +205,6 @@ def watch(
     from dsdeploy.adapters.releases import load_release
     from dsdeploy.adapters.reports import write_report
     from dsdeploy.adapters.targets import find_target
-    from dsdeploy.core.errors import InvalidRequest
     from dsdeploy.core.metrics import prometheus_text
     from dsdeploy.stages.check import Selection, check_release
 

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from typing import TYPE_CHECKING
 
+from dsdeploy.core.errors import UsageError
 from dsdeploy.core.results import Result
+from dsdeploy.core.texts import text
 from dsdeploy.workflows.steps import installed_plan, installed_rendering
 
 if TYPE_CHECKING:
@@ -18,7 +20,7 @@ if TYPE_CHECKING:
         Checked,
         Operation,
     )
-    from dsdeploy.stages.check import Selection
+    from dsdeploy.stages.check import ListedCheck, Selection
 
     Agree = Callable[[tuple[Operation, ...]], bool]
 
@@ -47,6 +49,8 @@ def check(
     from dsdeploy.core.comparison import compare
     from dsdeploy.stages.check import check_release
 
+    if sign_key and not report:
+        raise UsageError(text("sign-nothing"), hint=text("sign-nothing-hint"))
     render_report = find_report(report) if report else None
     earlier = read_earlier(against) if against else None
     key = load_private(str(sign_key)) if sign_key else None
@@ -67,6 +71,12 @@ def check(
         if key is not None:
             sign_report(report, content, checked, key)
     return result
+
+
+def check_list(selection: Selection) -> Result[tuple[ListedCheck, ...]]:
+    from dsdeploy.stages.check import list_checks
+
+    return Result("check", list_checks(selection))
 
 
 def report_verify(path: Path, layout: Layout, trust: tuple[Path, ...]) -> Result[ReportSigners]:

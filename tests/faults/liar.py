@@ -78,6 +78,8 @@ class Engine(BaseHTTPRequestHandler):
             self.say(400, {"error": "no messages"})
             return
         words = asked["messages"][0]["content"]
+        if FAULT == "logs-prompts":
+            print(f"Received request: prompt: {words!r}", flush=True)
         tokens = len(words) // 3
         if tokens > CONTEXT and FAULT != "takes-long":
             self.say(400, {"error": "too long"})

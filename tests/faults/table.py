@@ -13,15 +13,15 @@ ROOT = Path(__file__).parents[2]
 PAGES = {"en": ROOT / "docs/checks.md", "zh": ROOT / "docs/checks.zh.md"}
 _WORDS = {
     "en": (
-        "# Checks\n\n[中文](checks.zh.md)\n\n`dsdeploy check` runs every check; none stops another. `--only`, `--skip` "
-        "and `--demote` take an id or a group; what disturbs the service runs only with `--also` or `--only`. "
-        "A check that cannot be judged says why and proves nothing. For each check a test plants a fault, and sees it "
-        "caught by this check and by no wrong one.\n",
+        "# Checks\n\n[中文](checks.zh.md)\n\n`dsdeploy check` runs every check; none stops another. `--list` tells "
+        "them; `--only`, `--skip` and `--demote` take an id or a group; what disturbs the service runs only with "
+        "`--also` or `--only`. A check that cannot be judged says why and proves nothing. For each check a test plants "
+        "a fault, and sees it caught by this check and by no wrong one.\n",
         "| Check | A pass proves | Limit and its source | Planted fault | Test |",
     ),
     "zh": (
-        "# 检查项\n\n[English](checks.md)\n\n`dsdeploy check` 执行全部检查，互不中断。`--only`、`--skip`、`--demote` "
-        "可使用检查标识或分组；会干扰服务的检查仅在 `--also` 或 `--only` 指定时执行。"
+        "# 检查项\n\n[English](checks.md)\n\n`dsdeploy check` 执行全部检查，互不中断。`--list` 列出各项检查；"
+        "`--only`、`--skip`、`--demote` 可使用检查标识或分组；会干扰服务的检查仅在 `--also` 或 `--only` 指定时执行。"
         "无法判定的检查会说明原因，"
         "不构成任何证明。每项检查都有测试植入故障，并验证仅由该检查发现、没有误报。\n",
         "| 检查项 | 通过即证明 | 限值及来源 | 植入的故障 | 测试 |",

@@ -4,6 +4,7 @@ The engine, its API, its files and its TLS are real; what a Docker Engine, a ven
 is made up. Every check runs against each fault.
 """
 
+import json
 import os
 import shutil
 import subprocess
@@ -11,9 +12,11 @@ import sys
 from dataclasses import replace
 from pathlib import Path
 from types import SimpleNamespace
+from uuid import uuid4
 
 import pytest
 
+from dsdeploy.adapters.chat import CHAT_PATH
 from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.releases import save_release
 from dsdeploy.adapters.revisions import save_revision
@@ -41,13 +44,24 @@ GOOD_PATHS = (
 CLOSED = ("unshare", "-n") if os.getuid() == 0 and shutil.which("unshare") else None
 
 
+def audit(key="default", taken=(200, 401)):
+    """What a gateway writes down between two looks: one line for each status."""
+    return [
+        json.dumps({"when": "2026-01-01T00:00:00Z", "id": str(uuid4()), "client": "10.0.0.9", "status": status,
+                    "key": key if status == 200 else "-", "path": CHAT_PATH})
+        for status in taken
+    ]  # fmt: skip
+
+
 class Dressed:
     """The process target, told that it keeps a container: only what `changed` says is not as planned."""
 
     name = "compose"
+    log_parts = ("engine", "gateway")
 
-    def __init__(self, log=(), inside=CLOSED, **changed):
+    def __init__(self, log=(), inside=CLOSED, audit=audit, **changed):
         self.inner, self.log, self.inside, self.changed = find_target("process"), log, inside, changed
+        self.audit = audit
 
     def reach(self, release):
         return self.inner.reach(release)
@@ -60,7 +74,9 @@ class Dressed:
         good = Workload("engine", IMAGE, engine.argv, {}, (65532,), (), True, True)
         return (replace(good, **self.changed),)
 
-    def logs(self, release, lines):
+    def logs(self, release, lines, part="engine"):
+        if part == "gateway":
+            return iter(("[NOTICE] haproxy is up", *self.audit()))
         return iter((*self.inner.logs(release, lines), *self.log))
 
     def run_inside(self, release, code):
@@ -144,6 +160,15 @@ def test_each_right_too_many_is_found_by_its_check_alone(world):
         assert {id for id, status in one.found(**changed).items() if status in ("fail", "warn")} - (HERE - {id}) == {
             id
         }, id
+
+
+@needs_openssl
+def test_an_audit_log_with_gaps_is_found_by_its_check_alone(world, monkeypatch):
+    monkeypatch.setattr("dsdeploy.stages.check.records._WRITTEN_S", 0.1)
+    one = world()
+    assert one.found()["requests-audited"] == "pass"
+    for gap in ({"key": "-"}, {"taken": ()}, {"taken": (200,)}):
+        assert one.faulty(audit=lambda gap=gap: audit(**gap)) == {"requests-audited"}, gap
 
 
 @needs_openssl

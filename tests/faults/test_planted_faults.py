@@ -84,6 +84,7 @@ def test_an_honest_engine_passes_every_check(site):
         ("any-key", {"wrong-key-refused"}),
         ("metrics", {"closed-paths"}),
         ("everywhere", {"listens-only-where-planned"}),
+        ("logs-prompts", {"prompts-unlogged"}),
     ],
 )
 def test_a_fault_of_the_engine_is_found_by_its_check_and_by_no_wrong_one(site, fault, caught):

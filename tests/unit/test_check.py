@@ -2,19 +2,21 @@ import json
 import re
 import xml.etree.ElementTree as xml
 from html.parser import HTMLParser
+from unittest.mock import Mock
 
 import pytest
 
 from dsdeploy.adapters.reports import find_report, write_report
 from dsdeploy.adapters.reports.plots import dot_plot
-from dsdeploy.core.errors import NoAnswer, ReportNotWritable, UnknownCheck, UnknownReport
+from dsdeploy.core.checks import GROUPS, check_facts
+from dsdeploy.core.errors import NoAnswer, NothingToCheck, ReportNotWritable, UnknownCheck, UnknownReport
 from dsdeploy.core.percentiles import percentile
 from dsdeploy.core.progress import SILENT
 from dsdeploy.core.results import Result
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding, Load, Release, Sample, WeightFile, Weights
 from dsdeploy.core.verdicts import STATUSES
-from dsdeploy.stages.check import CHECKS, Selection, run_checks, verdict
+from dsdeploy.stages.check import CHECKS, Selection, list_checks, run_checks, verdict
 from dsdeploy.stages.check.subject import Check, Subject, failed, passed
 
 GOOD, BAD = text("check-healthy"), text("check-unhealthy", status=503)
@@ -87,11 +89,30 @@ def test_a_broken_checker_cannot_be_demoted():
     assert run(Check("a", raising(KeyError("x"))), demote=("a",))[0].status == "fail"
 
 
-def test_an_unknown_check_is_named_with_the_nearest():
+def test_an_unknown_check_is_named_with_the_few_nearest():
     for where in ("only", "skip", "demote"):
         with pytest.raises(UnknownCheck) as caught:
             Selection(**{where: ("api-need-key",)})
-        assert caught.value.hint.values["near"] == "api-needs-key"
+        near = caught.value.hint.values["near"].split(", ")
+        assert near[0] == "api-needs-key" and len(near) <= 3
+    with pytest.raises(UnknownCheck) as caught:
+        Selection(only=("?",))
+    assert caught.value.hint.values["near"]
+
+
+def test_what_leaves_nothing_to_run_is_an_error_and_no_warning():
+    for chosen in ({"only": ("plan-unchanged",), "skip": ("integrity",)}, {"skip": GROUPS}):
+        with pytest.raises(NothingToCheck):
+            Selection(**chosen)
+    assert Selection(only=("speed",)).without("speed", "quality").skip == ()
+    assert Selection().without("speed", "quality").skip == ("speed", "quality")
+
+
+def test_the_list_tells_every_check_that_a_choice_allows_also_those_that_run_only_when_asked_for():
+    assert [one.id for one in list_checks(Selection())] == list(check_facts())
+    (one,) = list_checks(Selection(only=("resilience",)))
+    assert one.id == "engine-returns" and one.only_asked
+    assert "engine-returns" not in {one.id for one in list_checks(Selection(skip=("resilience",)))}
 
 
 def test_checks_are_named_once_in_kebab_case_and_need_only_earlier_ones():
@@ -191,3 +212,10 @@ def test_percentiles_are_values_and_plots_keep_every_dot_on_the_axis():
     for values in ([0.0], [0.001, 0.002], [99.9, 100.1], [12345.0]):
         plot = dot_plot([("a", values)])
         assert all(plot.left <= x <= plot.right for x in plot.rows[0].dots), values
+
+
+def test_speed_that_no_plan_predicts_is_measured_and_proves_nothing():
+    load = Load(2, LOADS[0].samples, 2.0, 0.01)
+    subject = Subject(checked().data.release, None, None, None, None, None, Mock(run=lambda *_: load), SILENT)
+    found = run_checks(CHECKS, subject, Selection(only=("speed",), skip=("concurrent-users-served",)))
+    assert [(one.status, bool(one.measured)) for one in found] == [("skip", True)] * 3

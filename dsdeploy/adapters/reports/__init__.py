@@ -113,7 +113,7 @@ def verify_report(path: Path, trusted: tuple[keys.PublicKey, ...]) -> ReportSign
                 text("unreadable", path=path, reason=error), hint=text("report-unreadable-hint")
             ) from error
         raise SignatureMissing(
-            text("signature-missing", name=beside.name), hint=text("report-signature-missing-hint")
+            text("report-unsigned", name=beside.name), hint=text("report-signature-missing-hint")
         ) from error
     try:
         envelope = decode_envelope(signature)

@@ -57,6 +57,7 @@ _WORDS = {
 }
 _STATES = {
     "evidence": text("control-evidence"),
+    "partial": text("control-partial"),
     "open": text("control-open"),
     "unseen": text("control-unseen"),
     "site": text("control-site"),

@@ -20,6 +20,7 @@ def add(app: typer.Typer, house: House) -> None:
         skip: Annotated[list[str] | None, house.flag("--skip", "help-check-skip")] = None,
         demote: Annotated[list[str] | None, house.flag("--demote", "help-check-demote")] = None,
         also: Annotated[list[str] | None, house.flag("--also", "help-check-also")] = None,
+        list_only: Annotated[bool, house.flag("--list", "help-check-list")] = False,
         strict: Annotated[bool, house.flag("--strict", "help-check-strict")] = False,
         report: Annotated[Path | None, house.flag("--report", "help-check-report")] = None,
         against: Annotated[Path | None, house.flag("--against", "help-check-against")] = None,
@@ -27,15 +28,20 @@ def add(app: typer.Typer, house: House) -> None:
         sign_key: Annotated[Path | None, house.flag("--sign-key", "help-check-sign-key")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
-        from dsdeploy.cli.views.check import checked_rows
+        from dsdeploy.cli.views.check import checked_rows, listed_rows
         from dsdeploy.stages.check import Selection
 
+        def selection() -> Selection:
+            return Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ()), tuple(also or ()))
+
+        if list_only:
+            house.finish("check", lambda: workflows.check_list(selection()), listed_rows, as_json)
         house.finish(
             "check",
             lambda: workflows.check(
                 layout(home),
                 name,
-                Selection(tuple(only or ()), tuple(skip or ()), tuple(demote or ()), tuple(also or ())),
+                selection(),
                 report,
                 house.language,
                 house.progress(),

@@ -1,10 +1,13 @@
 """What checks found, as a table that says as much without colour."""
 
+from itertools import groupby
+
 from dsdeploy.adapters.reports import ReportSigners
 from dsdeploy.cli.views.table import Table
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding
-from dsdeploy.core.verdicts import SIGNS, STATUSES, VERDICTS, not_compared, summary
+from dsdeploy.core.verdicts import GROUP_WORDS, SIGNS, STATUSES, VERDICTS, not_compared, summary
+from dsdeploy.stages.check import ListedCheck
 
 _ORDER = ("skip", "pass", "warn", "fail")  # what matters ends beside the verdict, where a terminal stands
 
@@ -24,12 +27,24 @@ def checked_rows(checked: Checked, language: str) -> Table:
                 said.setdefault(_words(one, language), []).append(one.id)
         rows += [(sign, "\n".join(ids), words) for words, ids in said.items()]
     for change in checked.changes:
-        before, after = (STATUSES[one].render(language) if one else "–" for one in (change.before, change.after))
-        title = text("report-changes").render(language)
-        rows.append(("▼" if change.worse else "▲", change.id, f"{title}: {before} → {after}"))
+        before, after = (STATUSES[one] if one else "–" for one in (change.before, change.after))
+        words = text("report-change", before=before, after=after).render(language)
+        rows.append(("▼" if change.worse else "▲", change.id, words))
     rows += [("–", "", line.render(language)) for line in not_compared(checked)]
     words = f"{VERDICTS[checked.verdict].render(language)}\n{summary(checked).render(language)}"
     rows.append((SIGNS[checked.verdict], text("check-verdict").render(language), words))
+    return tuple(one.render(language) for one in columns), rows
+
+
+def listed_rows(checks: tuple[ListedCheck, ...], language: str) -> Table:
+    columns = (text("check-column-check"), text("check-list-proves"), text("check-column-limit"))
+    rows: list[tuple[str, ...]] = []
+    for group, members in groupby(checks, key=lambda one: one.group):
+        rows.append((f"{GROUP_WORDS[group].render(language)} ({group})",))
+        for one in members:
+            truth = one.truth[language]
+            words = text("check-list-only-asked", truth=truth).render(language) if one.only_asked else truth
+            rows.append((one.id, words, one.limit))
     return tuple(one.render(language) for one in columns), rows
 
 

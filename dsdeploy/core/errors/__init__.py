@@ -85,6 +85,7 @@ from dsdeploy.core.errors.service import NoAnswer as NoAnswer
 from dsdeploy.core.errors.service import NoGateway as NoGateway
 from dsdeploy.core.errors.service import NoSuchRevision as NoSuchRevision
 from dsdeploy.core.errors.service import NothingInstalled as NothingInstalled
+from dsdeploy.core.errors.service import NothingToCheck as NothingToCheck
 from dsdeploy.core.errors.service import NotStarted as NotStarted
 from dsdeploy.core.errors.service import PortTaken as PortTaken
 from dsdeploy.core.errors.service import PreflightFailed as PreflightFailed

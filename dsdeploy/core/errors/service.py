@@ -169,6 +169,10 @@ class UnknownCheck(UsageError):
     pass
 
 
+class NothingToCheck(UsageError):
+    pass
+
+
 class UnknownReport(UsageError):
     pass
 

@@ -14,8 +14,8 @@ from dsdeploy.adapters.chat import Chat
 from dsdeploy.adapters.endpoint import Endpoint, endpoint_of
 from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.targets.base import Target
-from dsdeploy.core.checks import GROUPS, group_of
-from dsdeploy.core.errors import DsdeployError, UnknownCheck
+from dsdeploy.core.checks import GROUPS, check_facts, group_of
+from dsdeploy.core.errors import DsdeployError, NothingToCheck, UnknownCheck
 from dsdeploy.core.findings import BROKE
 from dsdeploy.core.layout import KEYS_FILE
 from dsdeploy.core.progress import Progress
@@ -29,6 +29,7 @@ from dsdeploy.stages.check import (
     integrity,
     network,
     quality,
+    records,
     resilience,
     security,
     speed,
@@ -92,6 +93,8 @@ CHECKS = (
     Check("connection-encrypted", tls.encrypted),
     Check("tls-modern", tls.modern, ("engine-healthy",)),
     Check("certificate-valid", tls.certificate_good),
+    Check("requests-audited", records.requests_audited, (*_CHATS, "wrong-key-refused")),
+    Check("prompts-unlogged", records.prompts_unlogged, _CHATS),
     Check("egress-closed", network.egress_closed, _UP),
     Check("nodes-near", network.nodes_near, (), _LONG_S),
     Check("node-links-wide", network.links_wide, ("nodes-near",), _LONG_S),
@@ -125,7 +128,7 @@ CHECKS = (
 @dataclass(frozen=True, slots=True)
 class Selection:
     """Which checks run, by id or group (none named in `only`: all that disturb nothing), `also` which more, and whose
-    failure only warns. Raises UnknownCheck."""
+    failure only warns. Raises UnknownCheck, and NothingToCheck where none would run."""
 
     only: tuple[str, ...] = ()
     skip: tuple[str, ...] = ()
@@ -136,17 +139,55 @@ class Selection:
         known = [*(one.id for one in CHECKS), *GROUPS]
         for id in (*self.only, *self.skip, *self.demote, *self.also):
             if id not in known:
-                near = get_close_matches(id, known, n=1, cutoff=0) or known[:1]
-                hint = text("unknown-check-hint", near=near[0], known=", ".join(known))
+                near = get_close_matches(id, known) or get_close_matches(id, known, n=1, cutoff=0)
+                hint = text("unknown-check-hint", near=", ".join(near))
                 raise UnknownCheck(text("unknown-check", name=id), hint=hint)
+        if not any(map(self.takes, CHECKS)):
+            message = text("nothing-to-check", skipped=", ".join(self.skip))
+            raise NothingToCheck(message, hint=text("nothing-to-check-hint"))
 
     def takes(self, check: Check) -> bool:
+        return self.allows(check) and (self._asks(check) or not check.only_asked)
+
+    def allows(self, check: Check) -> bool:
+        """Whether it may run, be it only when asked for."""
         names = {check.id, group_of(check.id)}
-        asked = names & {*self.only, *self.also}
-        return not names & set(self.skip) and bool(asked or not (self.only or check.only_asked))
+        return not names & set(self.skip) and (not self.only or self._asks(check))
+
+    def without(self, *ids: str) -> "Selection":
+        """Leaves out these, too, unless nothing else was chosen."""
+        try:
+            return replace(self, skip=(*self.skip, *ids))
+        except NothingToCheck:
+            return self
+
+    def _asks(self, check: Check) -> bool:
+        return bool({check.id, group_of(check.id)} & {*self.only, *self.also})
 
     def demotes(self, finding: Finding) -> bool:
         return finding.id != BROKE and bool({finding.id, group_of(finding.id)} & set(self.demote))
+
+
+@dataclass(frozen=True, slots=True)
+class ListedCheck:
+    """A check as it is told, not run: what of CheckFacts and of Check a user chooses by."""
+
+    id: str
+    group: str
+    truth: dict[str, str]
+    limit: str
+    needs: tuple[str, ...]
+    only_asked: bool
+
+
+def list_checks(selection: Selection) -> tuple[ListedCheck, ...]:
+    """Those that `selection` allows, in the order of reports."""
+    by_id = {one.id: one for one in CHECKS if selection.allows(one)}
+    return tuple(
+        ListedCheck(id, facts.group, facts.truth, facts.limit, by_id[id].needs, by_id[id].only_asked)
+        for id, facts in check_facts().items()
+        if id in by_id
+    )
 
 
 def check_release(

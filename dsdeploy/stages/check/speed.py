@@ -6,7 +6,7 @@ from dsdeploy.core.percentiles import Spread, percentile, spread
 from dsdeploy.core.plan import Plan
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Load
-from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed
+from dsdeploy.stages.check.subject import Outcome, Subject, failed, passed, skipped
 
 _ROUNDS = 6
 _OUTPUT_TOKENS, _MOST_OUTPUT_TOKENS = 24, 128
@@ -29,7 +29,7 @@ def first_token(subject: Subject) -> Outcome:
     measured = f"p50 {_shown(seen)} ms, p95 {tail:,.0f} ms"
     band = subject.plan.speed.first_token_s if subject.plan and subject.plan.speed else None
     if band is None:
-        return passed(text("check-first-token", count=len(load.samples)), measured=measured)
+        return skipped(text("check-first-token", count=len(load.samples)), measured=measured)
     quickest, slowest = sorted((band.low * 1000, band.high * 1000))
     limit = f"{quickest:,.0f} … {slowest:,.0f} ms"
     if seen.low > slowest:
@@ -45,7 +45,7 @@ def token_rate(subject: Subject) -> Outcome:
     measured = f"p50 {_shown(seen)} tokens/s, p5 {percentile(rates, 5):,.1f}" if seen else None
     band = subject.plan.speed.tokens_per_s_per_user if subject.plan and subject.plan.speed else None
     if band is None or seen is None:
-        return passed(text("check-token-rate", count=len(rates), overhead=overhead), measured=measured)
+        return skipped(text("check-token-rate", count=len(rates), overhead=overhead), measured=measured)
     return _judge(seen, band, "tokens/s", measured, load)
 
 
@@ -63,7 +63,7 @@ def throughput(subject: Subject) -> Outcome:
     measured = ", ".join(f"{one.at_once}: {one.tokens_per_s:,.1f}" for one in loads) + " tokens/s"
     speed = subject.plan.speed if subject.plan else None
     if speed is None or speed.output_tokens_per_s is None:
-        return passed(text("check-throughput"), measured=measured)
+        return skipped(text("check-throughput"), measured=measured)
     total = _at_planned(subject).tokens_per_s
     return _judge(Spread(total, total, total), speed.output_tokens_per_s, "tokens/s", measured, _at_planned(subject))
 

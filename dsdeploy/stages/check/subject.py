@@ -136,5 +136,5 @@ def failed(message: Text, hint: Text, *, measured: str | None = None, limit: str
     return Outcome("fail", message, hint, measured, limit)
 
 
-def skipped(message: Text) -> Outcome:
-    return Outcome("skip", message)
+def skipped(message: Text, *, measured: str | None = None) -> Outcome:
+    return Outcome("skip", message, None, measured)
