@@ -1,9 +1,7 @@
 """The user's own kubeconfig: which cluster, as whom, in which namespace."""
 
 import os
-import sys
 from dataclasses import dataclass
-from importlib import import_module
 from typing import Any
 
 from dsdeploy.core.errors import ClusterUnreachable
@@ -19,24 +17,8 @@ class Access:
     settings: Any
 
 
-def _load_library() -> None:
-    """Without the validator of manifests that the kubernetes library takes along wherever one is installed: the API
-    server judges them here, and loading that one takes longer than all the rest."""
-    if "kubernetes" in sys.modules:
-        return
-    validator = "kubernetes_validate"
-    there = {validator: sys.modules[validator]} if validator in sys.modules else {}
-    sys.modules[validator] = None  # type: ignore[assignment]
-    try:
-        import_module("kubernetes")
-    finally:
-        del sys.modules[validator]
-        sys.modules.update(there)
-
-
 def open_kubeconfig(context: str | None) -> Access:
     """That context, or the current one. Raises ClusterUnreachable for a file or context that is not there or broken."""
-    _load_library()
     from kubernetes import client, config
 
     files = os.environ.get("KUBECONFIG") or "~/.kube/config"  # the library looks once, when it is imported
