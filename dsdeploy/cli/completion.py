@@ -83,6 +83,7 @@ OFFERED: dict[str, Callable[[], list[str]]] = {
     "--only": _checks,
     "--skip": _checks,
     "--demote": _checks,
+    "--also": _checks,
     "--lang": _constant("dsdeploy.core.texts", "LANGUAGES"),
     "--target": _constant("dsdeploy.stages.plan", "TARGETS"),
     "--aim": _constant("dsdeploy.stages.plan.rank", "AIMS"),

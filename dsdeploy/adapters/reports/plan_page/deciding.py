@@ -10,6 +10,14 @@ from dsdeploy.core.plan import Change, Plan
 from dsdeploy.core.texts import CHANGES, Text, text
 from dsdeploy.core.workloads import find_workload
 
+_BASES = {
+    "successor": text("page-basis-successor"),
+    "same-weights": text("page-basis-same-weights"),
+    "measured": text("page-basis-measured"),
+    "class": text("page-basis-class"),
+    "below-class": text("page-basis-below-class"),
+}
+
 
 def what(plan: Plan) -> Section:
     request = plan.request
@@ -31,13 +39,18 @@ def quality(plan: Plan) -> Section:
     quality = plan.quality
     if quality is None:
         return Section(text("page-quality"), (Items((text("page-quality-unknown"),)),))
+    model, _, format = quality.basis.partition("+")
     rows = (
         (text("page-quality-score"), f"{quality.score:.1f} %"),
-        (text("page-quality-published"), f"{quality.benchmark_score:.1f} %"),
-        (text("page-quality-recovery"), f"{quality.recovery:.1%} ({quality.basis})"),
+        (text("page-quality-published"), _based(percent(quality.benchmark_score), model)),
+        (text("page-quality-recovery"), _based(percent(quality.recovery * 100), format)),
         (text("page-source"), quality.source),
     )
     return Section(text("page-quality"), (Facts(rows),))
+
+
+def _based(value: str, basis: str) -> str | Text:
+    return text("page-based", value=value, basis=_BASES[basis]) if basis in _BASES else value
 
 
 def duties(plan: Plan) -> Section:
