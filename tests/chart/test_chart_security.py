@@ -60,6 +60,11 @@ def mutants():
                 at = content.find(old, at + 1)
 
 
+def test_every_line_that_is_taken_out_still_stands_somewhere():
+    content = "".join(path.read_text() for path in (CHART / "templates").rglob("*.*"))
+    assert [one for one in (*LINES, *(old for old, _ in PIECES)) if one not in content] == []
+
+
 @pytest.mark.parametrize("name", EXAMPLES)
 def test_every_example_is_closed(name):
     documents = render(example(name))
