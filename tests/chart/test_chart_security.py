@@ -23,7 +23,8 @@ LINES = (
     "allowPrivilegeEscalation: false", "privileged: false", "readOnlyRootFilesystem: {{ .readOnly }}", "drop: [ALL]",
     "readOnly: {{ .readOnly }}", "policyTypes: [Ingress, Egress]", "type: Recreate",
     "rollingUpdateConfiguration: {maxSurge: 0, maxUnavailable: 1}", "maxUnavailable: 1",
-    "restartPolicy: RecreateGroupOnPodRestart", "progressDeadlineSeconds:", "limits: {", "ports: [{protocol: TCP",
+    "restartPolicy: RecreateGroupOnPodRestart", "startupPolicy: LeaderCreated",
+    "progressDeadlineSeconds:", "limits: {", "ports: [{protocol: TCP",
     "podSelector: {matchLabels: {{ toJson", "- {name: CLIENT_CA,", "- {name: RATE_PER_MINUTE,",
     "- {name: CONCURRENT_PER_KEY,", "- {name: MAX_BODY_BYTES,", "- {name: CONNECTIONS_PER_SOURCE,",
 )  # fmt: skip
