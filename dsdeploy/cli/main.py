@@ -5,20 +5,21 @@ import os
 import re
 import sys
 from collections.abc import Callable
+from importlib import import_module
 from typing import Annotated, Any
 
 import typer
 from typer.exceptions import TyperException
 
 from dsdeploy.cli import completion
-from dsdeploy.cli.commands import bundle, check, cost, estimate, fetch, install, keys, life, models, plan, profile
 from dsdeploy.cli.help import dress_help
 from dsdeploy.cli.house import House
 from dsdeploy.cli.plain import read_plainly
 from dsdeploy.core.errors import UsageError
 from dsdeploy.core.texts import LANGUAGES, Text, choose_language, text
 
-COMMANDS = (profile, models, estimate, plan, cost, fetch, bundle, install, keys, check, life)
+# Modules of dsdeploy.cli.commands in the order of the help; a command of one's name is all that it needs loaded.
+COMMANDS = ("profile", "models", "estimate", "plan", "cost", "fetch", "bundle", "install", "keys", "check", "life")
 
 
 def build_app(house: House, only: str = "") -> typer.Typer:
@@ -47,9 +48,8 @@ def build_app(house: House, only: str = "") -> typer.Typer:
     ) -> None:
         """The first two are read by `main` before this program is built, wherever they stand."""
 
-    named = tuple(one for one in COMMANDS if one.__name__ == f"dsdeploy.cli.commands.{only}")
-    for command in named or COMMANDS:
-        command.add(app, house)
+    for name in (only,) if only in COMMANDS else COMMANDS:
+        import_module(f"dsdeploy.cli.commands.{name}").add(app, house)
     return app
 
 
