@@ -12,6 +12,7 @@ from dsdeploy.adapters.engines.llamacpp import server_arguments
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.adapters.templates import template
 from dsdeploy.core.errors import RenderError
+from dsdeploy.core.industries import find_industry
 from dsdeploy.core.layout import KEYS_FILE, PLAN_FILE, RUN_FOLDER
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Plan, Release, RenderedFile, RenderedFiles
@@ -28,12 +29,13 @@ def render_process(plan: Plan, plan_text: str, release: Release, engine: tuple[s
         port=release.port,
     )
     words = (*engine, *arguments)
+    orders = {"argv": words, "log_days": find_industry(plan.request.industry).settings.log_retention_days}
     unit = f"dsdeploy-{release.name}.service"
     return RenderedFiles(
         "process",
         (
             RenderedFile(PLAN_FILE, plan_text),
-            RenderedFile(f"{RUN_FOLDER}/service.json", json.dumps({"argv": words}, indent=1) + "\n"),
+            RenderedFile(f"{RUN_FOLDER}/service.json", json.dumps(orders, indent=1) + "\n"),
             RenderedFile(unit, _unit(plan, release, unit, words)),
         ),
     )

@@ -42,12 +42,14 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     from dsdeploy.adapters.templates import chart_folder
     from dsdeploy.core.bundle.deployed_images import images_named, lacking
     from dsdeploy.core.errors import PayloadMissing
+    from dsdeploy.core.industries import find_industry
     from dsdeploy.stages.bundle.create import create
     from dsdeploy.stages.bundle.gather import describe_images, gather, judge_images
     from dsdeploy.stages.install import desired_release
 
     found, words = read_plan(path)
-    order = replace(order, name=order.name or found.model_id.lower())
+    wanted = "sm3" in find_industry(found.request.industry).settings.digests
+    order = replace(order, name=order.name or found.model_id.lower(), sm3=wanted if order.sm3 is None else order.sm3)
     held = weights_held(found, layout)
     if held is None:
         message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)

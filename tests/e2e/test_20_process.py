@@ -70,7 +70,8 @@ def test_a_changed_plan_replaces_the_service(home, plan, tmp_path):
     run("plan", "--model", "smoke", "--context", "2048", "--port", str(port), "--out", str(wider))
     done = run_json("install", str(wider), "--home", str(home), "--yes")
     assert done["data"]["changed"] and done["data"]["release"]["revision"] == 2, done
-    assert "--ctx-size" in (words := json.loads((home / "releases/default/run/service.json").read_text())["argv"])
+    orders = json.loads((home / "releases/default/run/service.json").read_text())
+    assert "--ctx-size" in (words := orders["argv"]) and orders["log_days"] == 184
     assert words[words.index("--ctx-size") + 1] == "2048" and service(home)["state"] == "running"
 
 

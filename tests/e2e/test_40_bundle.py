@@ -17,11 +17,14 @@ def carried(fetched, tmp_path_factory) -> Path:
     folder = tmp_path_factory.mktemp("carried")
     assert run_json("bundle", "keygen", "--output", str(folder), "--name", "alice")["status"] == "ok"
     assert (folder / "alice.key").stat().st_mode & 0o777 == 0o600
+    plan = folder / "plan.yaml"
+    assert run("plan", "--model", "smoke", "--industry", "energy", "--out", str(plan)).returncode == 0
     made = run_json(
-        *("bundle", "create", str(fetched / "plan.yaml"), "--home", str(fetched), "--key", str(folder / "alice.key")),
+        *("bundle", "create", str(plan), "--home", str(fetched), "--key", str(folder / "alice.key")),
         *("--output", str(folder / "medium"), "--volume-size", "100000000"),
     )
     assert made["data"]["volumes"] == 3, made
+    assert (folder / "medium/SM3SUMS").is_file()  # as the plan's industry asks
     return folder
 
 

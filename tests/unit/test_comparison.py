@@ -227,19 +227,19 @@ def test_logs_are_set_aside_in_order_and_forgotten_by_number_and_age(tmp_path, m
     monkeypatch.setattr(supervisor, "LOG_BYTES", 10)
     monkeypatch.setattr(supervisor, "LOG_FILES", 4)
     log = tmp_path / "engine.log"
-    supervisor.keep_log_small(log)
+    supervisor.keep_log_small(log, 30)
     with log.open("ab") as engine:  # as an engine holds it
         for number in range(5):
             engine.write(b"start %d of the engine\n" % number)
             engine.flush()
-            supervisor.keep_log_small(log)
+            supervisor.keep_log_small(log, 30)
     assert log.read_bytes() == b"" and [one.name for one in sorted(tmp_path.iterdir())] == [
         "engine.log", "engine.log.1", "engine.log.2", "engine.log.3",
     ]  # fmt: skip
     assert (tmp_path / "engine.log.1").read_text() == "start 4 of the engine\n"
     assert (tmp_path / "engine.log.3").read_text() == "start 2 of the engine\n"
     log.write_text("a long time later\n")
-    supervisor.keep_log_small(log, time.time() + (supervisor.LOG_DAYS + 1) * 86400)
+    supervisor.keep_log_small(log, 30, time.time() + 31 * 86400)
     assert [one.name for one in tmp_path.iterdir()] == ["engine.log"]
 
 

@@ -1,9 +1,11 @@
-from dataclasses import fields
+from dataclasses import fields, replace
 
 import pytest
 
 from dsdeploy.core.errors import UnknownIndustry
 from dsdeploy.core.industries import Settings, find_industry, industries
+from dsdeploy.stages.plan import choose_plan
+from tests.unit.plan.fleets import bought, wants
 
 
 @pytest.mark.parametrize("one", industries(), ids=lambda one: one.id)
@@ -30,3 +32,21 @@ def test_an_unknown_industry_names_the_nearest():
     with pytest.raises(UnknownIndustry) as raised:
         find_industry("enery")
     assert "energy" in raised.value.hint.render("en")
+
+
+@pytest.mark.parametrize(
+    ("industry", "target", "told"),
+    [
+        ("general", "compose", []),
+        ("telecom", "compose", ["plan-logs-kept"]),
+        ("energy", "compose", ["plan-client-certificates-compose", "plan-sm2-signature", "plan-logs-kept"]),
+        ("finance", "kubernetes", ["plan-client-certificates-kubernetes", "plan-sm2-signature", "plan-logs-kept"]),
+    ],
+)
+def test_what_an_industry_asks_and_only_the_site_can_do_is_told(industry, target, told):
+    plan = choose_plan(replace(wants("deepseek-r1", industry=industry), target=target), bought("h20-141gb"))
+    codes = [one.code for one in plan.warnings]
+    assert codes[len(codes) - len(told) :] == told
+    assert "plan-logs-kept" in told or not {"plan-logs-kept", "plan-sm2-signature"} & set(codes)
+    days = [one.values["days"] for one in plan.warnings if one.code == "plan-logs-kept"]
+    assert all(one == str(find_industry(industry).settings.log_retention_days) for one in days)

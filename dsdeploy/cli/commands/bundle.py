@@ -63,7 +63,7 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
         image: Annotated[list[str] | None, house.flag("--image", "help-bundle-image")] = None,
         include: Annotated[list[Path] | None, house.flag("--include", "help-bundle-include")] = None,
         wheels: Annotated[Path | None, house.flag("--wheels", "help-bundle-wheels")] = None,
-        sm3: Annotated[bool, house.flag("--sm3", "help-bundle-sm3")] = False,
+        sm3: Annotated[bool | None, house.flag("--sm3/--no-sm3", "help-bundle-sm3")] = None,
         allow_unsigned: Annotated[bool, house.flag("--allow-unsigned", "help-bundle-allow-unsigned")] = False,
         home: Annotated[Path | None, house.flag("--home", "help-home")] = None,
         as_json: Annotated[bool, house.json_flag] = False,

@@ -1,6 +1,6 @@
 """Chooses what to serve and how, on the hardware that is there or would be bought, and says why nothing better."""
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import ceil
 
@@ -39,6 +39,10 @@ _STEPS = 12  # of a speed curve, closer where few ask at once
 _BETTER = 3  # better models for which a change is looked for
 
 Hardware = Profile | Fleet | Pools
+_CLIENT_CERTIFICATES = {
+    "compose": "plan-client-certificates-compose",
+    "kubernetes": "plan-client-certificates-kubernetes",
+}
 
 
 def choose_plan(request: Request, hardware: Hardware) -> Plan:
@@ -153,7 +157,23 @@ def _choose_on_cpu(request: Request, hardware: Hardware, pools: Pools) -> Plan:
 def _all_remarks(plan: Plan, hardware: Hardware, pools: Pools, *more: Remark) -> tuple[Remark, ...]:
     """What was left out, what the plan assumes, then what is wrong where it will stand."""
     seen = () if isinstance(hardware, Pools) else site_remarks(plan, _fleet(hardware))
-    return (*pools.remarks, *plan.warnings, *more, *seen)
+    return (*pools.remarks, *plan.warnings, *more, *seen, *_industry_remarks(plan))
+
+
+def _industry_remarks(plan: Plan) -> Iterator[Remark]:
+    """What the industry asks and only the site can do; the rest is set without a word."""
+    if plan.request.industry == "general":
+        return
+    settings = find_industry(plan.request.industry).settings
+    gateway = plan.target in _CLIENT_CERTIFICATES
+    if settings.mutual_tls and gateway:
+        yield Remark(_CLIENT_CERTIFICATES[plan.target])
+    if "sm2" in settings.signatures:
+        yield Remark("plan-sm2-signature")
+    if gateway:
+        yield Remark("plan-logs-kept", {"days": str(settings.log_retention_days)})
+    elif settings.audit_log:
+        yield Remark("plan-no-audit-log")
 
 
 def _last_resort(

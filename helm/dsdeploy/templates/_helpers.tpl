@@ -77,7 +77,7 @@ dsdeploy.io/timeout-seconds: {{ include "dsdeploy.timeoutSeconds" . | quote }}
 
 {{- define "dsdeploy.dnsEgress" -}}
 - to:
-    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}}}
+    - namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace | quote }}}}
       podSelector: {matchLabels: {{ toJson .Values.networkPolicy.dns.podLabels }}}
     {{- range .Values.networkPolicy.dns.cidrs }}
     - ipBlock: {cidr: {{ . }}}
@@ -88,7 +88,7 @@ dsdeploy.io/timeout-seconds: {{ include "dsdeploy.timeoutSeconds" . | quote }}
 {{- end -}}
 
 {{- define "dsdeploy.monitoringPeer" -}}
-- namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.monitoring.namespace }}}}
+- namespaceSelector: {matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.monitoring.namespace | quote }}}}
   podSelector: {matchLabels: {{ toJson .Values.networkPolicy.monitoring.podLabels }}}
 {{- end -}}
 

@@ -24,13 +24,15 @@ LONGEST_PAUSE_S = 30
 TERM_S = 20
 LOG_BYTES = 10_000_000
 LOG_FILES = 50  # a log may take half a gigabyte in all
-LOG_DAYS = 184  # six months: Cybersecurity Law of the PRC, Article 21 of the 2017 text
+LOG_DAYS = 184  # where the orders say nothing; six months: Cybersecurity Law of the PRC, Article 21 of the 2017 text
 
 
 class Supervisor:
     def __init__(self, run: Path) -> None:
         self.run = run
-        self.words: list[str] = json.loads((run / "service.json").read_text())["argv"]
+        orders = json.loads((run / "service.json").read_text())
+        self.words: list[str] = orders["argv"]
+        self.log_days: int = orders.get("log_days", LOG_DAYS)
         self.service_sha256 = sys.argv[2]
         self.restarts = 0
         self.engine: subprocess.Popen[bytes] | None = None
@@ -64,7 +66,7 @@ class Supervisor:
 
     def start(self) -> subprocess.Popen[bytes]:
         log = self.run / "engine.log"
-        keep_log_small(log)
+        keep_log_small(log, self.log_days)
         with log.open("ab") as sink:
             return subprocess.Popen(self.words, stdin=subprocess.DEVNULL, stdout=sink, stderr=sink, preexec_fn=_confine)
 
@@ -97,7 +99,7 @@ class Supervisor:
             try:
                 return self.engine.wait(timeout=1)
             except subprocess.TimeoutExpired:
-                keep_log_small(self.run / "engine.log")
+                keep_log_small(self.run / "engine.log", self.log_days)
                 if not self.stopping and not self.renewing:
                     continue
                 asked = asked or time.monotonic()
@@ -105,7 +107,7 @@ class Supervisor:
                     self.engine.kill()
 
 
-def keep_log_small(log: Path, now: float | None = None) -> None:
+def keep_log_small(log: Path, days: int, now: float | None = None) -> None:
     """Sets a large log aside under a number, 1 the newest, and forgets what is too old or too much.
 
     An engine holds its log open, so what was said is copied away and the file cut to nothing; it appends and goes on.
@@ -117,7 +119,7 @@ def keep_log_small(log: Path, now: float | None = None) -> None:
     except OSError:
         return
     kept = [log.with_name(f"{log.name}.{number}") for number in range(1, LOG_FILES)]
-    oldest = (time.time() if now is None else now) - LOG_DAYS * 86400
+    oldest = (time.time() if now is None else now) - days * 86400
     for older, newer in zip(kept[:0:-1], kept[-2::-1], strict=True):
         with contextlib.suppress(OSError):
             os.replace(newer, older)
