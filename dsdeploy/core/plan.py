@@ -1,9 +1,11 @@
 """What is wanted, and the plan that answers it: the contract between all commands."""
 
+from collections.abc import Callable
 from dataclasses import dataclass, field
 
 from dsdeploy.core.band import Band
 from dsdeploy.core.deployment import Deployment
+from dsdeploy.core.texts import Text, text
 
 
 @dataclass(frozen=True, slots=True)
@@ -104,11 +106,36 @@ class Rejected:
     shape: str = ""
 
     @property
-    def amounts(self) -> dict[str, str]:
-        """What is needed and available in words without a language: bytes in GiB, all else as it is."""
-        bytes_ = self.rule in ("memory", "disk")
+    def amounts(self) -> dict[str, str | Text]:
+        """`needed` and `available` in words, with their unit; empty where the rule has no number."""
+        if self.rule not in _AMOUNTS:
+            return {}
         named = {"needed": self.needed, "available": self.available}
-        return {name: f"{value / 2**30:,.1f} GiB" if bytes_ else f"{value:,.10g}" for name, value in named.items()}
+        return {name: _AMOUNTS[self.rule](value) for name, value in named.items()}
+
+
+def _gib(value: float) -> str:
+    return f"{value / 2**30:,.1f} GiB"
+
+
+def _tokens(value: float) -> Text:
+    return text("amount-tokens", amount=f"{value:,.0f}")
+
+
+def _tokens_per_s(value: float) -> Text:
+    return text("amount-tokens-per-s", amount=f"{value:,.1f}")
+
+
+_AMOUNTS: dict[str, Callable[[float], str | Text]] = {
+    "memory": _gib,
+    "disk": _gib,
+    "kv-cache": _tokens,
+    "context": _tokens,
+    "speed": _tokens_per_s,
+    "first-token": "{:,.2f} s".format,
+    "quality": "{:,.1f} %".format,
+    "devices": "{:,.0f}".format,
+}
 
 
 @dataclass(frozen=True, slots=True)

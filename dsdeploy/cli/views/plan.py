@@ -14,11 +14,6 @@ from dsdeploy.core.texts import CHANGES, RULES, TERMS, text
 from dsdeploy.stages.plan.differences import PlanDifference
 
 _SHOWN = 6  # of alternatives and refusals each; the file and --json hold all
-_UNITS = {
-    "memory": "bytes", "disk": "bytes", "kv-cache": "tokens", "context": "tokens", "speed": "per-s",
-    "first-token": "seconds", "quality": "percent", "devices": "count",
-}  # fmt: skip
-
 _NAMES = 4  # of hosts
 _AIMS = {
     "quality": "plan-why-quality",
@@ -49,7 +44,7 @@ def plan_rows(plan: Plan, language: str) -> Table:
     rows += _section(say("plan-section-remarks"), remarks)
     rows += _section(say("plan-section-alternatives"), [_alternative(one, say) for one in plan.alternatives[:_SHOWN]])
     rows += _section(say("plan-section-idle"), _idle(plan, say))
-    refused = [("", _reason(one, say, language)) for one in plan.rejected[:_SHOWN]]
+    refused = [("", _reason(one, say)) for one in plan.rejected[:_SHOWN]]
     if (more := len(plan.rejected) - _SHOWN) > 0:
         refused.append(("", say("plan-more-rejected", count=more)))
     return (say("field"), say("value")), rows + _section(say("plan-section-refused"), refused)
@@ -188,20 +183,10 @@ def _alternative(one: Alternative, say: Say) -> tuple[str, str]:
     return quality, f"{one.model_id} {one.format}: " + say("plan-alternative-value", where=where, speed=speed)
 
 
-def _reason(one: Rejected, say: Say, language: str) -> str:
-    rule, unit, name = RULES[one.rule].render(language), _UNITS.get(one.rule), f"{one.model_id} {one.format}"
+def _reason(one: Rejected, say: Say) -> str:
+    rule, amounts, name = RULES[one.rule], one.amounts, f"{one.model_id} {one.format}"
     tried = ", ".join(filter(None, (one.engine, one.shape))).replace(" x ", " × ")
     where = f" ({tried})" if tried else ""
-    if unit is None:
+    if not amounts:
         return say("plan-refused", name=name, rule=rule) + where
-    needed, available = (_amount(value, unit, language) for value in (one.needed, one.available))
-    return say("plan-refused-value", name=name, rule=rule, needed=needed, available=available) + where
-
-
-def _amount(value: float, unit: str, language: str) -> str:
-    shown = {
-        "tokens": text("amount-tokens", amount=f"{value:,.0f}").render(language),
-        "per-s": text("amount-tokens-per-s", amount=f"{value:,.1f}").render(language), "seconds": f"{value:,.2f} s",
-        "percent": f"{value:,.1f} %", "count": f"{value:,.0f}",
-    }  # fmt: skip
-    return gib(int(value), language) if unit == "bytes" else shown[unit]
+    return say("plan-refused-value", name=name, rule=rule, **amounts) + where

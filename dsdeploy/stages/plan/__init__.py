@@ -179,8 +179,10 @@ def _industry_remarks(plan: Plan) -> Iterator[Remark]:
 def _last_resort(
     request: Request, hardware: Hardware, found: Found, wanted: tuple[Offer, ...], pools: Pools, load: Load
 ) -> Plan:
-    """What a processor can do where the accelerators serve nothing; else why, by the offer that came nearest."""
-    if not isinstance(hardware, Pools):
+    """What a processor can do where the accelerators serve nothing and no speed is asked, for its speed is not
+    predicted; else why, by the offer that came nearest."""
+    timed = request.max_first_token_s or request.min_tokens_per_s
+    if not isinstance(hardware, Pools) and not timed:
         try:
             plan = _choose_on_cpu(request, hardware, pools)
             return replace(plan, rejected=(*found.rejected, *plan.rejected))
@@ -254,9 +256,11 @@ def _judge_request(request: Request) -> None:
             raise InvalidRequest(text("bad-number", name=name, found=given), hint=text("bad-number-hint"))
     if request.min_quality is not None and not 0 <= request.min_quality <= 100:
         raise InvalidRequest(text("plan-bad-quality", found=request.min_quality), hint=text("plan-bad-quality-hint"))
-    for value, known in ((request.target, TARGETS), (request.aim, AIMS)):
+    for name, value, known in (("--target", request.target, TARGETS), ("--aim", request.aim, AIMS)):
         if value not in known:
-            raise InvalidRequest(text("bad-target", found=value), hint=text("bad-target-hint", known=", ".join(known)))
+            raise InvalidRequest(
+                text("bad-target", name=name, found=value), hint=text("bad-target-hint", known=", ".join(known))
+            )
     find_industry(request.industry)
     if not 1 <= request.port <= 65535:
         raise InvalidRequest(text("bad-port", found=request.port), hint=text("bad-port-hint"))

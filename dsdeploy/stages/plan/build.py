@@ -45,7 +45,7 @@ def build_plan(request: Request, order: tuple[Fit, ...], rejected: tuple[Rejecte
         engine_arguments=(),
         memory=_host_memory(best),
         disk_path=best.pool.disk_path,
-        warnings=(*_wishes(best, load_of(request)), *_remarks(best)),
+        warnings=(*_limits(best, request), *_wishes(best, load_of(request)), *_remarks(best)),
         rejected=rejected,
         device_memory=_device_memory(best),
         speed=planned_speed(best.speed, best.at_once, best.deployment.replicas),
@@ -133,6 +133,11 @@ def _band(band: Band, times: int = 1) -> Band:
 
 def _rounded(value: float | None) -> float | None:
     return None if value is None else round(value, 3)
+
+
+def _limits(one: Fit, request: Request) -> Iterator[Remark]:
+    if one.speed is None and (request.max_first_token_s or request.min_tokens_per_s):
+        yield Remark("warning-limits-unjudged")
 
 
 def _wishes(one: Fit, load: Load) -> Iterator[Remark]:

@@ -75,8 +75,9 @@ def offers(request: Request) -> tuple[Offer, ...]:
         wanted = request.format.lower()
         found = [one for one in found if same_format(one.variant.format, wanted)]
     if not found:
+        asked = " ".join(filter(None, (request.model_id, request.format)))
         raise InvalidRequest(
-            text("plan-nothing-offered", model=request.model_id or "-", format=request.format or "-"),
+            text("plan-nothing-offered", asked=asked),
             hint=text("plan-nothing-offered-hint"),
         )
     return tuple(sorted(found, key=_order))

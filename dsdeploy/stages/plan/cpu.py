@@ -9,8 +9,11 @@ from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.engines import find_engine
 from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold
 from dsdeploy.core.machines import Profile
-from dsdeploy.core.plan import MemoryBudget, Plan, Rejected, Remark, Request
+from dsdeploy.core.plan import MemoryBudget, Plan, Quality, Rejected, Remark, Request
+from dsdeploy.core.quality import quality_of
+from dsdeploy.core.sizing.support import same_format
 from dsdeploy.core.texts import RULES, text
+from dsdeploy.stages.plan.judge import closest
 
 _UBATCH_TOKENS = 512  # llama-server's default for --ubatch-size
 _CELL_TOKENS = 256  # llama.cpp rounds the KV cache up to this
@@ -21,19 +24,19 @@ _RESERVE_BYTES = 1 << 30
 def choose_on_cpu(request: Request, profile: Profile) -> Plan:
     """The first candidate, best first, that breaks no rule. Raises InvalidRequest, UnknownModel, NoModelFits."""
     rejected: list[Rejected] = []
-    for variant in _candidates(request.model_id):
+    for variant in _wanted(request):
         plan = fit_variant(variant, request, profile)
         broken = _broken_rule(plan, profile)
         if broken is None:
             return replace(plan, rejected=tuple(rejected))
         rejected.append(broken)
-    last = rejected[-1]
+    nearest = closest(rejected)
     raise NoModelFits(
         text(
-            "no-model-fits", users=request.users, context=request.context_tokens, name=f"{last.model_id} {last.format}",
-            rule=RULES[last.rule], **last.amounts,
+            "no-model-fits", users=f"{request.users:,}", context=f"{request.context_tokens:,}",
+            name=f"{nearest.model_id} {nearest.format}", rule=RULES[nearest.rule], **nearest.amounts,
         ),
-        hint=text("no-model-fits-hint"),
+        hint=text("plan-quality-hint" if nearest.rule == "quality" else "no-model-fits-hint"),
     )  # fmt: skip
 
 
@@ -76,15 +79,23 @@ def fit_variant(variant: dict[str, Any], request: Request, profile: Profile) -> 
             available_bytes=profile.memory_available_bytes,
         ),
         disk_path=disk.path if disk else "",
-        warnings=_warnings(variant, profile),
+        warnings=_warnings(variant, request, profile),
         rejected=(),
+        quality=_quality(variant),
         hosts=(profile.hostname,),
         hardware_asked_at=profile.asked_at,
     )
 
 
-def _warnings(variant: dict[str, Any], profile: Profile) -> tuple[Remark, ...]:
+def _quality(variant: dict[str, Any]) -> Quality | None:
+    forms = (one for one in catalogue.variants(variant["model_id"]) if one.format == variant["format"])
+    found = next((one for one in forms if one.repository == variant["repo"]), None)
+    return quality_of(found) if found else None
+
+
+def _warnings(variant: dict[str, Any], request: Request, profile: Profile) -> tuple[Remark, ...]:
     codes = ["warning-accelerators-unused"] if profile.accelerators else []
+    codes += ["warning-limits-unjudged"] if request.max_first_token_s or request.min_tokens_per_s else []
     codes += ["warning-smoke-model"] if variant.get("origin") == "package" else []
     return tuple(map(Remark, codes))
 
@@ -146,6 +157,18 @@ def hold(field: str, found: object, expected: object) -> None:
     raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
 
 
+def _wanted(request: Request) -> tuple[dict[str, Any], ...]:
+    """Raises InvalidRequest, UnknownModel."""
+    if request.engine is not None and find_engine(request.engine).name != "llama.cpp":
+        raise InvalidRequest(text("cpu-engine", name=request.engine), hint=text("cpu-engine-hint"))
+    known = _candidates(request.model_id)
+    found = tuple(one for one in known if request.format is None or same_format(one["format"], request.format.lower()))
+    if not found:
+        near = ", ".join(dict.fromkeys(one["format"] for one in known))
+        raise InvalidRequest(text("no-candidate", name=request.format), hint=text("no-candidate-hint", near=near))
+    return found
+
+
 def _candidates(model_name: str | None) -> tuple[dict[str, Any], ...]:
     variants = catalogue.gguf_variants()
     if model_name is None:
@@ -164,6 +187,7 @@ def _broken_rule(plan: Plan, profile: Profile) -> Rejected | None:
     longest = int(catalogue.find_model(plan.model_id)["architecture"]["max_position_embeddings"])
     free_bytes = max((disk.free_bytes for disk in profile.disks), default=0)
     rules = (
+        ("quality", plan.request.min_quality or 0.0, plan.quality.score if plan.quality else 0.0),
         ("context", plan.context_tokens, longest),
         ("memory", plan.memory.needed_bytes, plan.memory.available_bytes),
         ("disk", plan.weights_bytes, free_bytes),

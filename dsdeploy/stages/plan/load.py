@@ -18,7 +18,7 @@ class Load:
     `requests_per_hour` is each user's, None where all users ask at once. Limits are None where nobody set one;
     `wished` limits come from a workload: a plan keeps them if any candidate can. `offload` is whether experts may be
     left in host memory: for few users, or for who names the model; then only `offload_at_last` where there are wishes,
-    for nobody knows how fast it is.
+    and never where there are limits, for nobody knows how fast it is.
     """
 
     users: int
@@ -59,7 +59,8 @@ class Load:
 def load_of(request: Request) -> Load:
     """Raises UnknownWorkload."""
     longest = request.context_tokens
-    offload = request.model_id is not None or request.users <= _FEW
+    timed = request.max_first_token_s is not None or request.min_tokens_per_s is not None
+    offload = not timed and (request.model_id is not None or request.users <= _FEW)
     if request.workload is None:
         output = min(request.output_tokens or 512, max(1, longest - 1))
         prompt = min(request.prompt_tokens or max(1, longest - output), max(1, longest - output))
@@ -78,7 +79,7 @@ def load_of(request: Request) -> Load:
         request.users, longest, min(longest, prompt + output), prompt, output,
         requests_per_hour=work.requests_per_user_per_hour,
         first_token_s=request.max_first_token_s, tokens_per_s=request.min_tokens_per_s,
-        offload=request.users <= _FEW, offload_at_last=offload,
+        offload=offload and request.users <= _FEW, offload_at_last=offload,
         wished_first_token_s=None if request.max_first_token_s else work.first_token_s,
         wished_tokens_per_s=None if request.min_tokens_per_s else work.tokens_per_s_per_user,
     )  # fmt: skip

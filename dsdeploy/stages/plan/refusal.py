@@ -14,10 +14,10 @@ def refusal(request: Request, nearest: Rejected, pool: Pool, change: Change | No
     if nearest.needed:
         return NoModelFits(
             text(
-                "plan-nothing-fits", users=request.users, context=request.context_tokens, name=name,
-                rule=RULES[nearest.rule], shape=nearest.shape or "-", **nearest.amounts,
+                "plan-nothing-fits", users=f"{request.users:,}", context=f"{request.context_tokens:,}", name=name,
+                rule=RULES[nearest.rule], shape=_tried(nearest), **nearest.amounts,
             ),
-            hint=_hint(change),
+            hint=_hint(change, nearest.rule),
         )  # fmt: skip
     if nearest.rule in ("engine", "format") and pool.known:
         there = _engines_for(pool.spec)
@@ -31,6 +31,11 @@ def refusal(request: Request, nearest: Rejected, pool: Pool, change: Change | No
     return NoModelFits(message, hint=text("plan-nothing-runs-hint"))
 
 
+def _tried(one: Rejected) -> str:
+    tried = ", ".join(filter(None, (one.engine, one.shape))).replace(" x ", " × ")
+    return f" ({tried})" if tried else ""
+
+
 def _engines_for(spec: AcceleratorSpec) -> str:
     """Every engine that runs on it by its documents, with the formats."""
     target = (spec.architecture or "").rpartition(" ")[2]
@@ -38,8 +43,8 @@ def _engines_for(spec: AcceleratorSpec) -> str:
     return "; ".join(f"{name} ({formats})" for name, formats in able.items())
 
 
-def _hint(change: Change | None) -> Text:
+def _hint(change: Change | None, rule: str) -> Text:
     if change is None:
-        return text("plan-nothing-fits-hint")
+        return text("plan-quality-hint" if rule == "quality" else "plan-nothing-fits-hint")
     smallest = text(CHANGES[change.kind], before=f"{change.before:,}", after=f"{change.after:,}")
     return text("plan-change-hint", change=smallest, name=f"{change.model_id} {change.format}")

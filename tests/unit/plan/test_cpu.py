@@ -123,3 +123,18 @@ def test_the_engine_is_held_to_the_budget():
     given = dict(pairwise(words))
     assert (given["--ctx-size"], given["--parallel"], given["--cache-ram"]) == (str(3 * 4096), "3", "0")
     assert given["--fit"] == "off" and "--no-repack" in words
+
+
+def test_a_processor_keeps_the_quality_format_and_engine_that_were_asked():
+    with pytest.raises(NoModelFits) as caught:
+        choose_plan(Request(None, 1, 4096, min_quality=70), machine(64))
+    assert caught.value.message.values["rule"] == RULES["quality"]
+    plan = choose_plan(Request(None, 1, 4096, format="gguf-q4_k_m", min_quality=40), machine(64))
+    assert plan.format == "gguf-q4_k_m" and plan.quality.score >= 40
+    with pytest.raises(InvalidRequest):
+        choose_plan(Request(None, 1, 4096, engine="vllm"), machine(64))
+
+
+def test_limits_of_speed_are_said_to_be_unjudged_on_a_processor():
+    plan = choose_plan(Request(None, 1, 4096, max_first_token_s=1), machine(64))
+    assert "warning-limits-unjudged" in {one.code for one in plan.warnings}

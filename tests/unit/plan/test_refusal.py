@@ -5,6 +5,7 @@ import pytest
 from dsdeploy.core.errors import NoModelFits
 from dsdeploy.core.plan import Request
 from dsdeploy.stages.plan import Pools, choose_plan, pool_to_buy
+from tests.unit.plan.fleets import fleet, node, wants
 
 
 @pytest.mark.parametrize(
@@ -23,3 +24,9 @@ def test_a_refusal_names_what_is_missing_and_a_way_on(accelerator, request_, sai
     words = " ".join(one.render("en") for one in (refused.value.message, refused.value.hint))
     assert all(one in words for one in said), words
     assert refused.value.message.render("zh")
+
+
+@pytest.mark.parametrize("limit", [{"min_quality": 99.0}, {"max_first_token_s": 1e-4}, {"min_tokens_per_s": 1e6}])
+def test_a_processor_never_steps_in_below_what_was_asked(limit):
+    with pytest.raises(NoModelFits):
+        choose_plan(wants(users=1, context=4096, **limit), fleet(node("a", 8)))
