@@ -193,9 +193,9 @@ def read_document(body: bytes | str) -> dict[str, Any]:
         raise no_answer("answer-not-json", start=quoted(body)) from error
     if not isinstance(content, dict):
         raise no_answer("answer-not-json", start=quoted(body))
-    if error := content.get("error"):
-        said = error.get("message") if isinstance(error, dict) else None
-        raise no_answer("answer-error", error=quoted(str(said or error)))
+    if fault := content.get("error"):
+        said = fault.get("message") if isinstance(fault, dict) else None
+        raise no_answer("answer-error", error=quoted(str(said or fault)))
     return content
 
 
