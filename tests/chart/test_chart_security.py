@@ -35,10 +35,10 @@ PIECES = (
     ('"VLLM_NO_USAGE_STATS" "1" ', ""), (' "DO_NOT_TRACK" "1"', ""), ('"HF_DATASETS_OFFLINE" "1" ', ""),
     ("- podSelector:\n            matchLabels:", "- namespaceSelector:\n            matchLabels:"),
     ("merge $closed .node.env", "merge .node.env"), ("/opt/dsdeploy/manifest,", "/dev/null,"),
-    ("{matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace }}}}", "{}"),
+    ("{matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.dns.namespace | quote }}}}", "{}"),
     ("defaultMode: 0440\n", "defaultMode: 0444\n"),
-    ("{matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.monitoring.namespace }}}}", "{}"),
-    ("{matchLabels: {kubernetes.io/metadata.name: {{ . }}}}", "{}"),
+    ("{matchLabels: {kubernetes.io/metadata.name: {{ .Values.networkPolicy.monitoring.namespace | quote }}}}", "{}"),
+    ("{matchLabels: {kubernetes.io/metadata.name: {{ . | quote }}}}", "{}"),
     ("{{- if .Values.gateway.logPrompts }}", "{{- if true }}"), ('list "requests" "limits"', 'list "requests"'),
     ("emptyDir: {sizeLimit: {{ int64 $one.sizeBytes | quote }}}", "emptyDir: {}"),
 )  # fmt: skip
