@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from dsdeploy.cli.house import House
 
 _SHELLS = ("bash", "zsh", "fish")
+_ASKS = "_DSDEPLOY_COMPLETE"  # set by a shell that completes a line
 
 
 def model_names() -> list[str]:
@@ -94,7 +95,10 @@ OFFERED: dict[str, Callable[[], list[str]]] = {
 
 
 def prepare() -> None:
-    """Typer reads help as markup before zsh and fish show it, and fails at a bracket; here help is plain words."""
+    """Only where a shell asks. Typer reads help as markup before zsh and fish show it, and fails at a bracket; here it
+    is plain words."""
+    if _ASKS not in os.environ:
+        return
     from typer.completion import completion_init
 
     completion_init()
@@ -126,7 +130,7 @@ def shower(house: "House") -> Callable[[typer.Context, bool], None]:
         from typer.completion import get_completion_script
 
         shell = _shell(house)
-        typer.echo(get_completion_script(prog_name="dsdeploy", complete_var="_DSDEPLOY_COMPLETE", shell=shell))
+        typer.echo(get_completion_script(prog_name="dsdeploy", complete_var=_ASKS, shell=shell))
         raise typer.Exit()
 
     return act

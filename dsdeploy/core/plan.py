@@ -5,6 +5,7 @@ from dataclasses import dataclass, field
 
 from dsdeploy.core.band import Band
 from dsdeploy.core.deployment import Deployment
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import Text, text
 
 
@@ -114,8 +115,8 @@ class Rejected:
         return {name: _AMOUNTS[self.rule](value) for name, value in named.items()}
 
 
-def _gib(value: float) -> str:
-    return f"{value / 2**30:,.1f} GiB"
+def _size(value: float) -> str:
+    return size_words(round(value))
 
 
 def _tokens(value: float) -> Text:
@@ -127,8 +128,8 @@ def _tokens_per_s(value: float) -> Text:
 
 
 _AMOUNTS: dict[str, Callable[[float], str | Text]] = {
-    "memory": _gib,
-    "disk": _gib,
+    "memory": _size,
+    "disk": _size,
     "kv-cache": _tokens,
     "context": _tokens,
     "speed": _tokens_per_s,

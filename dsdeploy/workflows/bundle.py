@@ -33,7 +33,8 @@ if TYPE_CHECKING:
     Agree = Callable[[tuple[Operation, ...]], bool]
 
 
-def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) -> Result[Created]:
+def bundle_create(path: Path, layout: Layout, order: Order, sm3: bool | None, progress: Progress) -> Result[Created]:
+    """`sm3` None is what the plan's industry asks."""
     import os
     import shutil
     from dataclasses import replace
@@ -48,8 +49,9 @@ def bundle_create(path: Path, layout: Layout, order: Order, progress: Progress) 
     from dsdeploy.stages.install import desired_release
 
     found, words = read_plan(path)
-    wanted = "sm3" in find_industry(found.request.industry).settings.digests
-    order = replace(order, name=order.name or found.model_id.lower(), sm3=wanted if order.sm3 is None else order.sm3)
+    if sm3 is None:
+        sm3 = "sm3" in find_industry(found.request.industry).settings.digests
+    order = replace(order, name=order.name or found.model_id.lower(), sm3=sm3)
     held = weights_held(found, layout)
     if held is None:
         message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)

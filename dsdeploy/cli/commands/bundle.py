@@ -78,16 +78,15 @@ def _add_making(bundle: typer.Typer, house: House) -> None:
             volume_size,
             base,
             sequence,
-            sm3,
-            tuple(image or ()),
-            tuple(include or ()),
-            wheels,
-            allow_unsigned,
-            house.passphrase(passphrase),
+            images=tuple(image or ()),
+            include=tuple(include or ()),
+            wheels=wheels,
+            allow_unsigned=allow_unsigned,
+            passphrase=house.passphrase(passphrase),
         )
         house.finish(
             "bundle create",
-            lambda: workflows.bundle_create(plan, layout(home), order, house.progress()),
+            lambda: workflows.bundle_create(plan, layout(home), order, sm3, house.progress()),
             created_rows,
             as_json,
         )

@@ -30,8 +30,7 @@ from dsdeploy.stages.bundle.seal import seal
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to build. `sequence` None means the time of creation in seconds, which grows by itself; `sm3` None what the
-    plan's industry asks."""
+    """What to build. `sequence` None means the time of creation in seconds, which grows by itself."""
 
     out: Path
     name: str
@@ -39,7 +38,7 @@ class Order:
     volume: str | None = None
     base: Path | None = None
     sequence: int | None = None
-    sm3: bool | None = None
+    sm3: bool = False
     images: tuple[str, ...] = ()
     include: tuple[Path, ...] = ()
     wheels: Path | None = None
@@ -86,7 +85,7 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
             progress.begin(text("bundle-building", name=order.name), sum(one.size_bytes for one in contents))
             built = Built((), ())
             if slots:
-                builder = Builder(order.out, order.name, contents, slots, journal, bool(order.sm3))
+                builder = Builder(order.out, order.name, contents, slots, journal, order.sm3)
                 with Copier(progress.advance) as copier:
                     built = builder.build(copier)
             progress.end()

@@ -4,7 +4,7 @@ import threading
 import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from difflib import get_close_matches
 from pathlib import Path
@@ -14,7 +14,7 @@ from dsdeploy.adapters.chat import Chat
 from dsdeploy.adapters.endpoint import Endpoint, endpoint_of
 from dsdeploy.adapters.inventory import Host
 from dsdeploy.adapters.targets.base import Target
-from dsdeploy.core.checks import GROUPS, check_facts, group_of
+from dsdeploy.core.checks import GROUPS, CheckFacts, check_facts, group_of
 from dsdeploy.core.errors import DsdeployError, NothingToCheck, UnknownCheck
 from dsdeploy.core.findings import BROKE
 from dsdeploy.core.layout import KEYS_FILE
@@ -169,13 +169,9 @@ class Selection:
 
 
 @dataclass(frozen=True, slots=True)
-class ListedCheck:
-    """A check as it is told, not run: what of CheckFacts and of Check a user chooses by."""
+class ListedCheck(CheckFacts):
+    """A check as it is told, not run: its facts, and what of Check a user chooses by."""
 
-    id: str
-    group: str
-    truth: dict[str, str]
-    limit: str
     needs: tuple[str, ...]
     only_asked: bool
 
@@ -184,7 +180,7 @@ def list_checks(selection: Selection) -> tuple[ListedCheck, ...]:
     """Those that `selection` allows, in the order of reports."""
     by_id = {one.id: one for one in CHECKS if selection.allows(one)}
     return tuple(
-        ListedCheck(id, facts.group, facts.truth, facts.limit, by_id[id].needs, by_id[id].only_asked)
+        ListedCheck(**asdict(facts), needs=by_id[id].needs, only_asked=by_id[id].only_asked)
         for id, facts in check_facts().items()
         if id in by_id
     )

@@ -138,3 +138,10 @@ def test_a_processor_keeps_the_quality_format_and_engine_that_were_asked():
 def test_limits_of_speed_are_said_to_be_unjudged_on_a_processor():
     plan = choose_plan(Request(None, 1, 4096, max_first_token_s=1), machine(64))
     assert "warning-limits-unjudged" in {one.code for one in plan.warnings}
+
+
+def test_a_process_is_told_what_its_industry_asks_and_it_cannot_keep():
+    plan = choose_plan(Request("smoke", 1, 4096, industry="energy"), machine(64))
+    assert [one.code for one in plan.warnings][-2:] == ["plan-sm2-signature", "plan-no-audit-log"]
+    plan = choose_plan(Request("smoke", 1, 4096), machine(64))
+    assert not {"plan-sm2-signature", "plan-no-audit-log"} & {one.code for one in plan.warnings}
