@@ -11,7 +11,7 @@ from tests.program import free_port, run
 # A shell that puts the run in the background makes it, and all that it starts, deaf to Ctrl-C.
 signal.signal(signal.SIGINT, signal.default_int_handler)
 
-pytest_plugins = ["tests.docker_engine", "tests.kube.fixtures", "tests.kube.release"]
+pytest_plugins = ["tests.docker_engine", "tests.kube.fixtures", "tests.kube.release", "tests.kube.service"]
 
 
 @pytest.fixture(scope="session")

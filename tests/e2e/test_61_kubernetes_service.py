@@ -2,95 +2,29 @@
 
 import json
 import os
-import ssl
 import subprocess
-import urllib.request
 from pathlib import Path
 
 import pytest
 import yaml
 
-from dsdeploy.adapters.images.archive import describe_image
-from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.targets.kubernetes.preflight import RIGHTS
 from tests.kube.fixtures import RBAC
+from tests.kube.service import SPACE, chat, key_of, plan_for
 from tests.program import PROGRAM, environment, run, run_json, wait_until
 
 pytestmark = pytest.mark.kubernetes
-SPACE = "llm"
-CHAT = {"messages": [{"role": "user", "content": "Say hello."}], "max_tokens": 8}
 
 
 @pytest.fixture(scope="module")
-def gateway(site) -> str:
-    return site.node.load(describe_image(gateway_image()))
-
-
-@pytest.fixture(scope="module")
-def least(site):
-    """The kubeconfig of a service account that has helm/rbac.yaml and nothing else, in a restricted namespace."""
-    site.namespace(SPACE)
-    site.kubectl("--namespace", SPACE, "create", "serviceaccount", "dsdeploy")
-    site.kubectl("--namespace", SPACE, "apply", "--filename", str(RBAC))
-    token = site.kubectl("--namespace", SPACE, "create", "token", "dsdeploy", "--duration", "2h").strip()
-    return site.plane.write_kubeconfig("least", {"token": token}, SPACE)
-
-
-@pytest.fixture(scope="module")
-def claim(site, fetched, least):
-    """The weights on a volume of the node."""
-    folder = next((fetched / "weights").glob("*/*/*.gguf")).parent
-    volume = {
-        "capacity": {"storage": "1Gi"}, "accessModes": ["ReadOnlyMany"], "storageClassName": "site",
-        "hostPath": {"path": str(folder)}, "claimRef": {"namespace": SPACE, "name": "weights"},
-    }  # fmt: skip
-    site.api.create_persistent_volume({"metadata": {"name": "weights"}, "spec": volume})
-    size = {"resources": {"requests": {"storage": "1Gi"}}, "accessModes": ["ReadOnlyMany"], "storageClassName": "site"}
-    site.api.create_namespaced_persistent_volume_claim(SPACE, {"metadata": {"name": "weights"}, "spec": size})
-    return "weights"
-
-
-@pytest.fixture(scope="module")
-def service(site, gateway, least, claim, fetched, tmp_path_factory):
+def service(cluster_home, tmp_path_factory):
     """A home with an installed release, and what a user calls it with."""
-    folder = tmp_path_factory.mktemp("kubernetes")
-    home = folder / "home"
-    subprocess.run(["cp", "-al", str(fetched), str(home)], check=True)
-    plan = folder / "plan.yaml"
-    r = run("plan", "--model", "smoke", "--users", "2", "--target", "kubernetes", "--out", str(plan))
-    assert r.returncode == 0, r.stderr
-    words = {
-        "apiVersion": yaml.safe_load(plan.read_text())["apiVersion"], "kind": "Site",
-        "engine_image": site.engine, "gateway_image": gateway, "weights": {"source": "pvc", "name": claim},
-        "engine_python": "/usr/bin/python3", "cpus": 0.7, "gateway_replicas": 1, "gateway_cpus": 0.4,
-        "test_key_secret": "client-key",
-    }  # fmt: skip
-    (folder / "site.yaml").write_text(yaml.safe_dump(words))
-    with_rights = {"KUBECONFIG": str(least), "DSDEPLOY_BLOCKED_S": "60"}
-    r = run("install", str(plan), "--site", str(folder / "site.yaml"), "--home", str(home), "--yes", **with_rights)
+    home, words, with_rights = cluster_home(tmp_path_factory.mktemp("kubernetes"))
+    plan = plan_for(home, users=2)
+    r = run("install", str(plan), "--site", str(words), "--home", str(home), "--yes", **with_rights)
     assert r.returncode == 0, r.stderr
     yield home, plan, with_rights
     run("uninstall", "--home", str(home), "--yes", **with_rights)
-
-
-def chat(site, home: Path, key: str | None) -> tuple[int, str]:
-    """Through the gateway's Service, by its own certificate."""
-    found = site.api.read_namespaced_service("default-dsdeploy", SPACE)
-    trusted = ssl.create_default_context(cafile=str(home / "releases/default/secrets/ca/ca.crt"))
-    trusted.check_hostname = False
-    url = f"https://{found.spec.cluster_ip}:{found.spec.ports[0].port}/v1/chat/completions"
-    request = urllib.request.Request(url, json.dumps(CHAT).encode(), {"Content-Type": "application/json"})
-    if key:
-        request.add_header("Authorization", f"Bearer {key}")
-    try:
-        with urllib.request.urlopen(request, timeout=120, context=trusted) as answer:
-            return answer.status, answer.read().decode()
-    except urllib.error.HTTPError as error:
-        return error.code, error.read().decode()
-
-
-def key_of(home: Path) -> str:
-    return (home / "releases/default/secrets/api-keys").read_text().strip()
 
 
 def test_the_least_role_is_what_the_preflight_asks_for():
@@ -170,10 +104,7 @@ def upgrade(home: Path, plan: Path, changed: Path, with_rights: dict[str, str]) 
 @pytest.fixture(scope="module")
 def other(service) -> Path:
     """Another plan for the same model."""
-    path = service[0] / "other.yaml"
-    r = run("plan", "--model", "smoke", "--users", "3", "--target", "kubernetes", "--out", str(path))
-    assert r.returncode == 0, r.stderr
-    return path
+    return plan_for(service[0], users=3)
 
 
 def make_claim(site, name: str, folder: Path, size: str = "1Gi", mode: str = "ReadWriteMany") -> None:

@@ -17,12 +17,13 @@ import os, signal, sys
 from pathlib import Path
 from dsdeploy.adapters import releases, revisions
 from dsdeploy.adapters.targets.compose import ComposeTarget
+from dsdeploy.adapters.targets.kubernetes import KubernetesTarget
 from dsdeploy.adapters.targets.process import ProcessTarget
 
-seen, command = Path(sys.argv.pop(1)), sys.argv[1]
+seen, spared, command = Path(sys.argv.pop(1)), sys.argv.pop(1).split(), sys.argv[1]
 
 def point(words):
-    if words not in seen.read_text().splitlines():
+    if not any(one in words for one in spared) and words not in seen.read_text().splitlines():
         with seen.open("a") as file:
             file.write(words + "\\n")
         os.kill(os.getpid(), signal.SIGKILL)
@@ -36,7 +37,7 @@ def dying(change, words_of):
         return done
     return changed
 
-for target in (ComposeTarget, ProcessTarget):
+for target in (ComposeTarget, KubernetesTarget, ProcessTarget):
     target.apply = dying(target.apply, lambda self, operation, release, rendered: " ".join(
         (release.name, operation.action, "" if release.state == "candidate" else operation.arguments.get("path", ""))
     ))
@@ -47,8 +48,10 @@ main()
 """
 
 
-def complete_despite_kills(seen: Path, *words: str) -> list[str]:
-    """Runs `words` until it ends by itself; where it was killed, in order. `seen` are places not to be killed at.
+def complete_despite_kills(seen: Path, *words: str, spared: tuple[str, ...] = (), **more: str) -> list[str]:
+    """Runs `words` until it ends by itself; where it was killed, in order.
+
+    `seen` are places not to be killed at, `spared` actions not to be killed at, `more` goes into the environment.
 
     Who is killed after the very last change of an uninstall has nothing left to do, and is told so.
     """
@@ -56,8 +59,8 @@ def complete_despite_kills(seen: Path, *words: str) -> list[str]:
     before = seen.read_text().splitlines()
     for _ in range(_MOST_RUNS):
         r = subprocess.run(
-            [sys.executable, "-c", _PROGRAM, str(seen), *words],
-            capture_output=True, text=True, env=environment(), stdin=subprocess.DEVNULL, timeout=300,
+            [sys.executable, "-c", _PROGRAM, str(seen), " ".join(spared), *words],
+            capture_output=True, text=True, env=environment(**more), stdin=subprocess.DEVNULL, timeout=300,
         )  # fmt: skip
         kills = seen.read_text().splitlines()[len(before) :]
         if r.returncode != -signal.SIGKILL:

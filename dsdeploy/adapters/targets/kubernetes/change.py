@@ -65,7 +65,7 @@ def take_up(cluster: Cluster, helm: Helm, release: Release) -> None:
     if found is None or not found.pending:
         return
     end = time.monotonic() + END_S
-    while working := worked_here(_note(release)):
+    while working := worked_here(_note(release), found.revision):
         if time.monotonic() > end:
             break
         time.sleep(_LOOK_S)

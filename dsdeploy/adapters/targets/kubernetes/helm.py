@@ -76,16 +76,19 @@ class Helm:
         """Installs or upgrades, and waits until all is ready. `watch` is called all along; what it raises ends Helm.
 
         A Helm that is asked to end marks its release as failed, which the next run may upgrade. `note` says which
-        process works, for a run that comes after this one was killed.
+        process works on which revision, for a run that comes after this one was killed.
         """
+        found = self.status(name)
+        revision = found.revision + 1 if found else 1
         words = ("upgrade", name, str(chart), "--install", "--values", str(values), "--description", description)
         waits = ("--wait=watcher", "--timeout", f"{timeout_s}s", "--history-max", "10")
+        _take_note(note, revision)
         with (
             tempfile.TemporaryFile("w+") as said,
             _started((*self._command(), *words, *waits, *self._place), said) as run,
         ):
             try:
-                _take_note(note, run.pid)
+                _take_note(note, revision, run.pid)
                 while not _over(run, _LOOK_S):
                     watch()
             except BaseException:
@@ -140,23 +143,27 @@ def _over(run: "subprocess.Popen[str]", within_s: float) -> bool:
     return True
 
 
-def worked_here(note: Path) -> bool | None:
-    """Whether the Helm of `note` still works; None where none was ever started here."""
+def worked_here(note: Path, revision: int) -> bool | None:
+    """Whether the Helm of `note` still works on `revision`; None where it was not begun here."""
     try:
         told = json.loads(note.read_text(encoding="utf-8"))
-        return bool(psutil.Process(int(told["pid"])).create_time() == told["began"])
+        if int(told["revision"]) != revision:
+            return None
+        return "pid" in told and bool(psutil.Process(int(told["pid"])).create_time() == told["began"])
     except psutil.NoSuchProcess:
         return False
     except (OSError, ValueError, KeyError, TypeError):
         return None
 
 
-def _take_note(note: Path, pid: int) -> None:
+def _take_note(note: Path, revision: int, pid: int | None = None) -> None:
+    """Before Helm is started, then with its process: a run killed in between had begun that revision, too."""
     note.parent.mkdir(parents=True, exist_ok=True)
     try:
-        write_whole(note, json.dumps({"pid": pid, "began": psutil.Process(pid).create_time()}))
+        process = {} if pid is None else {"pid": pid, "began": psutil.Process(pid).create_time()}
     except psutil.NoSuchProcess:
-        note.unlink(missing_ok=True)
+        process = {}
+    write_whole(note, json.dumps({"revision": revision, **process}))
 
 
 def _end_with_parent() -> None:
