@@ -4,7 +4,7 @@ import time
 from dataclasses import dataclass, field
 from typing import Any
 
-from dsdeploy.adapters.endpoint import PATIENT, Endpoint, Waits, no_answer, quoted, read_document
+from dsdeploy.adapters.endpoint import Endpoint, Waits, no_answer, quoted, read_document, waits_for
 from dsdeploy.core.values import Sample
 
 CHAT_PATH = "/v1/chat/completions"
@@ -55,12 +55,13 @@ class Chat:
     model: str
     key: str | None
 
-    def complete(self, question: Question, waits: Waits = PATIENT) -> str:
+    def complete(self, question: Question, waits: Waits | None = None) -> str:
         """The whole answer, with the model's reasoning before it. Raises NoAnswer."""
         return self.reply(question, waits).words
 
-    def reply(self, question: Question, waits: Waits = PATIENT) -> Reply:
+    def reply(self, question: Question, waits: Waits | None = None) -> Reply:
         """The whole answer, part by part. Raises NoAnswer."""
+        waits = waits or waits_for(question.output_tokens, streamed=False)
         document = self.endpoint.ask(CHAT_PATH, self.key, self._body(question), waits).document()
         choice = _choice(document)
         content, reasoning = _parts(choice, "message")
@@ -73,8 +74,9 @@ class Chat:
             _used(document, "prompt_tokens"),
         )
 
-    def stream(self, question: Question, waits: Waits = PATIENT) -> Stream:
+    def stream(self, question: Question, waits: Waits | None = None) -> Stream:
         """The answer piece by piece. Raises NoAnswer."""
+        waits = waits or waits_for(question.output_tokens)
         body = self._body(question) | {"stream": True, "stream_options": {"include_usage": True}}
         began = time.perf_counter()
         pieces: list[str] = []
@@ -96,12 +98,13 @@ class Chat:
                     raise no_answer("answer-endless", count=len(pieces), tokens=question.output_tokens)
         return Stream("".join(pieces), len(pieces), finished, Sample(first_s, last_s, tokens or len(pieces)))
 
-    def time(self, question: Question, waits: Waits = PATIENT) -> Sample | None:
+    def time(self, question: Question, waits: Waits | None = None) -> Sample | None:
         """Only when the words came, for many streams at once; None where the stream broke off. Raises NoAnswer.
 
         An event is read only until the first words are found, and again at the end for the service's own count:
         reading every one would cost the client half of its time and slow the others' clocks.
         """
+        waits = waits or waits_for(question.output_tokens)
         body = self._body(question) | {"stream": True, "stream_options": {"include_usage": True}}
         began = time.perf_counter()
         first_s = last_s = before_s = 0.0

@@ -33,6 +33,15 @@ class Waits:
 
 QUICK = Waits(byte_s=5, total_s=10)
 PATIENT = Waits()
+_SLOWEST_TOKEN_S = 0.2  # who gets fewer than five tokens a second is not served
+
+
+def waits_for(output_tokens: int, *, first_s: float = PATIENT.byte_s, streamed: bool = True) -> Waits:
+    """How long an answer may take: `first_s` for its first byte, then a time a token. One that is not streamed keeps
+    silent until all of it is there."""
+    writing_s = output_tokens * _SLOWEST_TOKEN_S
+    byte_s = first_s if streamed else first_s + writing_s
+    return Waits(byte_s=byte_s, total_s=PATIENT.total_s - PATIENT.byte_s + first_s + writing_s)
 
 
 @dataclass(frozen=True, slots=True)

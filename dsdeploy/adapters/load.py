@@ -8,7 +8,7 @@ from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 
 from dsdeploy.adapters.chat import Chat, Question
-from dsdeploy.adapters.endpoint import PATIENT, Waits, no_answer
+from dsdeploy.adapters.endpoint import Waits, no_answer
 from dsdeploy.core.values import Load, Sample
 
 _numbers = itertools.count(int(time.time()) % 1_000_000)
@@ -25,7 +25,7 @@ class Shape:
     output_tokens: int
 
 
-def run_load(chat: Chat, at_once: int, rounds: int, shape: Shape, waits: Waits = PATIENT) -> Load:
+def run_load(chat: Chat, at_once: int, rounds: int, shape: Shape, waits: Waits | None = None) -> Load:
     """Closed loop: `at_once` users, each asking `rounds` questions one after the other.
 
     Raises NoAnswer as soon as one stream fails. `client_cpu_s` is what reading the answers cost this program, by each
@@ -41,7 +41,7 @@ def run_load(chat: Chat, at_once: int, rounds: int, shape: Shape, waits: Waits =
 
 
 def run_arrivals(
-    chat: Chat, per_s: float, requests: int, shape: Shape, waits: Waits = PATIENT, *, seed: int = 1
+    chat: Chat, per_s: float, requests: int, shape: Shape, waits: Waits | None = None, *, seed: int = 1
 ) -> Load:
     """Open loop: `requests` that arrive at random, `per_s` a second on average, whether earlier ones are done or not.
 
@@ -71,7 +71,7 @@ def _measure(at_once: int, users: int, user: Callable[[int], tuple[tuple[Sample,
     return Load(at_once, samples, took_s, sum(cpu_s for _, cpu_s in answered))
 
 
-def _sample(chat: Chat, shape: Shape, waits: Waits) -> Sample:
+def _sample(chat: Chat, shape: Shape, waits: Waits | None) -> Sample:
     """Each question begins differently, so that no engine answers it from an earlier prompt's cache."""
     words = f"{next(_numbers)}. " + _FILLER * max(1, shape.prompt_tokens // _FILLER_TOKENS)
     sample = chat.time(Question(words, shape.output_tokens, exactly=True), waits)

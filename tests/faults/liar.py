@@ -78,6 +78,9 @@ class Engine(BaseHTTPRequestHandler):
             self.say(400, {"error": "no messages"})
             return
         words = asked["messages"][0]["content"]
+        if FAULT == "silent":
+            print("asked", flush=True)
+            threading.Event().wait(20)
         if FAULT == "logs-prompts":
             print(f"Received request: prompt: {words!r}", flush=True)
         tokens = len(words) // 3

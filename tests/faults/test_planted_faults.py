@@ -10,6 +10,7 @@ import psutil
 import pytest
 
 from dsdeploy.adapters.digests import sha256_file
+from dsdeploy.adapters.endpoint import Waits
 from dsdeploy.adapters.releases import save_release
 from dsdeploy.adapters.revisions import save_revision
 from dsdeploy.core.band import Band
@@ -89,6 +90,15 @@ def test_an_honest_engine_passes_every_check(site):
 )
 def test_a_fault_of_the_engine_is_found_by_its_check_and_by_no_wrong_one(site, fault, caught):
     assert site(fault).faulty() == caught
+
+
+def test_a_silent_service_is_waited_for_once(site, monkeypatch):
+    """All else that wants an answer of the model says what it lacks: each silence would last a minute."""
+    monkeypatch.setattr("dsdeploy.adapters.chat.waits_for", lambda *_, **__: Waits(byte_s=1, total_s=2))
+    one = site("silent")
+    assert one.faulty(skip=()) == {"chat-answers"}
+    log = "".join(path.read_text() for path in (one.keys.parents[1] / "run").glob("*.log*"))
+    assert log.count("asked") == 1
 
 
 def test_faults_of_files_are_found_by_their_checks(site):

@@ -9,13 +9,17 @@ import subprocess
 import threading
 import time
 from contextlib import contextmanager
+from dataclasses import replace
 
 import pytest
 
 from dsdeploy.adapters.chat import Chat, Question
-from dsdeploy.adapters.endpoint import PATIENT, Endpoint, Waits
+from dsdeploy.adapters.endpoint import PATIENT, Endpoint, Waits, waits_for
 from dsdeploy.adapters.load import Shape, run_arrivals, run_load
+from dsdeploy.core.band import Band
 from dsdeploy.core.errors import NoAnswer
+from dsdeploy.stages.check.speed import waits_of
+from tests.plans import h20_plan, speed
 
 WAITS = Waits(connect_s=1, byte_s=0.3, total_s=1)
 QUESTION = Question("hi", 4)
@@ -234,3 +238,13 @@ def test_a_wait_is_bounded_by_the_whole_not_by_each_byte():
     with service(drip(STREAM, delta("x"), 0.05)) as endpoint, pytest.raises(NoAnswer) as caught:
         Chat(endpoint, "m", "k").stream(QUESTION, Waits(byte_s=30, total_s=0.4))
     assert caught.value.message.values["seconds"] == 0.4 and time.monotonic() - began < 25
+
+
+def test_a_long_answer_and_a_late_first_token_are_waited_for():
+    """2,048 tokens at 18 a second, whole: nothing is heard for 114 s; and a queue that the plan itself predicts."""
+    whole, streamed = waits_for(2048, streamed=False), waits_for(2048)
+    assert whole.byte_s > 2048 / 18 and streamed.byte_s == PATIENT.byte_s and whole.total_s == streamed.total_s > 114
+    plan = h20_plan()
+    assert waits_of(plan, Shape(16, 24)).byte_s == PATIENT.byte_s
+    late = replace(speed(86), first_token_s=Band(30.0, 60.0, 90.0))
+    assert waits_of(replace(plan, speed=late), Shape(16, 24)).byte_s > 90 * 300 / 86

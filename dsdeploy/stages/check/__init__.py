@@ -49,7 +49,7 @@ _UP = ("engine-runs",)
 _OPEN = ("engine-healthy", "api-key-readable")
 _SERVES = (*_OPEN, "right-model-served")
 _CHATS = (*_SERVES, "chat-answers")
-_STREAMS = (*_SERVES, "chat-streams")
+_STREAMS = (*_CHATS, "chat-streams")
 _LONG_S, _HOURS_S = 1800, 6 * 3600
 CHECKS = (
     Check("engine-runs", engine.runs),
@@ -62,7 +62,7 @@ CHECKS = (
     Check("kv-cache-as-predicted", engine.kv_cache, ("context-as-planned",)),
     Check("engine-log-clean", engine.log_clean),
     Check("chat-answers", inference.answers, _SERVES),
-    Check("chat-streams", inference.streams, _SERVES),
+    Check("chat-streams", inference.streams, _CHATS),
     Check("chinese-answers", inference.answers_chinese, _CHATS),
     Check("long-context-read", inference.reads_long, (*_CHATS, "context-as-planned"), _LONG_S),
     Check("reasoning-parsed", inference.parses_reasoning, _CHATS),
@@ -71,7 +71,7 @@ CHECKS = (
     Check("json-mode-kept", inference.keeps_json, (*_CHATS, "reasoning-parsed")),
     Check("answers-repeatable", inference.repeats_itself, _CHATS),
     Check("stop-word-honoured", inference.stops, (*_CHATS, "answers-repeatable")),
-    Check("over-long-input-refused", inference.refuses_too_long, _SERVES),
+    Check("over-long-input-refused", inference.refuses_too_long, _CHATS),
     Check("known-answers-right", quality.right_answers, _CHATS, _LONG_S),
     Check("no-endless-repetition", quality.no_repetition, _CHATS, _LONG_S),
     Check("language-kept", quality.language_kept, _CHATS, _LONG_S),
@@ -205,7 +205,8 @@ def check_release(
     key = _read_key(release)
     with _way_to(release, target) as endpoint:
         chat = Chat(endpoint, release.model_id, key)
-        loads = Loads(chat, speed.shape_of(plan))
+        shape = speed.shape_of(plan)
+        loads = Loads(chat, shape, speed.waits_of(plan, shape))
         subject = Subject(release, plan, key, target, endpoint, chat, loads, progress, hosts, render)
         findings = run_checks(CHECKS, subject, selection)
     return Checked(

@@ -3,20 +3,27 @@
 from dataclasses import dataclass, field
 
 from dsdeploy.adapters.chat import Chat
+from dsdeploy.adapters.endpoint import Waits
 from dsdeploy.adapters.load import Shape, run_load
 from dsdeploy.core.values import Load
+
+_ROUNDS = 6
 
 
 @dataclass(slots=True)
 class Loads:
+    """`measured` is by the number of users at once."""
+
     chat: Chat
     shape: Shape
-    measured: dict[tuple[int, int], Load] = field(default_factory=dict)
+    waits: Waits
+    measured: dict[int, Load] = field(default_factory=dict)
 
-    def run(self, at_once: int, rounds: int) -> Load:
-        """Measures after one warm-up stream, once for the same question. Raises NoAnswer."""
+    def run(self, at_once: int) -> Load:
+        """Measures after one warm-up stream, each number at once once; the fewer, the oftener. Raises NoAnswer."""
         if not self.measured:
-            run_load(self.chat, 1, 1, self.shape)
-        if (at_once, rounds) not in self.measured:
-            self.measured[at_once, rounds] = run_load(self.chat, at_once, rounds, self.shape)
-        return self.measured[at_once, rounds]
+            run_load(self.chat, 1, 1, self.shape, self.waits)
+        if at_once not in self.measured:
+            rounds = max(1, _ROUNDS // at_once)
+            self.measured[at_once] = run_load(self.chat, at_once, rounds, self.shape, self.waits)
+        return self.measured[at_once]
