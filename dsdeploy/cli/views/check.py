@@ -1,13 +1,16 @@
 """What checks found, as a table that says as much without colour."""
 
+import re
 from itertools import groupby
 
 from dsdeploy.adapters.reports import ReportSigners
-from dsdeploy.cli.views.table import Table
+from dsdeploy.cli.views.table import COMMAND, Table
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Checked, Finding
 from dsdeploy.core.verdicts import GROUP_WORDS, SIGNS, STATUSES, VERDICTS, not_compared, summary
 from dsdeploy.stages.check import ListedCheck
+
+_LONG_COMMAND = re.compile(r" ?`([^`]* /[^`]*)`")  # one with a path, which a column would break
 
 _ORDER = ("skip", "pass", "warn", "fail")  # what matters ends beside the verdict, where a terminal stands
 
@@ -25,7 +28,10 @@ def checked_rows(checked: Checked, language: str) -> Table:
         for one in checked.findings:
             if one.status == status:
                 said.setdefault(_words(one, language), []).append(one.id)
-        rows += [(sign, "\n".join(ids), words) for words, ids in said.items()]
+        below = text("check-command-below").render(language)
+        for words, ids in said.items():
+            rows.append((sign, "\n".join(ids), _LONG_COMMAND.sub(below, words)))
+            rows += [("", "", COMMAND + one) for one in _LONG_COMMAND.findall(words)]
     for change in checked.changes:
         before, after = (STATUSES[one] if one else "–" for one in (change.before, change.after))
         words = text("report-change", before=before, after=after).render(language)

@@ -150,6 +150,8 @@ def _noted(words: str, width: int) -> list[tuple[str, bool]]:
     """The second line of a note stands in, so that notes can be told apart."""
     from dsdeploy.cli.wrap import wrap
 
+    if words.startswith(COMMAND):
+        return [(2 * _EDGE + words.removeprefix(COMMAND), False)]
     first, *rest = wrap(words, width - 2 * len(_EDGE))
     return [(_EDGE + first, False), *((2 * _EDGE + line, False) for line in rest)]
 

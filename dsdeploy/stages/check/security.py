@@ -1,6 +1,7 @@
 """Is every door shut but the planned one, and that one locked?"""
 
 import os
+import shlex
 from collections.abc import Iterable
 from typing import Any
 
@@ -84,10 +85,14 @@ def keys_private(subject: Subject) -> Outcome:
     measured = f"{told.st_mode & 0o777:04o}"
     if told.st_mode & 0o077:
         message = text("check-keys-open", path=path)
-        return failed(message, text("check-keys-open-hint", path=path), measured=measured, limit=limit)
+        return failed(
+            message, text("check-keys-open-hint", path=shlex.quote(str(path))), measured=measured, limit=limit
+        )
     if told.st_uid not in (os.getuid(), *_engine_uids(subject)):
         message = text("check-keys-foreign", path=path, uid=told.st_uid)
-        return failed(message, text("check-keys-open-hint", path=path), measured=measured, limit=limit)
+        return failed(
+            message, text("check-keys-open-hint", path=shlex.quote(str(path))), measured=measured, limit=limit
+        )
     return passed(text("check-keys-private"), measured=measured, limit=limit)
 
 
@@ -102,7 +107,7 @@ def secrets_private(subject: Subject) -> Outcome:
     if wide:
         paths = ", ".join(map(str, wide[:3]))
         return failed(
-            text("check-secrets-open", paths=paths), text("check-secrets-open-hint"),
+            text("check-secrets-open", paths=paths), text("check-secrets-open-hint", folder=shlex.quote(str(folder))),
             measured=f"{wide[0].stat().st_mode & 0o777:04o}", limit=limit,
         )  # fmt: skip
     return passed(text("check-secrets-private"), measured=f"{len(found)} / {len(found)}", limit=limit)
