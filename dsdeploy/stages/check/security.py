@@ -83,16 +83,13 @@ def keys_private(subject: Subject) -> Outcome:
         message = text("check-keys-unreadable", path=path, reason=error)
         return failed(message, text("check-keys-unreadable-hint"), limit=limit)
     measured = f"{told.st_mode & 0o777:04o}"
+    hint = text("check-keys-open-hint", path=shlex.quote(str(path)))
     if told.st_mode & 0o077:
         message = text("check-keys-open", path=path)
-        return failed(
-            message, text("check-keys-open-hint", path=shlex.quote(str(path))), measured=measured, limit=limit
-        )
+        return failed(message, hint, measured=measured, limit=limit)
     if told.st_uid not in (os.getuid(), *_engine_uids(subject)):
         message = text("check-keys-foreign", path=path, uid=told.st_uid)
-        return failed(
-            message, text("check-keys-open-hint", path=shlex.quote(str(path))), measured=measured, limit=limit
-        )
+        return failed(message, hint, measured=measured, limit=limit)
     return passed(text("check-keys-private"), measured=measured, limit=limit)
 
 
