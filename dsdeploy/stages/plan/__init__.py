@@ -4,19 +4,22 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from math import ceil
 
+from dsdeploy.adapters.engines import find_engine_adapter
 from dsdeploy.core import catalogue
 from dsdeploy.core.errors import InvalidRequest, NoModelFits, PlanDoesNotHold
 from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.industries import find_industry
 from dsdeploy.core.machines import Profile
-from dsdeploy.core.plan import Change, Plan, PlannedSpeed, Rejected, Remark, Request
+from dsdeploy.core.plan import Change, Plan, PlannedSpeed, Remark, Request
 from dsdeploy.core.texts import text
+from dsdeploy.core.workloads import find_workload
+from dsdeploy.stages.plan.agreement import demand_agreement
 from dsdeploy.stages.plan.budget import pools_within as pools_within
 from dsdeploy.stages.plan.build import build_plan, licences_of, planned_speed
 from dsdeploy.stages.plan.candidates import Offer, Shape, engines_for, offers
 from dsdeploy.stages.plan.case import Fit
 from dsdeploy.stages.plan.changes import changes_for
-from dsdeploy.stages.plan.cpu import WEIGHTS, choose_on_cpu, hold_fields, no_longer_fits, verify_cpu
+from dsdeploy.stages.plan.cpu import choose_on_cpu, no_longer_fits, verify_cpu
 from dsdeploy.stages.plan.cpu import compute_buffer_bytes as compute_buffer_bytes
 from dsdeploy.stages.plan.differences import plan_differences as plan_differences
 from dsdeploy.stages.plan.files import load_plan as load_plan
@@ -66,46 +69,71 @@ def choose_plan(request: Request, hardware: Hardware) -> Plan:
 
 
 def verify_plan(plan: Plan, hardware: Hardware) -> None:
-    """Judges a plan again, after hand edits too. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
-    request = plan.request
-    _judge_request(request)
+    """Judges a plan again, every field of it, after hand edits too.
+
+    Raises PlanDoesNotHold, InvalidRequest, UnknownModel, UnknownEngine, RenderError.
+    """
+    _judge_request(plan.request)
+    here = plan.hardware_asked_at == _asked_at(hardware)
     if plan.device == "cpu":
         machine = _roomiest(_fleet(hardware), plan.hosts) if not isinstance(hardware, Pools) else None
         if machine is None:
             raise InvalidRequest(text("plan-needs-machine"), hint=text("plan-needs-machine-hint"))
-        return verify_cpu(plan, machine.profile)
-    pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
+        fresh = replace(verify_cpu(plan, machine.profile), hosts=(machine.name,), licences=licences_of(plan.model_id))
+        pools, missed = Pools(()), False
+        if not isinstance(hardware, Pools):
+            pools = pools_of(_fleet(hardware))
+    else:
+        pools = hardware if isinstance(hardware, Pools) else pools_of(_fleet(hardware))
+        fit, missed = _verified(plan, pools)
+        fresh = _standing(plan, build_plan(plan.request, (fit,), (), _asked_at(hardware)), fit)
+    if here:
+        remarks = _all_remarks(fresh, hardware, pools, *((Remark("plan-wishes-missed"),) if missed else ()))
+        fresh = replace(fresh, warnings=remarks)
+    demand_agreement(plan, fresh, here=here)
+
+
+def _verified(plan: Plan, pools: Pools) -> tuple[Fit, bool]:
+    """The plan's deployment as a candidate, and whether it misses what its workload wishes.
+
+    Raises PlanDoesNotHold, RenderError.
+    """
     d = plan.deployment
-    offer = next((one for one in _offers_of(plan) if one.variant.repository == plan.weights_repo), None)
+    known = _offers_of(plan)
+    offer = next((one for one in known if one.variant.repository == plan.weights_repo), None)
     if offer is None:
-        known = ", ".join(one.variant.repository for one in _offers_of(plan)) or "-"
-        message = text("plan-differs", field="weights_repo", found=plan.weights_repo, expected=known)
-        raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
-    shape = _shape_of(plan)
+        names = ", ".join(one.variant.repository for one in known) or "-"
+        message = text("plan-differs", field="weights_repo", found=plan.weights_repo, expected=names)
+        raise PlanDoesNotHold(message, hint=text("plan-differs-hint"))
     alike = [one for one in pools.pools if (one.spec.id, one.slice) == (d.accelerator, d.slice)]
     if not alike:
         there = ", ".join(one.title for one in pools.pools) or "-"
         message = text("plan-no-such-device", accelerator=d.accelerator, there=there)
         raise PlanDoesNotHold(message, hint=text("plan-no-such-device-hint"))
-    verdicts = [
-        judge_exactly(
-            offer,
-            d.engine,
-            d.engine_version,
-            shape,
-            pool,
-            load_of(request).without_wishes(),
-            d.replicas,
-            d.max_num_batched_tokens,
-        )
-        for pool in alike
-    ]
-    fit = next((one for one in verdicts if isinstance(one, Fit)), None)
-    if fit is None:
-        raise no_longer_fits(next(one for one in verdicts if isinstance(one, Rejected)))
-    fresh = build_plan(request, (fit,), (), None)
-    hold_fields(plan, fresh, (*WEIGHTS, "deployment", "device_memory", "engine_arguments"))
-    return None
+    if alike[0].known:
+        find_engine_adapter(d.engine).refuse(d)
+    load, refused = load_of(plan.request), None
+    for wishes in (load, load.eased(), load.without_wishes()):
+        for pool in sorted(alike, key=lambda one: not set(plan.hosts) <= set(one.names)):
+            found = judge_exactly(
+                offer, d.engine, d.engine_version, _shape_of(plan), pool, wishes, d.replicas, d.max_num_batched_tokens
+            )
+            if isinstance(found, Fit):
+                return found, wishes == load.without_wishes() != load
+            refused = found
+    assert refused is not None
+    raise no_longer_fits(refused)
+
+
+def _standing(plan: Plan, fresh: Plan, fit: Fit) -> Plan:
+    """Any machines of the pool may serve, as many as are needed, each by the devices that are free there."""
+    free = dict(zip(fit.pool.names, fit.pool.indices, strict=False))
+    chosen = dict.fromkeys(plan.hosts)
+    if len(chosen) != len(plan.hosts) or len(chosen) != fit.machines or not set(chosen) <= set(fit.pool.names):
+        return fresh
+    found = tuple(free[name] for name in chosen if name in free)
+    whole = all(one == tuple(range(len(one))) for one in found)
+    return replace(fresh, hosts=plan.hosts, device_indices=() if whole else found)
 
 
 def speed_curve(plan: Plan, hardware: Hardware) -> tuple[PlannedSpeed, ...]:
@@ -132,9 +160,8 @@ def speed_curve(plan: Plan, hardware: Hardware) -> tuple[PlannedSpeed, ...]:
 
 def _shape_of(plan: Plan) -> Shape:
     d = plan.deployment
-    return Shape(
-        d.devices_per_node, d.nodes, d.tensor_parallel, d.pipeline_parallel, d.data_parallel, d.expert_parallel
-    )
+    spread = d.expert_parallel and catalogue.architecture(d.model_id).n_routed_experts > 0
+    return Shape(d.devices_per_node, d.nodes, d.tensor_parallel, d.pipeline_parallel, d.data_parallel, spread)
 
 
 def _offers_of(plan: Plan) -> tuple[Offer, ...]:
@@ -262,5 +289,7 @@ def _judge_request(request: Request) -> None:
                 text("bad-target", name=name, found=value), hint=text("bad-target-hint", known=", ".join(known))
             )
     find_industry(request.industry)
+    if request.workload is not None:
+        find_workload(request.workload)
     if not 1 <= request.port <= 65535:
         raise InvalidRequest(text("bad-port", found=request.port), hint=text("bad-port-hint"))

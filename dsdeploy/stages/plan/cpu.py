@@ -1,6 +1,6 @@
 """llama.cpp on a processor: the best model and format that fit a machine's memory and disk, and why others do not."""
 
-from dataclasses import fields, is_dataclass, replace
+from dataclasses import replace
 from typing import Any
 
 from dsdeploy.adapters.engines.llamacpp.launch import cells_options
@@ -110,51 +110,24 @@ def compute_buffer_bytes(architecture: dict[str, Any], cells: int) -> int:
     return _UBATCH_TOKENS * 4 * (int(architecture["vocab_size"]) + int(architecture["hidden_size"]) + cells)
 
 
-def verify_cpu(plan: Plan, profile: Profile) -> None:
-    """Judges a plan for a processor again. Raises PlanDoesNotHold, InvalidRequest, UnknownModel."""
+def verify_cpu(plan: Plan, profile: Profile) -> Plan:
+    """What a plan for a processor must say, which that machine bears. Raises PlanDoesNotHold, InvalidRequest,
+    UnknownModel."""
     variants = _candidates(plan.model_id)
     variant = next((one for one in variants if one["format"] == plan.format), None)
     if variant is None:
         near = ", ".join(one["format"] for one in variants)
         raise InvalidRequest(text("no-candidate", name=plan.format), hint=text("no-candidate-hint", near=near))
     fresh = fit_variant(variant, plan.request, profile)
-    for field in ("weights_bytes", "kv_cache_bytes", "compute_bytes", "reserve_bytes"):
-        hold(f"memory.{field}", getattr(plan.memory, field), getattr(fresh.memory, field))
-    hold_fields(plan, fresh, (*WEIGHTS, "deployment", "engine_arguments"))
     broken = _broken_rule(fresh, profile)
     if broken is not None:
         raise no_longer_fits(broken)
-
-
-WEIGHTS = (
-    "weights_origin",
-    "weights_repo",
-    "weights_revision",
-    "weights_pattern",
-    "weights_sha256",
-    "weights_bytes",
-)
+    return fresh
 
 
 def no_longer_fits(broken: Rejected) -> PlanDoesNotHold:
     message = text("plan-no-longer-fits", rule=RULES[broken.rule], **broken.amounts)
     return PlanDoesNotHold(message, hint=text("no-model-fits-hint"))
-
-
-def hold_fields(plan: Plan, fresh: Plan, names: tuple[str, ...]) -> None:
-    for name in names:
-        hold(name, getattr(plan, name), getattr(fresh, name))
-
-
-def hold(field: str, found: object, expected: object) -> None:
-    """Raises PlanDoesNotHold where a field is not what its configuration makes it; names the innermost that differs."""
-    if found == expected:
-        return
-    if is_dataclass(found) and type(found) is type(expected):
-        for one in fields(found):
-            hold(f"{field}.{one.name}", getattr(found, one.name), getattr(expected, one.name))
-    message = text("plan-differs", field=field, found=found, expected=expected)
-    raise PlanDoesNotHold(message, hint=text("plan-unreadable-hint"))
 
 
 def _wanted(request: Request) -> tuple[dict[str, Any], ...]:
