@@ -32,12 +32,27 @@ def to_document(value: Any) -> dict[str, Any]:
 
 def from_document(kind: type[T], document: object) -> T:
     """The value that `to_document` wrote. Raises Malformed, which names the place and the nearest key."""
+    value: T = _read(kind, _content(kind, document), "")
+    return value
+
+
+def fields_from(kind: type, document: object) -> dict[str, Any]:
+    """Those fields of such a value that a document holds: any of them may be missing. Raises Malformed."""
+    content = _content(kind, document)
+    known = _known(kind)
+    for key in content:
+        if key not in known:
+            raise unknown_key("", key, known)
+    return {name: _read(known[name][0], one, name) for name, one in content.items()}
+
+
+def _content(kind: type, document: object) -> dict[Any, Any]:
+    """Without the keys that say its version and kind."""
     content = dict(demand_mapping(document))
     for key, wanted in (("apiVersion", API_VERSION), ("kind", kind.__name__)):
         if (found := content.pop(key, None)) != wanted:
             raise unexpected(key, wanted, found)
-    value: T = _read(kind, content, "")
-    return value
+    return content
 
 
 def demand_mapping(content: object, place: str = "") -> dict[Any, Any]:

@@ -104,7 +104,7 @@ def plan(
 
     write, prices = _report_writer(report, pricing), read_prices(pricing.file)
     demand_region(pricing.region, prices)
-    request = load_request(wanted.file) if wanted.file else None
+    request = load_request(wanted.file) if wanted.file else {}
     on = _beside(wanted.beside, _hardware(bought, hardware, wanted.oldest_days, pricing))
     chosen = choose_plan(wanted.over(request), on)
     chosen = replace(chosen, cost=planned_cost(chosen, prices, rented=pricing.rented, region=pricing.region))

@@ -36,6 +36,7 @@ from dsdeploy.stages.plan.rank import AIMS, ranked
 from dsdeploy.stages.plan.refusal import refusal
 from dsdeploy.stages.plan.search import Found, search
 from dsdeploy.stages.plan.site import site_remarks
+from dsdeploy.stages.plan.wanted import longest_request
 
 TARGETS = ("auto", "process", "compose", "kubernetes")
 _STEPS = 12  # of a speed curve, closer where few ask at once
@@ -184,7 +185,16 @@ def _choose_on_cpu(request: Request, hardware: Hardware, pools: Pools) -> Plan:
 def _all_remarks(plan: Plan, hardware: Hardware, pools: Pools, *more: Remark) -> tuple[Remark, ...]:
     """What was left out, what the plan assumes, then what is wrong where it will stand."""
     seen = () if isinstance(hardware, Pools) else site_remarks(plan, _fleet(hardware))
-    return (*pools.remarks, *plan.warnings, *more, *seen, *_industry_remarks(plan))
+    return (*pools.remarks, *plan.warnings, *more, *_context_remarks(plan.request), *seen, *_industry_remarks(plan))
+
+
+def _context_remarks(request: Request) -> Iterator[Remark]:
+    longest = longest_request(request)
+    if not request.workload or not longest:
+        return
+    short = request.context_tokens < longest
+    said = {"context": f"{request.context_tokens:,}", "longest": f"{longest:,}"}
+    yield Remark("plan-context-short" if short else "plan-context-holds", said)
 
 
 def _industry_remarks(plan: Plan) -> Iterator[Remark]:

@@ -4,9 +4,10 @@ import sys
 from collections.abc import Iterable, Mapping
 from difflib import get_close_matches
 from pathlib import Path
+from typing import Any
 
 from dsdeploy.adapters.files import write_whole
-from dsdeploy.core.documents import from_document, to_document
+from dsdeploy.core.documents import fields_from, from_document, to_document
 from dsdeploy.core.errors import PlanNotWritable, PlanUnreadable, RequestUnreadable
 from dsdeploy.core.plan import Plan, Request
 from dsdeploy.core.texts import RULES, Malformed, catalogue, text
@@ -39,12 +40,15 @@ def load_plan(path: Path) -> Plan:
         raise PlanUnreadable(text("unreadable", path=path, reason=error), hint=text("plan-unreadable-hint")) from error
 
 
-def load_request(path: Path) -> Request:
-    """What is wanted, from a file; "-" is standard input. Raises RequestUnreadable, which names the place."""
+def load_request(path: Path) -> dict[str, Any]:
+    """Any part of what is wanted, by the request's field names, from a file; "-" is standard input.
+
+    Raises RequestUnreadable, which names the place.
+    """
     import yaml
 
     try:
-        return from_document(Request, yaml.safe_load(_words(path)))
+        return fields_from(Request, yaml.safe_load(_words(path)))
     except (OSError, ValueError, RecursionError, yaml.YAMLError) as error:
         raise RequestUnreadable(
             text("unreadable", path=path, reason=error), hint=text("request-unreadable-hint")

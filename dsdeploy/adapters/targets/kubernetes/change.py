@@ -69,6 +69,9 @@ def take_up(cluster: Cluster, helm: Helm, release: Release) -> None:
         if time.monotonic() > end:
             break
         time.sleep(_LOOK_S)
+    ended = helm.status(release.name)
+    if ended is None or not ended.pending or ended.revision != found.revision:
+        return
     name = f"sh.helm.release.v1.{release.name}.v{found.revision}"
     record = cluster.read("v1", "Secret", name)
     if record is None:
