@@ -16,6 +16,7 @@ _GIB = 1 << 30
 _HOST_STEP_BYTES = 32 * _GIB  # nodes whose free memory differs by less are alike
 _MIG_RESOURCE = "nvidia.com/mig-"  # with the device plugin's mixed strategy; nvidia.com/gpu with its single one
 _HELD_SHARE = 0.10  # as core.health: idle devices show up to 5 % in use
+_ALIKE = 1.1  # times the smallest: firmware and ECC set aside less, products of one name differ by more
 _KUBERNETES = "node.kubernetes.io/"  # what it taints nodes with by itself repeats what ready and cordoned say
 _COMPUTE_SLICES = 7  # of a card (NVIDIA MIG user guide)
 _OFFERED_OF_SLICE = 0.99  # as of a whole device where no more is known
@@ -151,12 +152,11 @@ def _node_pools(machine: Machine, note: Note) -> Iterable[Pool]:
         return
     yield from _slice_pools(machine, note)
     free = _usable_devices(profile, machine.name, note)
-    by_kind: dict[str, list[Accelerator]] = defaultdict(list)
-    for one in free:
-        by_kind[one.name].append(one)
-    if len(by_kind) > 1:
-        note("plan-mixed-devices", name=machine.name, kinds=", ".join(sorted(by_kind)))
-    for name, devices in sorted(by_kind.items()):
+    kinds = _kinds(free, by_size=machine.node is None)
+    if len(kinds) > 1:
+        note("plan-mixed-devices", name=machine.name, kinds=", ".join(map(_title, kinds)))
+    for devices in kinds:
+        name = devices[0].name
         spec, known = _spec(name, devices[0])
         reported = min((one.memory_bytes for one in devices if one.memory_bytes), default=None)
         if not known:
@@ -165,7 +165,24 @@ def _node_pools(machine: Machine, note: Note) -> Iterable[Pool]:
             continue
         offered, linked = offered_bytes(spec, reported), _linked(profile, devices, spec)
         pool = _node_pool(profile, spec, len(devices), offered)
-        yield replace(pool, linked=linked, known=known, indices=(tuple(one.index for one in devices),))
+        yield replace(pool, linked=linked, known=known, indices=(tuple(sorted(one.index for one in devices)),))
+
+
+def _kinds(free: list[Accelerator], *, by_size: bool) -> list[list[Accelerator]]:
+    """Devices of one name, and by size of about one memory; a cluster's scheduler tells sizes of one name not apart."""
+    kinds: list[list[Accelerator]] = []
+    for one in sorted(free, key=lambda one: (one.name, one.memory_bytes or 0, one.index)):
+        first = kinds[-1][0] if kinds else one
+        larger = by_size and (one.memory_bytes or 0) > _ALIKE * (first.memory_bytes or 0)
+        if not kinds or first.name != one.name or larger:
+            kinds.append([])
+        kinds[-1].append(one)
+    return kinds
+
+
+def _title(devices: list[Accelerator]) -> str:
+    size = min(one.memory_bytes or 0 for one in devices)
+    return f"{len(devices)} x {devices[0].name}" + (f" {size / _GIB:.1f} GiB" if size else "")
 
 
 def _node_pool(profile: Profile, spec: AcceleratorSpec, devices: int, device_bytes: float) -> Pool:

@@ -25,6 +25,7 @@ from dsdeploy.stages.plan import (
     pool_to_buy,
 )
 from dsdeploy.stages.plan.candidates import offers
+from dsdeploy.stages.plan.pools import pools_of
 from tests.unit.plan.fleets import GIB, bought, codes, fleet, node, wants
 
 QUESTIONS = json.loads((Path(__file__).parents[2] / "truth" / "questions.json").read_text(encoding="utf-8"))
@@ -263,3 +264,16 @@ def test_a_refusal_without_a_model_names_the_nearest_miss():
 def test_an_unknown_speed_is_laid_to_the_host_memory_where_experts_stay_there():
     plan = choose_plan(wants("deepseek-r1", 1, 8192), bought("RTX 4090", 4))
     assert plan.speed is None and "plan-experts-in-host" in codes(plan) and "plan-speed-unknown" not in codes(plan)
+
+
+def test_sizes_of_one_name_are_counted_apart():
+    """Else eight cards of which four are small would be planned as eight small ones."""
+    small, large = node("m", 4, "NVIDIA A800", 39.4), node("m", 4, "NVIDIA A800", 79.2)
+    moved = tuple(replace(one, index=one.index + 4) for one in large.profile.accelerators)
+    both = replace(small, profile=replace(small.profile, accelerators=(*small.profile.accelerators, *moved)))
+    pools = pools_of(fleet(both)).pools
+    assert [(one.devices, one.indices) for one in pools] == [(4, ((4, 5, 6, 7),)), (4, ((0, 1, 2, 3),))]
+    plan = choose_plan(wants("deepseek-r1-distill-llama-70b", users=2), fleet(both))
+    assert plan.device_memory.device_bytes > 70 * GIB and set(plan.device_indices[0]) <= {4, 5, 6, 7}
+    remark = next(one for one in plan.warnings if one.code == "plan-mixed-devices")
+    assert "39.4 GiB" in remark.values["kinds"] and "79.2 GiB" in remark.values["kinds"]
