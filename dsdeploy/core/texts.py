@@ -22,7 +22,7 @@ class Text:
 
     def render(self, language: str) -> str:
         """The message in `language` ("en" or "zh"). Raises KeyError for an id or value that is missing."""
-        values = {name: _said(one, language) for name, one in self.values.items()}
+        values = {name: _said(one, language, quoted=name == "reason") for name, one in self.values.items()}
         return catalogue()[self.id][language].format(**values)
 
 
@@ -75,12 +75,23 @@ CHANGES = {
 }  # message ids: their numbers are a change's own
 
 
-def _said(value: Any, language: str) -> Any:
-    """A value in the reader's language where it has one: a message, or the operating system's own word for an error."""
+def _said(value: Any, language: str, *, quoted: bool) -> Any:
+    """A value in the reader's language where it has one: a message, or the operating system's own word for an error.
+
+    Of what is `quoted` from a library, what it means stands before its own words, which a search will be made for.
+    """
     if isinstance(value, Text):
         return value.render(language)
-    id = _system_ids().get(value) if isinstance(value, str) else None
-    return value if id is None else catalogue()[id][language]
+    if not isinstance(value, str):
+        return value
+    if id := _system_ids().get(value):
+        return catalogue()[id][language]
+    if not quoted or language == "en":
+        return value
+    from dsdeploy.core.library_words import library_message
+
+    meaning = library_message(value)
+    return value if meaning is None else f"{catalogue()[meaning][language]}（{value}）"
 
 
 def _why(error: Exception) -> Text | str:
@@ -97,7 +108,7 @@ def _why(error: Exception) -> Text | str:
     id, values = problem_of(error)
     if place := place_of(error):
         return text("reason-at-line", line=place[0], column=place[1], reason=Text(id, values))
-    if id == "parser-other" and not isinstance(error, ValueError):
+    if id == "parser-other" and (isinstance(error, OSError) or not isinstance(error, ValueError)):  # TLS's are both
         return _system_word(error) or (str(error).splitlines() or [type(error).__name__])[0]
     return Text(id, values)
 
