@@ -6,9 +6,12 @@ from rich.cells import cell_len
 
 _WIDE = "\u2e80-\u9fff\uf900-\ufaff\uff00-\uffef"
 _OPENING, _CLOSING = "（《【「『“‘", "，。、；：！？）》】」』”’"
-# What stays in one line: a wide character or a run of others, with the marks that may not begin or end a line.
+_RANGE = rf"[({_OPENING}]*\d[\d,.]* – \d[\d,.]*[^ {_WIDE}]*[{_CLOSING}]*"
+# What stays in one line: a range of two numbers, a wide character or a run of others, with the marks that may not begin
+# or end a line.
 _PIECE = re.compile(
-    rf" +|[{_OPENING}]*(?:(?![{_OPENING}{_CLOSING}])[{_WIDE}]|[^ {_WIDE}{_OPENING}{_CLOSING}]+)?[{_CLOSING}]*"
+    rf" +|{_RANGE}"
+    rf"|[{_OPENING}]*(?:(?![{_OPENING}{_CLOSING}])[{_WIDE}]|[^ {_WIDE}{_OPENING}{_CLOSING}]+)?[{_CLOSING}]*"
 )
 
 

@@ -90,8 +90,12 @@ def upgrade(
         try:
             tried = stage.switch(release, rendered, good, target, progress)
             checked = check_release(tried, found, target, selection, progress)
-        except InstallError:
-            stage.settle(stage.put_back(good, target, progress))
+        except InstallError as error:
+            try:
+                stage.settle(stage.put_back(good, target, progress))
+            except InstallError as second:
+                message = text("upgrade-not-put-back", first=error.message, second=second.message)
+                raise type(error)(message, hint=text("upgrade-not-put-back-hint")) from second
             raise
         if checked.verdict == "fail":
             back = stage.settle(stage.put_back(good, target, progress))

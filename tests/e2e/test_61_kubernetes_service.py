@@ -135,6 +135,22 @@ def test_a_claim_that_cannot_take_the_weights_is_named_and_the_service_stays(
     assert chat(site, home, key_of(home))[0] == 200
 
 
+@pytest.mark.parametrize(
+    ("field", "changes"),
+    [
+        ("weights.create_bytes", {"weights": {"source": "pvc", "create_bytes": 1}}),
+        ("weights.source", {"weights": {"source": "hostPath", "name": "/w", "load": True}}),
+    ],
+)
+def test_values_that_contradict_the_plan_are_named_and_the_cluster_hears_nothing(site, service, other, field, changes):
+    home, _, with_rights = service
+    before = site.kubectl("--namespace", SPACE, "get", "secrets", "--selector", "owner=helm", "--output", "name")
+    r = upgrade(home, other, site_with(home, **changes), with_rights)
+    assert r.returncode == 14 and field in r.stderr, r.stderr
+    after = site.kubectl("--namespace", SPACE, "get", "secrets", "--selector", "owner=helm", "--output", "name")
+    assert after == before and chat(site, home, key_of(home))[0] == 200
+
+
 @pytest.fixture(scope="module")
 def may_exec(site, least):
     rule = {"apiGroups": [""], "resources": ["pods/exec"], "verbs": ["create", "get"]}

@@ -116,3 +116,10 @@ def test_wrapping_loses_no_word_and_exceeds_no_width(words, width):
 def test_a_table_fits_any_terminal(rows, width):
     for line, _ in table_lines((("One", "Two", "三", "Four"), rows), width):
         assert cell_len(line) <= width
+
+
+@pytest.mark.parametrize("width", [60, 80])
+def test_a_range_of_amounts_stays_whole(width):
+    rows = [("Paid before the start of the service, all of it", "1,200,000", "1,000,000 – 1,500,000")]
+    said = [line for line, _ in table_lines((("CNY", "Expected", "From – to"), rows), width)]
+    assert any("1,000,000 – 1,500,000" in line for line in said), said

@@ -107,7 +107,8 @@ def _widths(head: tuple[str, ...], rows: list[tuple[str, ...]], room: int) -> li
         return [wanted[0], room - wanted[0]]
     # The widest before the last gives first: the others hold names and figures.
     widest = max(range(len(head) - 1), key=lambda place: wanted[place])
-    last = min(wanted[-1], _NARROWEST)
+    whole = max((cell_len(piece) for row in rows for line in row[-1].splitlines() for piece in pieces(line)), default=0)
+    last = min(wanted[-1], max(_NARROWEST, min(whole, room // 2)))
     spare = room - last - (sum(wanted[:-1]) - wanted[widest])
     wanted[widest] = min(wanted[widest], max(spare, _NARROWEST))
     left = room - sum(wanted[:-1])
