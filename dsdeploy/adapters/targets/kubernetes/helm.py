@@ -3,6 +3,7 @@
 import ctypes
 import json
 import os
+import re
 import shutil
 import signal
 import subprocess
@@ -22,6 +23,8 @@ _ASK_TIMEOUT_S = 120
 _STOP_S = 60
 _LOOK_S = 1
 _OLDEST = 4
+_NO_RELEASE = "release: not found"  # an API server that starts says of roles, too, that they are not found
+_ASIDE = re.compile(r"[IWEF]\d{4} |level=|WARNING: ")  # what its libraries log beside the error itself
 
 
 @dataclass(frozen=True, slots=True)
@@ -51,7 +54,7 @@ class Helm:
         try:
             told = json.loads(self._ask("status", name, "--output", "json"))
         except InstallError as error:
-            if "not found" in str(error.message.values.get("reason")):
+            if _NO_RELEASE in str(error.message.values.get("reason")):
                 return None
             raise
         info = told["info"]
@@ -177,7 +180,8 @@ def _environment() -> dict[str, str]:
 
 
 def _failed(said: str) -> InstallError:
-    reason = said.strip().removeprefix("Error: ") or "?"
+    told = "\n".join(line for line in said.splitlines() if not _ASIDE.match(line))
+    reason = told.strip().removeprefix("Error: ") or said.strip() or "?"
     if "another operation" in reason and "in progress" in reason:
         return HelmBusy(text("helm-busy"), hint=text("helm-busy-hint"))
     return InstallError(text("helm-failed", reason=reason), hint=text("helm-failed-hint"))
