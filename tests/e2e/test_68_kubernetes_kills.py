@@ -48,6 +48,12 @@ def helm_status(site) -> str:
     return str(newest["metadata"]["labels"]["status"])
 
 
+def knows_rights(rights: dict[str, str]) -> bool:
+    """An API server that has just started refuses everybody until it has read its roles."""
+    words = ("kubectl", "auth", "can-i", "list", "configmaps", "--namespace", SPACE)
+    return subprocess.run(words, capture_output=True, env=environment(**rights), timeout=30).returncode == 0
+
+
 def test_a_life_full_of_kills_on_a_cluster(site, place, tmp_path):
     home, words, plans, rights = place
     always, seen = ("--home", str(home), "--yes"), tmp_path / "seen"
@@ -96,11 +102,12 @@ def test_an_upgrade_outlives_its_api_server(site, installed):
     child = start(*upgrade_words(home, plan), **rights)
     wait_until(lambda: helm_status(site) == "pending-upgrade", 60)
     site.plane.kill("kube-apiserver")
-    time.sleep(3)
+    time.sleep(5)
     site.plane.start_api_server()
     said = child.communicate(timeout=240)[0]
     if child.returncode:
         assert "Traceback" not in said
+        wait_until(lambda: knows_rights(rights))
         r = run(*upgrade_words(home, plan), **rights)
         assert r.returncode == 0, said + r.stderr
     assert standing(home, rights) == (2, 3, "installed", "running")

@@ -48,7 +48,7 @@ def free_devices(cluster: Cluster, release: Release) -> None:
         cluster.scale_to_zero(one["metadata"]["name"])
     if cluster.has(*_GROUPS):
         for one in cluster.list(*_GROUPS, chosen):
-            cluster.delete(*_GROUPS, one["metadata"]["name"])
+            cluster.delete(*_GROUPS, one["metadata"]["name"], made_by_it_first=True)
     end = time.monotonic() + END_S
     while of_component(cluster.list("v1", "Pod", selector(release.name)), "engine"):
         if time.monotonic() > end:

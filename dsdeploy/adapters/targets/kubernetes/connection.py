@@ -98,12 +98,14 @@ class Cluster:
             document["kind"],
         )
 
-    def delete(self, api_version: str, kind: str, name: str) -> None:
-        """Gone already is as good."""
+    def delete(self, api_version: str, kind: str, name: str, *, made_by_it_first: bool = False) -> None:
+        """Gone already is as good. With `made_by_it_first` it stays until the cluster's garbage collector has ended all
+        that it made; else it is gone at once, even where no collector works."""
+        body = {"propagationPolicy": "Foreground" if made_by_it_first else "Background"}
         with suppress(_NotFound):
             self._call(
                 f"delete {kind}",
-                lambda it: it.delete(name=name, namespace=self.namespace, body={"propagationPolicy": "Foreground"}),
+                lambda it: it.delete(name=name, namespace=self.namespace, body=body),
                 api_version,
                 kind,
             )
