@@ -72,7 +72,7 @@ def add(app: typer.Typer, house: House) -> None:
         key: Annotated[Path | None, house.flag("--tls-key", "help-tls-key")] = None,
         authority: Annotated[Path | None, house.flag("--tls-authority", "help-tls-authority")] = None,
         site: Annotated[Path | None, site_flag] = None,
-        context: Annotated[str | None, house.flag("--context", "help-context")] = None,
+        context: Annotated[str | None, house.flag("--context", "help-kube-context")] = None,
         namespace: Annotated[str | None, house.flag("--namespace", "help-place-namespace")] = None,
         yes: Annotated[bool, yes_flag] = False,
         dry_run: Annotated[bool, dry_run_flag] = False,
