@@ -10,7 +10,8 @@ class Deployment:
 
     The split is in the engine's own sense: SGLang's data-parallel attention of a model with experts lies inside its
     tensor-parallel group, vLLM's data-parallel ranks stand beside. `accelerator` is a catalogue id, or "cpu".
-    `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how many requests one replica answers at once.
+    `devices_per_node` and `nodes` are one replica's. `max_num_seqs` is how many requests one data-parallel
+    rank answers at once.
     `memory_utilization` and `kv_cache_dtype` are in the engine's own sense; None and "auto" leave
     them to it, as does None for `max_num_batched_tokens`, the tokens of one step of vLLM's scheduler.
     `draft_tokens` is how many tokens the model's own MTP layer drafts, 0 without. `gpu_layers` (llama.cpp) are the
@@ -50,6 +51,11 @@ class Deployment:
     def devices(self) -> int:
         """All devices of all replicas."""
         return self.devices_per_node * self.nodes * self.replicas
+
+    @property
+    def seats(self) -> int:
+        """How many requests one replica answers at once."""
+        return self.max_num_seqs * self.data_parallel
 
     @property
     def cards(self) -> int:

@@ -149,3 +149,13 @@ def explained(document: str) -> set[str]:
 def test_each_difference_to_a_published_recipe_is_explained_and_no_other(document):
     differ = set().union(*(differences(one) for one in PUBLISHED))
     assert differ == explained(document)
+
+
+@pytest.mark.parametrize(("model", "ranks", "asked"), [(R1, 8, 8 * 40), (R1, 1, 40), (f"{QWEN}32b", 2, 40)])
+def test_each_rank_of_sglang_gets_the_seats_that_were_planned_for_it(model, ranks, asked):
+    """Attention's groups share one server's number; a dense model's ranks are servers of their own."""
+    shape = {"tp": 8, "dp": ranks} if model == R1 else {"tp": 4, "dp": ranks}
+    form = "fp8-block" if model == R1 else "bf16"
+    one = on("h20-141gb", 8, model, form, engine="sglang", memory_utilization=None, max_num_seqs=40, **shape)
+    words = find_engine_adapter("sglang").launch(one, PLACE).argv
+    assert words[words.index("--max-running-requests") + 1] == str(asked)

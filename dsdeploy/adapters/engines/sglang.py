@@ -59,7 +59,7 @@ class Sglang:
 def _options(d: Deployment, place: Place) -> tuple[str, ...]:
     words = ["--model-path", place.weights, "--served-model-name", place.served_name]
     words += ["--host", place.host, "--port", str(place.port), "--load-format", "safetensors", "--enable-metrics"]
-    words += ["--context-length", str(d.max_model_len), "--max-running-requests", str(d.max_num_seqs)]
+    words += ["--context-length", str(d.max_model_len), "--max-running-requests", str(_running(d))]
     words += _split(d)
     if d.nodes > 1:
         words += ["--nnodes", str(d.nodes), "--node-rank", place.node_rank]
@@ -78,6 +78,11 @@ def _options(d: Deployment, place: Place) -> tuple[str, ...]:
     if parsers.get("tool"):
         words += ["--tool-call-parser", parsers["tool"]]
     return (*words, *_drafts(d)) if d.draft_tokens else tuple(words)
+
+
+def _running(d: Deployment) -> int:
+    """All of a server's: attention's groups share them out (0.5.23, model_executor/pool_configurator.py)."""
+    return d.seats if _data_parallel_inside(d) else d.max_num_seqs
 
 
 def _drafts(d: Deployment) -> tuple[str, ...]:

@@ -34,7 +34,7 @@ def deployment(plan: Plan) -> Section:
         (text("page-parallel"), shape(plan)),
         (text("page-replicas"), text("page-replicas-value", replicas=one.replicas, nodes=one.nodes)),
         (text("page-max-len"), f"{one.max_model_len:,}"),
-        (text("page-at-once"), f"{one.max_num_seqs:,}"),
+        (text("page-at-once"), f"{one.seats:,}"),
         (text("page-revision"), f"{plan.weights_repo} @ {plan.weights_revision or '–'}"),
         (text("page-arguments"), " ".join(plan.engine_arguments) or "–"),
     ]
