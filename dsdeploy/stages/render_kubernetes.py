@@ -9,6 +9,7 @@ import yaml
 import dsdeploy
 from dsdeploy.core.deployment import Deployment, Launch
 from dsdeploy.core.errors import RenderError
+from dsdeploy.core.gateway import gateway_limits
 from dsdeploy.core.kubernetes import KEYS_FILE, LWS_VARIABLES, WEIGHTS_FOLDER, Site
 from dsdeploy.core.layout import PLAN_FILE, VALUES_FILE
 from dsdeploy.core.texts import text
@@ -36,9 +37,14 @@ def render_kubernetes(
     files: tuple[WeightFile, ...],
     site: Site,
     plan_text: str,
+    *,
+    users: int,
 ) -> RenderedFiles:
-    """The chart's values and the plan itself; `worker` is how nodes 2 and up start. Raises RenderError."""
-    values = _values(deployment, leader, worker, files, site)
+    """The chart's values and the plan itself; `worker` is how nodes 2 and up start, `users` how many are planned for.
+
+    Raises RenderError.
+    """
+    values = _values(deployment, leader, worker, files, site, users)
     title = f"# {deployment.model_id} {deployment.format}, rendered by dsdeploy {dsdeploy.__version__}\n"
     content = title + yaml.dump(values, Dumper=_Quoting, sort_keys=False, allow_unicode=True, width=4096)
     if yaml.safe_load(content) != values:
@@ -47,7 +53,7 @@ def render_kubernetes(
 
 
 def _values(
-    deployment: Deployment, leader: Launch, worker: Launch | None, files: tuple[WeightFile, ...], site: Site
+    deployment: Deployment, leader: Launch, worker: Launch | None, files: tuple[WeightFile, ...], site: Site, users: int
 ) -> dict[str, Any]:
     found = next(_contradictions(deployment, files, site), None)
     if found:
@@ -60,6 +66,7 @@ def _values(
             text("worker-launch-missing", nodes=deployment.nodes), hint=text("worker-launch-missing-hint")
         )
     nodes = {"leader": _node(leader, several)}
+    limits = gateway_limits(users, deployment.max_model_len)
     if several and worker is not None:
         nodes["worker"] = _node(worker, several)
     return {
@@ -111,6 +118,12 @@ def _values(
             "keysSecret": {"name": site.client_keys_secret, "key": "keys.map"},
             "tls": {"existingSecret": site.tls_secret},
             "service": {"port": site.gateway_port},
+            "limits": {
+                "ratePerMinute": limits.per_minute,
+                "concurrentPerKey": limits.at_once,
+                "maxBodyBytes": limits.body_bytes,
+                "connectionsPerSource": limits.connections,
+            },
         },
         "networkPolicy": {
             "clientNamespaces": list(site.client_namespaces),

@@ -95,7 +95,7 @@ def rendered_release(plan: Plan, words: str, release: Release, site: Path | None
         d, file = plan.deployment, release.weights.main_file
         leader = planned_launch(plan, kubernetes_place(d, file))
         worker = planned_launch(plan, kubernetes_place(d, file, worker=True)) if d.nodes > 1 else None
-        rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words)
+        rendered = render_kubernetes(d, leader, worker, release.weights.files, known, words, users=release.users)
         return replace(rendered, files=(*rendered.files, RenderedFile(SITE_FILE, said)))
     if plan.target == "compose":
         from dsdeploy.adapters.targets.compose import ComposeTarget

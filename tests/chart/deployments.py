@@ -49,4 +49,8 @@ def values(model: str, size_bytes: int, devices: int, nodes: int, engine: str, s
     leader, worker = (launch(kubernetes_place(chosen, worker=one), engine) for one in (False, True))
     shards = max(1, size_bytes // 4_300_000_000)
     files = tuple(WeightFile(f"model-{n:05}.safetensors", size_bytes // shards, f"{n:064x}") for n in range(shards))
-    return render_kubernetes(chosen, leader, worker if nodes > 1 else None, files, site, "plan\n").files[1].content
+    return (
+        render_kubernetes(chosen, leader, worker if nodes > 1 else None, files, site, "plan\n", users=100)
+        .files[1]
+        .content
+    )

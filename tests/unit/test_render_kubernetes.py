@@ -18,7 +18,7 @@ FOUR = deployment("m", "vllm", 8, 4)
 
 def rendered(chosen=ONE, *, start=None, worker=None, files=FILES, site=SITE) -> dict:
     start = start or launch(kubernetes_place(chosen), "vllm")
-    made = render_kubernetes(chosen, start, worker, files, site, "the plan\n")
+    made = render_kubernetes(chosen, start, worker, files, site, "the plan\n", users=300)
     assert [one.path for one in made.files] == ["plan.yaml", "values.yaml"]
     return yaml.safe_load(made.files[1].content)
 
@@ -67,7 +67,7 @@ def test_a_user_that_is_looked_up_is_named():
 
 def test_numbers_in_words_stay_words_for_a_reader_of_yaml_1_2():
     start = replace(launch(kubernetes_place(ONE), "vllm"), argv=("1e5", "08", "0o7", "yes", "null"))
-    content = render_kubernetes(ONE, start, None, FILES, SITE, "").files[1].content
+    content = render_kubernetes(ONE, start, None, FILES, SITE, "", users=1).files[1].content
     for word in start.argv:
         assert f'- "{word}"\n' in content
 
@@ -152,3 +152,11 @@ def test_a_site_that_contradicts_the_plan_is_named_before_anything_is_asked(fiel
         rendered(deployment, site=replace(SITE, **site))
     assert refused.value.message.id == "site-contradicts"
     assert {"field": field, "wanted": wanted}.items() <= refused.value.message.values.items()
+
+
+def test_one_key_may_stand_for_all_planned_users():
+    """A portal has one key and one address: 300 people through it are not too many."""
+    content = render_kubernetes(ONE, launch(kubernetes_place(ONE), "vllm"), None, FILES, SITE, "", users=300).files[1]
+    limits = yaml.safe_load(content.content)["gateway"]["limits"]
+    assert limits["concurrentPerKey"] >= 300 and limits["ratePerMinute"] >= 300 * 60
+    assert limits["connectionsPerSource"] >= 1024 and limits["maxBodyBytes"] >= 10 * 2**20

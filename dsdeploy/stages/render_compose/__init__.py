@@ -18,6 +18,7 @@ from dsdeploy.adapters.images.llamacpp import PROBE, PYTHON
 from dsdeploy.adapters.templates import gateway_files
 from dsdeploy.core.deployment import Launch, Place
 from dsdeploy.core.errors import RenderError
+from dsdeploy.core.gateway import gateway_limits
 from dsdeploy.core.layout import (
     CERTIFICATE_FILE,
     COMPOSE_FILE,
@@ -42,7 +43,6 @@ _GATEWAY_DRAIN_S = 30
 _STOP_S = 60  # for Docker itself
 _UPSTREAM = "engines"
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; probes fail unpunished no shorter than reading the weights from it
-_BODY_BYTES, _BODY_BYTES_PER_TOKEN = 10 * 2**20, 16  # four letters of UTF-8 beyond Latin, or an escaped one, per token
 _NVIDIA = "nvidia.com/gpu"
 _USERS = "passwd"
 
@@ -188,14 +188,16 @@ def _gateway(
 ) -> dict[str, Any]:
     several = plan.deployment.nodes > 1
     folder = Path(release.folder)
+    limits = gateway_limits(plan.users, plan.context_tokens)
     environment = {
         "ENGINE_HOST": "127.0.0.1" if several else _UPSTREAM,
         "ENGINE_PORT": str(launch.port),
         "ENGINE_REPLICAS": str(plan.deployment.replicas),
         "ENGINE_READY_PATH": launch.ready_path,
-        "RATE_PER_MINUTE": str(max(600, 60 * plan.users)),
-        "CONCURRENT_PER_KEY": str(max(64, 2 * plan.users)),
-        "MAX_BODY_BYTES": str(max(_BODY_BYTES, _BODY_BYTES_PER_TOKEN * plan.context_tokens)),
+        "RATE_PER_MINUTE": str(limits.per_minute),
+        "CONCURRENT_PER_KEY": str(limits.at_once),
+        "MAX_BODY_BYTES": str(limits.body_bytes),
+        "CONNECTIONS_PER_SOURCE": str(limits.connections),
     }
     if several:
         host = {"GATEWAY_HOST": _address(release.host), "GATEWAY_PORT": str(release.port), "METRICS_HOST": "127.0.0.1"}
