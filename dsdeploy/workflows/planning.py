@@ -115,12 +115,18 @@ def plan(
 
 
 def plan_verify(
-    path: Path, bought: Bought | None, hardware: Path | None, pricing: Pricing, report: Report | None = None
+    path: Path,
+    bought: Bought | None,
+    hardware: Path | None,
+    pricing: Pricing,
+    report: Report | None = None,
+    beside: tuple[Path, ...] = (),
 ) -> Result[Plan]:
+    """On the same machines: without those of the plans `beside` which it was made."""
     from dsdeploy.stages.plan import load_plan, verify_plan
 
     write = _report_writer(report, pricing)
-    found, on = load_plan(path), _hardware(bought, hardware, None, pricing)
+    found, on = load_plan(path), _beside(beside, _hardware(bought, hardware, None, pricing))
     verify_plan(found, on)
     write(found, on)
     return Result("plan", found)

@@ -98,9 +98,9 @@ def add(app: typer.Typer, house: House) -> None:
             if diff is not None:
                 return workflows.plan_diff(*diff)
             if verify is not None:
-                if out or request or beside or any(one is not None for one in flags.values()):
+                if out or request or any(one is not None for one in flags.values()):
                     raise UsageError(text("verify-alone"), hint=text("verify-alone-hint"))
-                return workflows.plan_verify(verify, bought(), hardware, pricing, page())
+                return workflows.plan_verify(verify, bought(), hardware, pricing, page(), tuple(beside or ()))
             wanted = Wanted(flags, request, oldest, tuple(beside or ()))
             return workflows.plan(wanted, bought(), hardware, out, pricing, page())
 

@@ -53,31 +53,31 @@ def token_rate(subject: Subject) -> Outcome:
     rates = [one.tokens_per_s for one in load.samples if one.tokens_per_s is not None]
     overhead = f"{load.client_cpu_s_per_token * 1e6:,.0f}"
     seen = spread(rates, 50) if rates else None
-    measured = f"p50 {_shown(seen)} tokens/s a user, p5 {percentile(rates, 5):,.1f}" if seen else None
+    measured = f"p50 {_shown(seen)} tokens/s/user, p5 {percentile(rates, 5):,.1f}" if seen else None
     band = subject.plan.speed.tokens_per_s_per_user if subject.plan and subject.plan.speed else None
     if band is None or seen is None:
         return skipped(text("check-token-rate", count=len(rates), overhead=overhead), measured=measured)
-    return _judge(seen, band, "tokens/s a user", measured, load)
+    return _judge(seen, band, "tokens/s/user", measured, load)
 
 
 def users_served(subject: Subject) -> Outcome:
     users = subject.release.users
     load = subject.loads.run(users)
     slowest = max(one.first_s for one in load.samples) * 1000
-    measured = f"{load.at_once}: {load.tokens_per_s:,.1f} tokens/s in all, TTFT ≤ {slowest:,.0f} ms"
+    measured = f"{load.at_once}: {load.tokens_per_s:,.1f} tokens/s, TTFT ≤ {slowest:,.0f} ms"
     return passed(text("check-users-served", users=users), measured=measured, limit=f"{users}")
 
 
 def throughput(subject: Subject) -> Outcome:
     """All steps are measured, for the curve; the planned number at once is judged."""
     loads = [subject.loads.run(step) for step in steps(subject)]
-    measured = ", ".join(f"{one.at_once}: {one.tokens_per_s:,.1f}" for one in loads) + " tokens/s in all"
+    measured = ", ".join(f"{one.at_once}: {one.tokens_per_s:,.1f}" for one in loads) + " tokens/s"
     speed = subject.plan.speed if subject.plan else None
     if speed is None or speed.output_tokens_per_s is None:
         return skipped(text("check-throughput"), measured=measured)
     load = _at_planned(subject)
     total = Spread(load.tokens_per_s, load.tokens_per_s, load.tokens_per_s)
-    return _judge(total, speed.output_tokens_per_s, "tokens/s in all", measured, load)
+    return _judge(total, speed.output_tokens_per_s, "tokens/s", measured, load)
 
 
 def steps(subject: Subject) -> tuple[int, ...]:

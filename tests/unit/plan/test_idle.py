@@ -51,6 +51,11 @@ def test_beside_on_the_command_line(tmp_path):
     assert "闲置机器" in first.stdout and "--beside" in first.stdout
     second = run_json(*words, "--beside", str(tmp_path / "a.yaml"))
     assert second["data"]["hosts"] == ["l40s-a"] and second["data"]["idle"] == []
+    beside, where = ("--beside", str(tmp_path / "a.yaml")), ("--hardware", str(tmp_path / "fleet.json"))
+    assert run(*words, *beside, "--out", str(tmp_path / "b.yaml")).returncode == 0
+    for plan, more in (("a", ()), ("b", beside)):
+        r = run("plan", "--verify", str(tmp_path / f"{plan}.yaml"), *where, *more)
+        assert r.returncode == 0, r.stderr
     bought = run("--lang", "en", "plan", "--accelerator", "NVIDIA H20", "--beside", str(tmp_path / "a.yaml"))
     assert bought.returncode == 2 and "--hardware" in bought.stderr
 
