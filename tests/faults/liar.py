@@ -96,11 +96,20 @@ class Engine(BaseHTTPRequestHandler):
             self.say(200, {"choices": [choice], "usage": {"prompt_tokens": read}})
 
     def stream(self):
-        global streamed
         if not busy.acquire(blocking=FAULT != "one-user"):
             self.say(503, {"error": "busy"})
             return
+        try:
+            number = self.words()
+        finally:
+            busy.release()  # before the end is told: who has heard it may ask again at once
+        if FAULT != "no-done" and (FAULT != "tires" or number != 3):
+            self.wfile.write(b"data: [DONE]\n\n")
+
+    def words(self):
+        global streamed
         streamed += 1
+        number = streamed
         self.send_response(200)
         self.send_header("Content-Type", "text/event-stream")
         self.end_headers()
@@ -109,9 +118,7 @@ class Engine(BaseHTTPRequestHandler):
             self.event({"choices": [{"delta": {"content": word}}]})
             threading.Event().wait(0.02)
         self.event({"choices": [], "usage": {"completion_tokens": len(WORDS)}})
-        if FAULT != "no-done" and (FAULT != "tires" or streamed != 3):
-            self.wfile.write(b"data: [DONE]\n\n")
-        busy.release()
+        return number
 
     def event(self, content):
         self.wfile.write(b"data: " + json.dumps(content).encode() + b"\n\n")
