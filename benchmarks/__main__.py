@@ -29,6 +29,7 @@ BENCHMARKS: dict[str, tuple[str, ...]] = {
     "gateway": (),
     "chart": (),
     "load": (),
+    "check": (),
     "kubernetes": (),
 }
 LONGEST_S = 900

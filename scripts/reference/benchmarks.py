@@ -48,7 +48,7 @@ _WORDS = {
 _GAP = {"en": " ", "zh": ""}  # between sentences
 _ZH = {
     "startup": "启动", "catalogue": "目录", "estimates": "估算", "plan": "规划", "digests": "摘要", "bundle": "离线包",
-    "gateway": "网关", "chart": "Chart 渲染", "load": "负载发生器", "kubernetes": "Kubernetes",
+    "gateway": "网关", "chart": "Chart 渲染", "load": "负载发生器", "check": "检查", "kubernetes": "Kubernetes",
     "dsdeploy --help": "dsdeploy --help", "dsdeploy plan": "dsdeploy plan",
     "loading the whole catalogue": "加载整个目录",
     "first question to the catalogue": "首次查询目录",
@@ -59,6 +59,8 @@ _ZH = {
     "memory of 1,000 nodes": "规划 1,000 个节点占用的内存",
     "checking digests, file in the page cache": "校验摘要，文件在页缓存中",
     "processor time of the client per 1,000 tokens/s": "客户端处理器时间，每 1,000 token/秒",
+    "check without speed, small context": "不含 speed 的检查，小上下文",
+    "check without speed, larger context": "不含 speed 的检查，较大上下文",
     "time to first token": "首 token 时延",
     "time to first token, later than the bare socket": "首 token 时延，晚于裸套接字",
     "peak memory of a fetch, beside the program before it": "获取权重时的内存峰值，对照获取之前",

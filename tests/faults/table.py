@@ -17,10 +17,11 @@ _WORDS = {
         "them; `--only`, `--skip` and `--demote` take an id or a group; what disturbs the service runs only with "
         "`--also` or `--only`. A check that cannot be judged says why and proves nothing. For each check a test plants "
         "a fault, and sees it caught by this check and by no wrong one.\n\n"
-        "All but `speed` took 12.5 to 13.7 s for a service of 4,096 tokens of context on a processor of two cores (AMD "
-        "EPYC, a model of 270 million parameters, three runs on 2026-11-26), 8.6 to 9.6 s of them `long-context-read`: "
-        "3,679 tokens of prompt at 395 to 445 a second, and no shorter prompt shows that one near the limit is read. "
-        "With 2,048 tokens of context it was 8.6 to 11.1 s. What asks the engine nothing took half a second in all.\n",
+        "All but `speed` took 8.5 s (median of three, 2026-11-27) for a service of 2,048 tokens of context on a "
+        "processor of two cores (AMD EPYC, a model of 270 million parameters), 13.1 s for one of 4,096. The prompt "
+        "near the limit alone, asked plainly in the same run, takes 4.1 and 8.8 s of them, and no shorter prompt shows "
+        "that one near the limit is read. What asks the engine nothing took half a second in all. "
+        "`python -m benchmarks.check` measures it again.\n",
         "| Check | A pass proves | Limit and its source | Planted fault | Test |",
     ),
     "zh": (
@@ -28,10 +29,10 @@ _WORDS = {
         "`--only`、`--skip`、`--demote` 可使用检查标识或分组；会干扰服务的检查仅在 `--also` 或 `--only` 指定时执行。"
         "无法判定的检查会说明原因，"
         "不构成任何证明。每项检查都有测试植入故障，并验证仅由该检查发现、没有误报。\n\n"
-        "除 `speed` 外的全部检查，在双核处理器（AMD EPYC，2.7 亿参数模型，2026-11-26 运行三次）、"
-        "上下文 4,096 token 的服务上用时 12.5 至 13.7 秒，其中 `long-context-read` 占 8.6 至 9.6 秒："
-        "以每秒 395 至 445 token 读取 3,679 token 的输入，更短的输入无法证明接近上限的输入被完整读取。"
-        "上下文为 2,048 时用时 8.6 至 11.1 秒。不访问引擎的检查合计约半秒。\n",
+        "除 `speed` 外的全部检查，在双核处理器（AMD EPYC，2.7 亿参数模型，2026-11-27，三次运行的中位数）、"
+        "上下文 2,048 token 的服务上用时 8.5 秒，上下文 4,096 时用时 13.1 秒。其中仅接近上限的那次输入，"
+        "在同一次运行中单独发送就需 4.1 秒与 8.8 秒；更短的输入无法证明接近上限的输入被完整读取。"
+        "不访问引擎的检查合计约半秒。可用 `python -m benchmarks.check` 重新测量。\n",
         "| 检查项 | 通过即证明 | 限值及来源 | 植入的故障 | 测试 |",
     ),
 }
