@@ -28,10 +28,11 @@ def installed_rows(installed: Installed, language: str) -> Table:
     address = f"{release.url}/v1"
     authority = Path(release.folder) / AUTHORITY_FILE
     trust = f"--cacert {authority} " if authority.exists() else ""
+    hello = text("try-it-words").render(language)
     words = (  # curl reads the key from its standard input: an argument could be seen by every user of the machine
         f"sed '1!d;s/^/Authorization: Bearer /' {keys} | curl -H @- {trust}"
         f'{address}/chat/completions -H "Content-Type: application/json" -d '
-        f'\'{{"messages": [{{"role": "user", "content": "你好"}}], "max_tokens": 64}}\''
+        f'\'{{"messages": [{{"role": "user", "content": "{hello}"}}], "max_tokens": 64}}\''
     )
     head, rows = _rows(language, ("outcome", outcome))
     for id, value in (
