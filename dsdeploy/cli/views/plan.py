@@ -184,14 +184,15 @@ def _remark(one: Remark, say: Say) -> str:
 def _change(one: Change, say: Say) -> str:
     quality = f" ({one.quality:.1f} %)" if one.quality is not None else ""
     change = say(CHANGES[one.kind], before=f"{one.before:,}", after=f"{one.after:,}")
-    return f"{one.model_id} {one.format}{quality}: {change}"
+    return say("plan-named", name=f"{one.model_id} {one.format}{quality}", words=change)
 
 
 def _alternative(one: Alternative, say: Say) -> tuple[str, str]:
     quality = f"{one.quality:.1f} %" if one.quality is not None else "-"
     speed = "-" if one.tokens_per_s_per_user is None else f"{one.tokens_per_s_per_user:,.0f}"
     where = f"{one.engine}, {one.devices} × {product_name(one.accelerator)}, {one.shape}"
-    return quality, f"{one.model_id} {one.format}: " + say("plan-alternative-value", where=where, speed=speed)
+    words = say("plan-alternative-value", where=where, speed=speed)
+    return quality, say("plan-named", name=f"{one.model_id} {one.format}", words=words)
 
 
 def _reason(one: Rejected, say: Say) -> str:
