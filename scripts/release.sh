@@ -1,7 +1,7 @@
 #!/usr/bin/env bash
 # Builds dist/: wheel, source, chart package, documentation and SHA256SUMS, of what is committed and nothing beside it. The
-# same commit gives the same bytes, with the same versions of the build's own packages. Needs `pip install build` and the
-# extra "docs"; nothing is published.
+# same commit gives the same bytes, with the same versions of the build's own packages: those of requirements-dev.lock.
+# Nothing is published.
 set -euo pipefail
 cd "$(dirname "$0")/.."
 out=${1:-dist}
@@ -13,6 +13,10 @@ rm -rf "$out" && mkdir -p "$out" build
 out=$(realpath "$out")
 python=$(command -v "$python")
 case $python in /*) ;; *) python=$PWD/$python ;; esac
+"$python" -c 'import build.__main__, hatchling, material, mkdocs_static_i18n' 2>/dev/null || {
+  echo "What builds is not here: $python -m pip install -r requirements-dev.lock" >&2
+  exit 1
+}
 source=$(mktemp -d)
 trap 'rm -rf "$source"' EXIT
 git archive HEAD | tar -xf - -C "$source"

@@ -20,4 +20,8 @@ if [ "$code" -eq 12 ]; then
 elif [ "$code" -ne 0 ]; then
   exit "$code"
 fi
-dsdeploy check --report report.html
+code=0
+dsdeploy check --report report.html || code=$?
+echo "It goes on serving. What there is to do with it: . .venv/bin/activate; dsdeploy status; dsdeploy uninstall" >&2
+echo "服务继续运行。接下来可执行：. .venv/bin/activate; dsdeploy status; dsdeploy uninstall" >&2
+exit "$code"

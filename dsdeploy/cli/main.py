@@ -11,6 +11,7 @@ from typing import Annotated, Any
 import typer
 from typer.exceptions import TyperException
 
+from dsdeploy import __version__
 from dsdeploy.cli import completion
 from dsdeploy.cli.help import dress_help
 from dsdeploy.cli.house import House
@@ -35,10 +36,16 @@ def build_app(house: House, only: str = "") -> typer.Typer:
     def at_once(name: str, help_id: str, act: Callable[[typer.Context, bool], None]) -> Any:
         return typer.Option(name, help=house.say(help_id), callback=act, is_eager=True)
 
+    def show_version(context: typer.Context, asked: bool) -> None:
+        if asked and not context.resilient_parsing:
+            typer.echo(f"dsdeploy {__version__}")
+            raise typer.Exit
+
     @app.callback()
     def options(
         lang: Annotated[str | None, house.flag("--lang", "help-lang")] = None,
         debug: Annotated[bool, house.flag("--debug", "help-debug")] = False,
+        version: Annotated[bool, at_once("--version", "help-version", show_version)] = False,
         install_completion: Annotated[
             bool, at_once("--install-completion", "help-install-completion", completion.installer(house))
         ] = False,

@@ -59,6 +59,18 @@ def compose_project(name: str) -> str:
     return f"dsdeploy-{name}"
 
 
+def cluster_service(name: str) -> str:
+    """What the chart calls the Service of a release's gateway: its template `dsdeploy.name`."""
+    return f"{name}-dsdeploy".replace("dsdeploy-dsdeploy", "dsdeploy")[:40].removesuffix("-")
+
+
+def cluster_hosts(name: str, namespace: str) -> tuple[str, ...]:
+    """The names by which pods of a cluster reach that Service, the one that every pod knows first."""
+    service = cluster_service(name)
+    full = f"{service}.{namespace}.svc"
+    return (full, service, f"{service}.{namespace}", f"{full}.cluster.local")
+
+
 def default_home(environment: dict[str, str]) -> Path:
     """DSDEPLOY_HOME, else the XDG data folder's `dsdeploy`."""
     if environment.get("DSDEPLOY_HOME"):

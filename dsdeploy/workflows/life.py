@@ -66,7 +66,7 @@ def upgrade(
         stage.judge_memory(found, now, target)
         rehearse(release, rendered, target)
         beside = (Operation("try-beside", {"name": now.name}),) if how == "beside" else ()
-        fetching = fetch_operations(found, held, hub.name)
+        fetching = fetch_operations(found, held, hub.place)
         operations = (*fetching, *beside, *pending, Operation("accept-revision", {"number": str(release.revision)}))
         if dry_run:
             return Result("upgrade", Upgraded(release, good.release, False, how, operations, None, False))

@@ -41,7 +41,7 @@ def fetch(
     with hold_lock(layout, "fetch"):
         held = weights_held(found, layout)
         hub = find_hub(found.weights_origin, source)
-        operations = fetch_operations(found, held, hub.name)
+        operations = fetch_operations(found, held, hub.place)
         if dry_run and held is None:
             return Result("fetch", Fetched(None, operations))
         if held is None:
@@ -91,7 +91,7 @@ def install(
         rendered = rendered_release(found, words, release, site)
         findings = (*findings, *stage.rehearse(release, rendered, target))
         own = stage.certificate_operations(release, certificate)
-        operations = (*fetch_operations(found, held, hub.name), *own, *target.pending(release, rendered))
+        operations = (*fetch_operations(found, held, hub.place), *own, *target.pending(release, rendered))
         if not operations and release.state == "installed":
             return Result("install", Installed(release, False, findings, ()))
         if dry_run:

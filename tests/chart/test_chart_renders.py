@@ -11,6 +11,7 @@ import kubernetes_validate
 import pytest
 import yaml
 
+from dsdeploy.core.layout import cluster_service
 from tests.chart.closedness import broken
 from tests.chart.deployments import ENGINES, MODELS, values
 from tests.chart.rendering import (
@@ -263,3 +264,15 @@ def test_the_readme_lists_every_value():
     if os.environ.get("DSDEPLOY_REWRITE"):
         path.write_text(f"{before}\n{table}\n", encoding="utf-8")
     assert path.read_text(encoding="utf-8") == f"{before}\n{table}\n"
+
+
+@pytest.mark.parametrize("name", ["default", "dsdeploy", "a-dsdeploy", "r" * 39, "r" * 30 + "-x"])
+def test_the_gateways_service_is_called_as_the_program_tells(name):
+    made = helm("template", name, str(CHART), "--values", str(CHART / "examples" / f"{EXAMPLES[0]}.yaml"))
+    services = [one for one in yaml.safe_load_all(made) if one and one["kind"] == "Service"]
+    (gateway,) = [
+        one["metadata"]["name"]
+        for one in services
+        if one["metadata"]["labels"]["app.kubernetes.io/component"] == "gateway"
+    ]
+    assert gateway == cluster_service(name)

@@ -2,9 +2,13 @@
 
 import json
 import os
+import shutil
 import signal
+import subprocess
+from pathlib import Path
 
-from tests.program import ask, run, run_json, wait_until
+import dsdeploy
+from tests.program import PROGRAM, ask, run, run_json, wait_until
 
 
 def service(home):
@@ -41,6 +45,17 @@ def ask_refused(url):
     except OSError:
         return True
     return False
+
+
+def test_a_program_that_was_installed_anew_elsewhere_stops_what_it_began_before(home, plan, tmp_path):
+    assert run("install", str(plan), "--home", str(home), "--yes").returncode == 0
+    engine = service(home)["engine_pid"]
+    shutil.copytree(Path(dsdeploy.__file__).parent, tmp_path / "elsewhere/dsdeploy")
+    words = [*PROGRAM, "uninstall", "--home", str(home), "--yes"]
+    other = {**os.environ, "PYTHONPATH": str(tmp_path / "elsewhere")}
+    r = subprocess.run(words, env=other, cwd=tmp_path, capture_output=True, text=True, timeout=120)
+    assert r.returncode == 0, r.stderr
+    assert not os.path.exists(f"/proc/{engine}")
 
 
 def test_a_killed_engine_comes_back_and_a_killed_supervisor_is_repaired(home, plan):

@@ -14,7 +14,7 @@ from dsdeploy.core import errors
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.progress import SILENT
 from dsdeploy.core.weight_files import tensor_files
-from dsdeploy.stages.fetch import fetch_weights
+from dsdeploy.stages.fetch import fetch_operations, fetch_weights
 from tests.fakes.hub import COMMIT, FakeHub
 
 REPO = "deepseek-ai/DeepSeek-Test"
@@ -38,6 +38,7 @@ class Wanted:
     weights_repo: str = REPO
     weights_revision: str | None = None
     weights_sha256: str | None = None
+    weights_bytes: int = 0
     model_id: str = "deepseek-test"
     format: str = "fp8"
 
@@ -227,3 +228,16 @@ def test_a_cache_of_ollama_is_a_source_with_its_licence(tmp_path, repo, manifest
         (models / "blobs" / f"sha256-{hashlib.sha256(one).hexdigest()}").write_bytes(one)
     found = fetched(tmp_path / "home", find_hub("hub", Source("ollama-cache", models)), Wanted(pattern, repo))
     assert sorted(found.values()) == sorted([data, licence])
+
+
+@pytest.mark.parametrize("origin", ["hub", "modelscope"])
+def test_what_is_asked_and_said_names_the_address_without_its_password(tmp_path, origin):
+    hub = find_hub(origin, Source(endpoint="http://ops:geheim@127.0.0.1:9/hf"))
+    assert hub.place == "http://127.0.0.1:9/hf"
+    (asked,) = fetch_operations(Wanted(), None, hub.place)
+    assert "http://127.0.0.1:9/hf" in asked.text.render("en")
+    with pytest.raises(errors.HubUnreachable) as caught:
+        fetched(tmp_path, hub)
+    said = caught.value.message.render("en")
+    assert "http://127.0.0.1:9/hf" in said and "geheim" not in said
+    assert find_hub(origin, Source(folder=tmp_path)).place == str(tmp_path)

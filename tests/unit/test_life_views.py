@@ -44,6 +44,18 @@ def test_status_of_nothing_says_so(language):
     assert "--home" in drawn((), language, 80)
 
 
+def test_a_service_of_a_cluster_is_told_by_its_name_there_and_tried_through_a_way_from_here(tmp_path):
+    (tmp_path / "cluster.json").write_text('{"context": "prod", "namespace": "llm", "server": "https://api"}')
+    release = replace(RELEASE, target="kubernetes", folder=str(tmp_path))
+    words = dict(row for row in installed_rows(Installed(release, True, (), ()), "en")[1])
+    assert words["Address"] == "https://default-dsdeploy.llm.svc/v1"
+    assert "port-forward service/default-dsdeploy 8443:https" in words["First, in another terminal"]
+    assert "https://127.0.0.1:8443/v1/chat" in words["Try it"] and "--context prod" in str(words)
+    assert "https://default-dsdeploy.llm.svc/v1" in drawn((Status(release, RUNNING),), "en", 80)
+    (tmp_path / "cluster.json").write_text("{")
+    assert release.url in drawn((Status(release, RUNNING),), "en", 80)
+
+
 def test_the_key_to_try_is_in_no_arguments(tmp_path):
     """The shown command runs in a shell; here `curl` only tells its arguments and what it is given to read."""
     keys = tmp_path / "secrets/api-keys"

@@ -4,6 +4,7 @@ import sys
 
 import pytest
 
+from dsdeploy import __version__
 from tests.program import run
 
 H20 = ("plan", "--accelerator", "NVIDIA H20", "--count", "8", "--model", "deepseek-r1")
@@ -38,3 +39,8 @@ def test_a_value_of_another_type_is_a_named_error(words, said):
 def test_what_is_not_plain_is_still_read(tmp_path):
     r = run("--lang", "en", "plan", "--diff", str(tmp_path / "a.yaml"), str(tmp_path / "b.yaml"))
     assert "a.yaml" in r.stderr and "UsageError" not in r.stderr
+
+
+def test_the_version_is_told():
+    r = run("--version")
+    assert r.returncode == 0 and r.stdout == f"dsdeploy {__version__}\n"

@@ -1,6 +1,7 @@
 """The gateway's certificate: the site's own, examined before anything starts, or one made here."""
 
 import ipaddress
+import json
 import socket
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
@@ -14,7 +15,14 @@ from dsdeploy.core.errors import (
     CertificateWrongHost,
     CertificateWrongKey,
 )
-from dsdeploy.core.layout import AUTHORITY_FILE, AUTHORITY_KEY_FILE, CERTIFICATE_FILE, CERTIFICATE_KEY_FILE
+from dsdeploy.core.layout import (
+    AUTHORITY_FILE,
+    AUTHORITY_KEY_FILE,
+    CERTIFICATE_FILE,
+    CERTIFICATE_KEY_FILE,
+    PLACE_FILE,
+    cluster_hosts,
+)
 from dsdeploy.core.texts import text
 from dsdeploy.core.values import Release
 
@@ -70,8 +78,17 @@ def due(release: Release) -> bool:
         return True
 
 
+def _in_cluster(release: Release) -> tuple[str, ...]:
+    try:
+        place = json.loads((Path(release.folder) / PLACE_FILE).read_text(encoding="utf-8"))
+        return cluster_hosts(release.name, place["namespace"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return ()
+
+
 def make(release: Release) -> None:
-    """One for the release's host and this machine's names, signed by the release's authority. Raises OSError."""
+    """One for the release's host and this machine's names, in a cluster its Service's, signed by the release's
+    authority. Raises OSError."""
     from cryptography import x509
     from cryptography.hazmat.primitives.asymmetric import ec
     from cryptography.x509.oid import ExtendedKeyUsageOID
@@ -79,7 +96,7 @@ def make(release: Release) -> None:
     folder = Path(release.folder)
     authority, signer = _authority(release)
     own = ec.generate_private_key(ec.SECP256R1())
-    names = dict.fromkeys((release.host, "localhost", "127.0.0.1", "::1", socket.gethostname()))
+    names = dict.fromkeys((release.host, "localhost", "127.0.0.1", "::1", socket.gethostname(), *_in_cluster(release)))
     usage = x509.ExtendedKeyUsage([ExtendedKeyUsageOID.SERVER_AUTH])
     alternatives = x509.SubjectAlternativeName([_general(one) for one in names if one not in _EVERYWHERE])
     issuer = x509.AuthorityKeyIdentifier.from_issuer_public_key(signer.public_key())

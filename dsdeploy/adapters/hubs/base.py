@@ -26,7 +26,7 @@ class Listing:
 
 
 class Hub(Protocol):
-    """A place that weights come from: a hub, a local directory, a cache, a package.
+    """Where weights come from: a hub, a local directory, a cache, a package. `place` is its address or folder.
 
     `list_files` names everything in the repository, with the digests that the source itself states. `fetch_file`
     brings one file to `destination`, going on from what is there already; it may leave a partial file when it fails.
@@ -34,6 +34,7 @@ class Hub(Protocol):
     """
 
     name: str
+    place: str
 
     def list_files(self, repo: str, revision: str | None) -> Listing: ...
 

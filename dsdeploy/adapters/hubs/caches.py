@@ -31,6 +31,7 @@ class HuggingFaceCache:
     def __init__(self, folder: Path | None = None) -> None:
         home = Path(os.environ.get("HF_HOME") or Path.home() / ".cache/huggingface")
         self._folder = folder or Path(os.environ.get("HF_HUB_CACHE") or home / "hub")
+        self.place = str(self._folder)
 
     def list_files(self, repo: str, revision: str | None) -> Listing:
         place = self._folder / f"models--{repo.replace('/', '--')}"
@@ -63,6 +64,7 @@ class OllamaCache:
     def __init__(self, folder: Path | None = None) -> None:
         default = os.environ.get("OLLAMA_MODELS") or Path.home() / ".ollama/models"
         self._folder = folder or Path(default)
+        self.place = str(self._folder)
 
     def list_files(self, repo: str, revision: str | None) -> Listing:
         files: list[ListedFile] = []

@@ -20,6 +20,7 @@ class Directory:
 
     def __init__(self, folder: Path) -> None:
         self.folder = folder
+        self.place = str(folder)
 
     def list_files(self, repo: str, revision: str | None) -> Listing:
         if not self.folder.is_dir():

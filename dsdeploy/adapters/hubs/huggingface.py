@@ -27,6 +27,7 @@ class HuggingFace:
         self._ca_file = ca_file
         headers = {"User-Agent": "dsdeploy"} | ({"Authorization": f"Bearer {self._token}"} if self._token else {})
         self._transfer = Transfer(endpoint or os.environ.get("HF_ENDPOINT") or _PUBLIC, headers, ca_file)
+        self.place = self._transfer.place
 
     def list_files(self, repo: str, revision: str | None) -> Listing:
         from huggingface_hub import HfApi
@@ -35,7 +36,7 @@ class HuggingFace:
             api = HfApi(endpoint=self._transfer.endpoint, token=self._token or False, library_name="dsdeploy")
             said = api.model_info(repo, revision=revision, files_metadata=True, timeout=_ASK_S)
         if said.sha is None or said.siblings is None:
-            raise not_understood(self._transfer.endpoint, ValueError("sha, siblings"))
+            raise not_understood(self.place, ValueError("sha, siblings"))
         return Listing(said.sha, tuple(map(_listed, said.siblings)))
 
     def fetch_file(self, repo: str, listing: Listing, file: ListedFile, destination: Path, progress: Progress) -> None:
@@ -49,7 +50,7 @@ class HuggingFace:
         """Raises HubRefused, HubUnreachable or WeightsNotFound for whatever the library and its transport raise."""
         from huggingface_hub import close_session, errors
 
-        endpoint = self._transfer.endpoint
+        endpoint = self.place
         close_session()  # it would keep the proxy and the authority that it was opened with
         if self._ca_file:
             _trust(self._ca_file)

@@ -32,6 +32,7 @@ class ModelScope:
         place = endpoint or os.environ.get("MODELSCOPE_ENDPOINT") or _PUBLIC
         self._ours = ours
         self._transfer = Transfer(place, {"User-Agent": "dsdeploy"}, ca_file)
+        self.place = self._transfer.place
 
     def list_files(self, repo: str, revision: str | None) -> Listing:
         if self._token:
@@ -54,14 +55,14 @@ class ModelScope:
             files = (one for one in data["Files"] if one["Type"] == "blob")
             return tuple(ListedFile(one["Path"], int(one["Size"]), one.get("Sha256") or None) for one in files)
         except (KeyError, TypeError) as error:
-            raise not_understood(self._transfer.endpoint, error) from error
+            raise not_understood(self.place, error) from error
 
     def _data(self, said: Any, repo: str) -> Any:
         """What the envelope holds. Raises HubRefused, HubUnreachable, WeightsNotFound."""
         try:
             code, data = int(said["Code"]), said["Data"]
         except (KeyError, TypeError, ValueError) as error:
-            raise not_understood(self._transfer.endpoint, error) from error
+            raise not_understood(self.place, error) from error
         if code != 200:
-            raise refused(self._transfer.endpoint, repo, code)
+            raise refused(self.place, repo, code)
         return data

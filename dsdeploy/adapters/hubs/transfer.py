@@ -1,6 +1,7 @@
 """Files over HTTP in parallel ranges; what is on disk is noted, so that a kill costs a few pieces and never a file."""
 
 import os
+import re
 import threading
 import time
 from collections.abc import Callable, Iterator
@@ -32,6 +33,7 @@ class Transfer:
 
     def __init__(self, endpoint: str, headers: dict[str, str], ca_file: Path | None) -> None:
         self.endpoint = endpoint.rstrip("/")
+        self.place = re.sub(r"//[^/@]*@", "//", self.endpoint)  # to be shown: without a name and password
         self._headers = {**headers, "Accept-Encoding": "identity"}
         # given with each request: REQUESTS_CA_BUNDLE would win over a session's
         self._asking: dict[str, Any] = {"timeout": _TIMEOUT_S} | ({"verify": str(ca_file)} if ca_file else {})
@@ -148,9 +150,9 @@ class Transfer:
         except DsdeployError:
             raise
         except requests.HTTPError as error:
-            raise refused(self.endpoint, repo, error.response.status_code) from error
+            raise refused(self.place, repo, error.response.status_code) from error
         except (requests.RequestException, ConnectionError, ValueError) as error:
-            raise unreachable(self.endpoint, error) from error
+            raise unreachable(self.place, error) from error
 
 
 def refused(endpoint: str, repo: str, status: int) -> DsdeployError:

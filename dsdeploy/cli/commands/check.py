@@ -1,5 +1,6 @@
 """`dsdeploy check`."""
 
+from functools import partial
 from pathlib import Path
 from typing import Annotated
 
@@ -50,7 +51,7 @@ def add(app: typer.Typer, house: House) -> None:
                 sign_key=sign_key,
                 hosts=hosts,
             ),
-            checked_rows,
+            partial(checked_rows, report=report),
             as_json,
         )
 

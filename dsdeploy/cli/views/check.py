@@ -2,6 +2,7 @@
 
 import re
 from itertools import groupby
+from pathlib import Path
 
 from dsdeploy.adapters.reports import ReportSigners
 from dsdeploy.cli.views.table import COMMAND, Table
@@ -15,7 +16,7 @@ _LONG_COMMAND = re.compile(r" ?`([^`]* /[^`]*)`")  # one with a path, which a co
 _ORDER = ("skip", "pass", "warn", "fail")  # what matters ends beside the verdict, where a terminal stands
 
 
-def checked_rows(checked: Checked, language: str) -> Table:
+def checked_rows(checked: Checked, language: str, report: Path | None = None) -> Table:
     columns = (
         text("check-column-result"),
         text("check-column-check"),
@@ -37,6 +38,8 @@ def checked_rows(checked: Checked, language: str) -> Table:
         words = text("report-change", before=before, after=after).render(language)
         rows.append(("▼" if change.worse else "▲", change.id, words))
     rows += [("–", "", line.render(language)) for line in not_compared(checked)]
+    if report is not None:
+        rows.append(("", text("check-report").render(language), str(report)))
     words = f"{VERDICTS[checked.verdict].render(language)}\n{summary(checked).render(language)}"
     rows.append((SIGNS[checked.verdict], text("check-verdict").render(language), words))
     return tuple(one.render(language) for one in columns), rows

@@ -5,9 +5,12 @@ from collections.abc import Iterator
 from pathlib import Path
 
 from dsdeploy.cli.views.table import COMMAND, Table
-from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE, PLAN_FILE
+from dsdeploy.core.errors import ReleaseUnreadable
+from dsdeploy.core.layout import AUTHORITY_FILE, KEYS_FILE, PLAN_FILE, cluster_hosts, cluster_service
 from dsdeploy.core.texts import Text, text
-from dsdeploy.core.values import Installed, Operation, RenderedFiles, Status
+from dsdeploy.core.values import Installed, Operation, Release, RenderedFiles, Status
+
+_LOCAL = "https://127.0.0.1:8443"
 
 _STATES = {
     "running": text("state-running"),
@@ -25,21 +28,23 @@ def installed_rows(installed: Installed, language: str) -> Table:
         return _rows(language, ("outcome", "outcome-planned"), steps=installed.operations)
     release = installed.release
     keys = Path(release.folder) / KEYS_FILE
-    address = f"{release.url}/v1"
+    url, forward = _ways_in(release)
     authority = Path(release.folder) / AUTHORITY_FILE
     trust = f"--cacert {authority} " if authority.exists() else ""
+    hello = text("try-it-words").render(language)
     words = (  # curl reads the key from its standard input: an argument could be seen by every user of the machine
         f"sed '1!d;s/^/Authorization: Bearer /' {keys} | curl -H @- {trust}"
-        f'{address}/chat/completions -H "Content-Type: application/json" -d '
-        f'\'{{"messages": [{{"role": "user", "content": "你好"}}], "max_tokens": 64}}\''
+        f'{_LOCAL if forward else url}/v1/chat/completions -H "Content-Type: application/json" -d '
+        f'\'{{"messages": [{{"role": "user", "content": "{hello}"}}], "max_tokens": 64}}\''
     )
     head, rows = _rows(language, ("outcome", outcome))
     for id, value in (
         ("release", f"{release.name} (#{release.revision})"),
         ("model", f"{release.model_id} {release.format}"),
         ("target", release.target),
-        ("address", address),
+        ("address", f"{url}/v1"),
         ("key-file", str(keys)),
+        *((("open-way", COMMAND + forward),) if forward else ()),
         ("try-it", COMMAND + words),
     ):
         rows.append((text(id).render(language), value))
@@ -63,21 +68,40 @@ def rendered_rows(rendered: RenderedFiles, language: str) -> Table:
 
 
 def status_rows(statuses: tuple[Status, ...], language: str) -> Table:
-    """Narrow enough for eighty columns; what does not run says where to look next."""
-    head = tuple(text(id).render(language) for id in ("release", "state"))
+    """One part for each release; what does not run says where to look next."""
     if not statuses:
-        return (head[1],), [(text("status-nothing").render(language),)]
+        return (text("state").render(language),), [(text("status-nothing").render(language),)]
     rows: list[tuple[str, ...]] = []
     for one in statuses:
-        named = f"{one.release.name} (#{one.release.revision}, {one.release.target})"
+        release = one.release
+        told = (
+            ("state", "\n".join(words.render(language) for words in _standing(one))),
+            ("model", f"{release.model_id} {release.format}"),
+            ("address", f"{_ways_in(release)[0]}/v1"),
+        )
         rows += [
-            (
-                f"{named}\n{one.release.model_id}\n{one.release.format}\n{one.release.url}",
-                "\n".join(words.render(language) for words in _standing(one)),
-            ),
+            (f"{release.name} (#{release.revision}, {release.target})",),
+            *((text(id).render(language), value) for id, value in told),
             *((words.render(language), COMMAND + command) for words, command in _next(one)),
         ]
-    return head, rows
+    return (text("field").render(language), text("value").render(language)), rows
+
+
+def _ways_in(release: Release) -> tuple[str, str]:
+    """The service's address for its clients, and where this machine is none of them, the command that opens a way."""
+    if release.target != "kubernetes":
+        return release.url, ""
+    from dsdeploy.adapters.targets.kubernetes.place import find_place
+
+    try:
+        place = find_place(release)
+    except ReleaseUnreadable:
+        place = None
+    if place is None or place.context is None or place.namespace is None:
+        return release.url, ""
+    where = f"--context {shlex.quote(place.context)} --namespace {place.namespace}"
+    forward = f"kubectl {where} port-forward service/{cluster_service(release.name)} {_LOCAL.rpartition(':')[2]}:https"
+    return f"https://{cluster_hosts(release.name, place.namespace)[0]}", forward
 
 
 def _standing(status: Status) -> Iterator[Text]:

@@ -13,6 +13,7 @@ from dsdeploy.core.plan import Alternative, Change, DeviceMemory, Plan, PlannedC
 from dsdeploy.core.texts import CHANGES, RULES, TERMS, text
 from dsdeploy.stages.plan.differences import PlanDifference
 
+_NOT_CHOSEN = ("rejected.", "alternatives.")
 _SHOWN = 6  # of alternatives and refusals each; the file and --json hold all
 _NAMES = 4  # of hosts
 _AIMS = {
@@ -56,13 +57,23 @@ def _section(title: str, rows: Rows) -> list[tuple[str, ...]]:
 
 
 def difference_rows(found: tuple[PlanDifference, ...], language: str) -> Table:
+    """What is chosen; of what is not, plans for different machines differ in hundreds of fields, which are counted."""
+
     def shown(value: Any) -> str:
+        if isinstance(value, list | tuple):
+            return "\n".join(shown(one) for one in value)
+        if isinstance(value, dict) and value.keys() >= {"code", "values"}:
+            return text(value["code"], **value["values"]).render(language)
         if isinstance(value, dict):
             return "; ".join(f"{name}: {one}" for name, one in value.items() if one not in (None, ""))
         return text("difference-absent").render(language) if value is None else str(value)
 
     head = tuple(text(id).render(language) for id in ("field", "plan-old", "plan-new"))
-    return head, [(one.place, shown(one.old), shown(one.new)) for one in found]
+    told = [one for one in found if not one.place.startswith(_NOT_CHOSEN)]
+    rows: list[tuple[str, ...]] = [(one.place, shown(one.old), shown(one.new)) for one in told]
+    if more := len(found) - len(told):
+        rows.append(("", "", text("plan-diff-more", count=more).render(language)))
+    return head, rows
 
 
 def _choice(plan: Plan, say: Say, language: str) -> Rows:
@@ -173,14 +184,15 @@ def _remark(one: Remark, say: Say) -> str:
 def _change(one: Change, say: Say) -> str:
     quality = f" ({one.quality:.1f} %)" if one.quality is not None else ""
     change = say(CHANGES[one.kind], before=f"{one.before:,}", after=f"{one.after:,}")
-    return f"{one.model_id} {one.format}{quality}: {change}"
+    return say("plan-named", name=f"{one.model_id} {one.format}{quality}", words=change)
 
 
 def _alternative(one: Alternative, say: Say) -> tuple[str, str]:
     quality = f"{one.quality:.1f} %" if one.quality is not None else "-"
     speed = "-" if one.tokens_per_s_per_user is None else f"{one.tokens_per_s_per_user:,.0f}"
     where = f"{one.engine}, {one.devices} × {product_name(one.accelerator)}, {one.shape}"
-    return quality, f"{one.model_id} {one.format}: " + say("plan-alternative-value", where=where, speed=speed)
+    words = say("plan-alternative-value", where=where, speed=speed)
+    return quality, say("plan-named", name=f"{one.model_id} {one.format}", words=words)
 
 
 def _reason(one: Rejected, say: Say) -> str:

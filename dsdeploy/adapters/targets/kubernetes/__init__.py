@@ -77,8 +77,8 @@ class KubernetesTarget:
         current = found is not None and found.status == "deployed" and found.description == self._sum(rendered)
         running = current and change.all_ready(cluster, release)
         return (
+            *((Operation("write-place", place),) if find_place(release) is None else ()),  # certificates are for it
             *files,
-            *((Operation("write-place", place),) if find_place(release) is None else ()),
             *((Operation("apply-secrets", place),) if stale else ()),
             *((Operation("take-up-helm", place),) if found is not None and found.pending else ()),
             *self._load(cluster, release, rendered),

@@ -38,6 +38,7 @@ from dsdeploy.core.values import (
 
 ENGINE_LOG = "engine.log"
 _SUPERVISOR = Path(__file__).with_name("supervisor.py")
+_SUPERVISOR_PARTS = len(__name__.split(".")) + 1  # its place below the program, with its own name
 _START_S = 60
 _LOAD_BYTES_PER_S = 100_000_000  # a slow disk; the wait for health is no shorter than reading the weights from it
 _LOG_LINES = 12
@@ -226,9 +227,15 @@ def _service_sha256(rendered: RenderedFiles) -> str:
 
 
 def _is_supervisor(pid: object) -> bool:
-    """Whether that process lives and is ours: a pid may have been given to another one since."""
+    """Whether that process lives and is ours: a pid may have been given to another one since.
+
+    The program may lie elsewhere than when it started it: another environment, or installed anew.
+    """
     try:
-        return isinstance(pid, int) and str(_SUPERVISOR) in psutil.Process(pid).cmdline()
+        return isinstance(pid, int) and any(
+            Path(word).parts[-_SUPERVISOR_PARTS:] == _SUPERVISOR.parts[-_SUPERVISOR_PARTS:]
+            for word in psutil.Process(pid).cmdline()
+        )
     except psutil.Error:
         return False
 
