@@ -181,7 +181,7 @@ def test_a_launch_asks_no_network(monkeypatch):
     assert find_engine_adapter("vllm").launch(SOME, PLACE) == find_engine_adapter("vllm").launch(SOME, PLACE)
 
 
-@pytest.mark.parametrize("words", [key_in_environment("/k", "x"), key_in_arguments("/k", "m", "--a", "b")])
+@pytest.mark.parametrize("words", [key_in_environment("/k", "x", cann=True), key_in_arguments("/k", "m", "--a", "b")])
 def test_what_reads_the_key_is_python_that_no_target_expands(words):
     ast.parse(words[2])
     assert "$" not in words[2] and words[3] == "/k"
@@ -213,6 +213,25 @@ def test_between_nodes_an_engine_learns_by_which_address_the_others_reach_it(tmp
     assert started(words, GLOO_SOCKET_IFNAME="ib0").stdout == "127.0.0.1 127.0.0.1 ib0 lo\n"
     lost = started(key_in_environment(str(tmp_path / "keys"), "sh", "-c", said, peer="no-such-node.invalid"))
     assert lost.returncode == 1 and "no way to no-such-node.invalid" in lost.stderr and not lost.stdout
+
+
+@pytest.mark.parametrize("engine", ["vllm-ascend"])
+def test_ascend_starts_with_what_its_images_entrypoint_would_have_sourced(engine, tmp_path):
+    one = next(one for one, _ in launches() if one.engine == engine and one.accelerator != "cpu")
+    code = find_engine_adapter(engine).launch(one, PLACE).argv[2].replace("/usr/local/Ascend", str(tmp_path))
+    (tmp_path / "keys").write_text("first-key\n")
+    told = "import os; print(os.environ['VLLM_API_KEY'], os.environ.get('COMPILER'), os.environ.get('LIBRARIES'))"
+    words = ("python3", code, str(tmp_path / "keys"), sys.executable, "-c", told)
+    start = lambda: subprocess.run([sys.executable, "-c", *words[1:]], capture_output=True, text=True)  # noqa: E731
+    assert start().stdout == "first-key None None\n"
+    compiler = tmp_path / "cann-9.0.0" / "share" / "info" / "ascendnpu-ir" / "bin"
+    for folder, script in ((tmp_path / "ascend-toolkit", "export LIBRARIES='a=b c'\n"), (compiler, "COMPILER=there\n")):
+        folder.mkdir(parents=True)
+        (folder / "set_env.sh").write_text(f"echo noise\nexport COMPILER\n{script}")
+    assert start().stdout == "first-key there a=b c\n"
+    (compiler / "set_env.sh").write_text("false\n")
+    refused = start()
+    assert refused.returncode == 1 and "cannot be read" in refused.stderr and not refused.stdout
 
 
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])
