@@ -8,11 +8,12 @@ from dsdeploy.adapters.engines.vllm import hold_vllm, vllm_launch
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
 from dsdeploy.core.flags import flag_table
+from dsdeploy.core.sizing.runtime import EXPERTS_HCCL_BUFFSIZE_MB
 
 # What vllm-ascend's own nightly runs of DeepSeek-R1 W8A8 set (vllm-project/vllm-ascend@182b75ea,
 # tests/e2e/nightly/single_node/models/configs/DeepSeek-R1-0528-W8A8.yaml).
 _ENVIRONMENT = {
-    "HCCL_BUFFSIZE": "1024",
+    "HCCL_BUFFSIZE": str(EXPERTS_HCCL_BUFFSIZE_MB),
     "OMP_NUM_THREADS": "10",
     "OMP_PROC_BIND": "false",
     "PYTORCH_NPU_ALLOC_CONF": "expandable_segments:True",
