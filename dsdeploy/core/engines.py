@@ -1,7 +1,7 @@
 """What each inference engine runs where, as its own documents say."""
 
 import json
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
 from pathlib import Path
@@ -19,15 +19,28 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """`versions` are those whose options and formats were read; `runs` maps an accelerator's target (sm90, gfx942,
-    910b, cpu …) to weight formats. A target that is missing is one that the engine's documents do not name. `images`
-    maps the beginning of a target to the image that the engine's makers publish, with {version} in its place."""
+    """`versions` are those whose options and formats were read, `versions_on` those for targets whose image is of
+    another release; on targets in `tensor_alone` it is split by tensors alone. `runs` maps an accelerator's target
+    (sm90, gfx942, 910b, cpu …) to weight formats. A target that is missing is one that the engine's documents do not
+    name. `images` maps the beginning of a target to the image that the engine's makers publish, with {version} in its
+    place."""
 
     name: str
     versions: tuple[str, ...]
     runs: dict[str, tuple[str, ...]]
     sources: tuple[str, ...]
     images: dict[str, str]
+    versions_on: dict[str, tuple[str, ...]] = field(default_factory=dict)
+    tensor_alone: tuple[str, ...] = ()
+
+    def versions_for(self, target: str) -> tuple[str, ...]:
+        return self.versions_on.get(target, self.versions)
+
+    def made_for(self, engines: tuple[str, ...], target: str) -> bool:
+        """Whether weights that name these engines, none for all, are this engine's here: what ModelSlim made is read
+        by an engine on Ascend alone, which stands as "sglang@ascend"."""
+        name = f"{self.name}@ascend" if target in self.versions_on else self.name
+        return not engines or name in engines
 
     def image(self, target: str, version: str) -> str | None:
         """Repository and tag for this target, None where the makers publish none."""
@@ -45,6 +58,8 @@ def engines() -> tuple[EngineSpec, ...]:
             {target: tuple(formats) for target, formats in one["runs"].items()},
             tuple(one["sources"]),
             one["images"],
+            {target: tuple(versions) for target, versions in one.get("versions_on", {}).items()},
+            tuple(one.get("tensor_alone", ())),
         )
         for one in content["engines"]
     )

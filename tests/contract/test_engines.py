@@ -16,7 +16,7 @@ from dsdeploy.adapters.engines.llamacpp.serve import options as embedded_options
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.engines import engines
 from dsdeploy.core.errors import EngineCannotRun, UnknownEngine, UnknownEngineVersion
-from dsdeploy.core.flags import flag_table
+from dsdeploy.core.flags import flag_table, recorded_versions
 from tests.engine_deployments import PLACE, every_deployment
 from tests.program import run_json
 
@@ -134,6 +134,14 @@ def test_followers_answer_nobody_and_every_node_is_told_its_leader():
             assert any(word.startswith("10.0.0.1") for word in launch.argv)
 
 
+@pytest.mark.parametrize("version", recorded_versions("sglang"))
+def test_a_recorded_switch_of_sglang_has_no_opposite_that_its_parser_lacks(version):
+    """Its fields of type bool are store_true (sglang/srt/arg_groups/arg_utils.py)."""
+    options = flag_table("sglang", version).options
+    assert options["--enable-metrics"].type == options["--enable-dp-attention"].type == "bool"
+    assert "--no-enable-metrics" not in options and "ascend" in options["--attention-backend"].choices
+
+
 ASCEND = {"engine": "vllm-ascend", "engine_version": "0.11.0", "accelerator": "ascend-910b3"}
 SOME = Deployment("deepseek-r1", "fp8-block", "vllm", "0.32.0", "h200-141gb", 8, 1, 1, 8, 1, 1, False, 32768, 64, 0.9)
 
@@ -142,6 +150,40 @@ def test_a_version_outside_the_tables_is_refused_with_the_nearest():
     with pytest.raises(UnknownEngineVersion) as refused:
         find_engine_adapter("vllm").refuse(replace(SOME, engine_version="0.31.5"))
     assert refused.value.exit_code == 2 and "0.32.0" in str(refused.value.hint)
+
+
+SGLANG_ON_ASCEND = replace(
+    SOME, model_id="deepseek-r1-0528", format="w8a8-int8", engine="sglang", engine_version="0.5.18",
+    accelerator="ascend-910b3", nodes=2, tensor_parallel=16,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "version", "near"), [("ascend-910b3", "0.5.23", "0.5.18"), ("h200-141gb", "0.5.18", "0.5.23")]
+)
+def test_a_release_is_refused_where_its_image_is_not(accelerator, version, near):
+    with pytest.raises(UnknownEngineVersion) as refused:
+        find_engine_adapter("sglang").refuse(replace(SGLANG_ON_ASCEND, accelerator=accelerator, engine_version=version))
+    assert near in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expert_parallel": True},
+        {"pipeline_parallel": 2, "tensor_parallel": 8},
+        {"data_parallel": 2},
+        {"kv_cache_dtype": "fp8"},
+        {"model_id": "deepseek-v3.2"},
+    ],
+)
+def test_sglang_on_ascend_runs_what_its_makers_say_and_no_more(change):
+    adapter = find_engine_adapter("sglang")
+    words = adapter.launch(SGLANG_ON_ASCEND, PLACE).argv
+    assert words[words.index("--attention-backend") + 1] == "ascend"
+    with pytest.raises(EngineCannotRun) as refused:
+        adapter.launch(replace(SGLANG_ON_ASCEND, **change), PLACE)
+    assert refused.value.message.render("zh") and refused.value.exit_code == 14
 
 
 @pytest.mark.parametrize(
@@ -215,10 +257,11 @@ def test_between_nodes_an_engine_learns_by_which_address_the_others_reach_it(tmp
     assert lost.returncode == 1 and "no way to no-such-node.invalid" in lost.stderr and not lost.stdout
 
 
-@pytest.mark.parametrize("engine", ["vllm-ascend"])
-def test_ascend_starts_with_what_its_images_entrypoint_would_have_sourced(engine, tmp_path):
-    one = next(one for one, _ in launches() if one.engine == engine and one.accelerator != "cpu")
-    code = find_engine_adapter(engine).launch(one, PLACE).argv[2].replace("/usr/local/Ascend", str(tmp_path))
+def test_ascend_starts_with_what_its_images_entrypoint_would_have_sourced(tmp_path):
+    for one, launch in launches():
+        assert ("ascend-toolkit/set_env.sh" in launch.argv[2]) == one.accelerator.startswith("ascend")
+    found = next(launch for one, launch in launches() if one.engine == "vllm-ascend")
+    code = found.argv[2].replace("/usr/local/Ascend", str(tmp_path))
     (tmp_path / "keys").write_text("first-key\n")
     told = "import os; print(os.environ['VLLM_API_KEY'], os.environ.get('COMPILER'), os.environ.get('LIBRARIES'))"
     words = ("python3", code, str(tmp_path / "keys"), sys.executable, "-c", told)

@@ -32,3 +32,16 @@ def test_the_group_that_exchanges_experts_takes_what_the_engine_is_told():
 def test_a_dense_model_has_no_such_group():
     dense = replace(R1, architecture=catalogue.architecture("deepseek-r1-distill-qwen-32b"), format="bf16")
     assert communication(replace(dense, data_parallel=1, nodes=1)) == pytest.approx(2 * 200 * MIB)
+
+
+def test_sglang_is_promised_no_more_than_its_own_reserve_and_the_buffers_leave():
+    """Its start on 64 GB keeps 12,800 MiB and a GiB for 8 ranks away from the cache: sglang 0.5.18, memory settings."""
+    asked = replace(R1, engine="sglang", engine_version="0.5.18", tensor_parallel=16, data_parallel=1,
+                    expert_parallel=False)  # fmt: skip
+    found = estimate_memory(asked)
+    terms = {one.name: one.size_bytes for one in found.terms}
+    assert terms["dynamic"] >= (12800 + 2048) * MIB
+    assert terms["communication"] == 3 * 2 * 200 * MIB
+    assert "sglang-on-ascend" in found.warnings
+    promised = asked.device_bytes - found.weights_bytes_per_device - sum(terms.values())
+    assert found.kv_cache_bytes_per_device == pytest.approx(promised)
