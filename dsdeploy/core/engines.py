@@ -32,15 +32,15 @@ class EngineSpec:
     images: dict[str, str]
     versions_on: dict[str, tuple[str, ...]] = field(default_factory=dict)
     tensor_alone: tuple[str, ...] = ()
+    weights_as: dict[str, str] = field(default_factory=dict)
 
     def versions_for(self, target: str) -> tuple[str, ...]:
         return self.versions_on.get(target, self.versions)
 
     def made_for(self, engines: tuple[str, ...], target: str) -> bool:
-        """Whether weights that name these engines, none for all, are this engine's here: what ModelSlim made is read
-        by an engine on Ascend alone, which stands as "sglang@ascend"."""
-        name = f"{self.name}@ascend" if target in self.versions_on else self.name
-        return not engines or name in engines
+        """Whether weights that name these engines, none for all, are this engine's here. What ModelSlim made is read on
+        Ascend alone: there `weights_as` gives the engine another name."""
+        return not engines or self.weights_as.get(target, self.name) in engines
 
     def image(self, target: str, version: str) -> str | None:
         """Repository and tag for this target, None where the makers publish none."""
@@ -60,6 +60,7 @@ def engines() -> tuple[EngineSpec, ...]:
             one["images"],
             {target: tuple(versions) for target, versions in one.get("versions_on", {}).items()},
             tuple(one.get("tensor_alone", ())),
+            one.get("weights_as", {}),
         )
         for one in content["engines"]
     )

@@ -159,7 +159,8 @@ SGLANG_ON_ASCEND = replace(
 
 
 @pytest.mark.parametrize(
-    ("accelerator", "version", "near"), [("ascend-910b3", "0.5.23", "0.5.18"), ("h200-141gb", "0.5.18", "0.5.23")]
+    ("accelerator", "version", "near"),
+    [("ascend-910b3", "0.5.23", "0.5.18"), ("h200-141gb", "0.5.18", "0.5.23"), ("mi300x", "0.5.23", "0.5.21")],
 )
 def test_a_release_is_refused_where_its_image_is_not(accelerator, version, near):
     with pytest.raises(UnknownEngineVersion) as refused:

@@ -7,6 +7,7 @@ from dsdeploy.core.catalogue import architecture, find_model
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
 from dsdeploy.core.errors import EngineCannotRun
+from dsdeploy.core.flags import flag_table
 from dsdeploy.core.texts import text
 
 _DIST_PORT = 20000
@@ -128,10 +129,19 @@ def _drafts(d: Deployment) -> tuple[str, ...]:
 def _split(d: Deployment) -> list[str]:
     words = ["--tp-size", str(d.tensor_parallel)]
     if d.data_parallel > 1:
-        words += ["--attn-dp-size" if _data_parallel_inside(d) else "--dp-size", str(d.data_parallel)]
+        words += _groups(d)
     if d.pipeline_parallel > 1:
         words += ["--pp-size", str(d.pipeline_parallel)]
     return [*words, "--ep-size", str(d.tensor_parallel)] if d.expert_parallel else words
+
+
+def _groups(d: Deployment) -> list[str]:
+    """Since 0.5.23 attention's groups have an option of their own."""
+    if not _data_parallel_inside(d):
+        return ["--dp-size", str(d.data_parallel)]
+    if "--attn-dp-size" in flag_table(d.engine, d.engine_version).options:
+        return ["--attn-dp-size", str(d.data_parallel)]
+    return ["--dp-size", str(d.data_parallel), "--enable-dp-attention"]
 
 
 def _data_parallel_inside(d: Deployment) -> bool:
