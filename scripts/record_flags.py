@@ -22,6 +22,7 @@ from typing import Any
 
 OUT = Path(__file__).parents[1] / "dsdeploy" / "core" / "data" / "flags"
 PARSED = {"loads": "json", "parse_dataclass": "json", "human_readable_int": "int", "union_dict_and_str": "json"}
+_HELP_COLUMN = 40
 WHEEL = "the Python files of the published wheel, read as text"
 Option = dict[str, Any]
 
@@ -202,15 +203,19 @@ def _literals(file: Path) -> dict[str, list[str]]:
 
 
 def from_help(said: str) -> Iterator[Option]:
-    """llama-server's --help: names in the first column, a value in capitals or [a|b] or {a,b} after them."""
-    for line in said.splitlines():
-        if not re.match(r"-{1,2}[a-zA-Z]", line):
+    """llama-server's --help: names, and what stands for a value, in 40 columns; its text beside and below them."""
+    for block in re.split(r"\n(?=-)", said):
+        first, _, below = block.partition("\n")
+        if not re.match(r"-{1,2}[a-zA-Z]", first):
             continue
-        head = re.split(r"\s{2,}", line, maxsplit=1)[0] if not line.startswith("--") or "  " in line else line
-        names = re.findall(r"(?<![\w-])-{1,2}[a-zA-Z][\w.-]*", re.split(r"\s(?:[A-Z<\[{])", line[:200])[0])
-        value = re.search(r"\s([A-Z][A-Z0-9_,.]*|[<\[{][^>\]}]*[>\]}])", head)
-        choices = re.split(r"[|,]", value[1][1:-1]) if value and value[1][0] in "[{" else None
-        yield option(names, None if value else "bool", choices)
+        beside = len(first) > _HELP_COLUMN and first[_HELP_COLUMN - 1] == " "
+        head, beginning = (first[:_HELP_COLUMN], first[_HELP_COLUMN:]) if beside else (first, "")
+        *names, last = re.split(r",\s+(?=-)", head.strip())
+        last, _, value = last.partition(" ")
+        listed = re.fullmatch(r"[\[{<]([\w,|-]+)[\]}>]", value)
+        told = re.search(r"allowed values: ([\w, -]+?)\s*(?:\(|$)", " ".join(f"{beginning} {below}".split()))
+        choices = re.split("[|,]", listed[1]) if listed else told[1].split(", ") if value and told else None
+        yield option([*names, last], None if value else "bool", choices)
 
 
 def option(names: list[str], type_: str | None, choices: list[str] | None) -> Option:

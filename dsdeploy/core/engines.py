@@ -1,6 +1,7 @@
 """What each inference engine runs where, as its own documents say."""
 
 import json
+from collections.abc import Iterable
 from dataclasses import dataclass, field
 from difflib import get_close_matches
 from functools import cache
@@ -19,11 +20,11 @@ _LEFT_OUT = {
 
 @dataclass(frozen=True, slots=True)
 class EngineSpec:
-    """`versions` are those whose options and formats were read, `versions_on` those for targets whose image is of
-    another release; on targets in `tensor_alone` it is split by tensors alone. `runs` maps an accelerator's target
-    (sm90, gfx942, 910b, cpu …) to weight formats. A target that is missing is one that the engine's documents do not
-    name. `images` maps the beginning of a target to the image that the engine's makers publish, with {version} in its
-    place."""
+    """`versions` are those whose options and formats were read, `versions_on` those for beginnings of targets whose
+    image is of another release. On targets in `tensor_alone` it is split by tensors alone. `runs` maps an accelerator's
+    target (sm90, gfx942, 910b, cpu …) to weight formats. A target that is missing is one that the engine's documents do
+    not name. `images` maps the beginning of a target to the image that the engine's makers publish, with {version} in
+    its place."""
 
     name: str
     versions: tuple[str, ...]
@@ -35,7 +36,8 @@ class EngineSpec:
     weights_as: dict[str, str] = field(default_factory=dict)
 
     def versions_for(self, target: str) -> tuple[str, ...]:
-        return self.versions_on.get(target, self.versions)
+        found = _longest(self.versions_on, target)
+        return self.versions_on[found] if found else self.versions
 
     def made_for(self, engines: tuple[str, ...], target: str) -> bool:
         """Whether weights that name these engines, none for all, are this engine's here. What ModelSlim made is read on
@@ -44,8 +46,12 @@ class EngineSpec:
 
     def image(self, target: str, version: str) -> str | None:
         """Repository and tag for this target, None where the makers publish none."""
-        found = max((one for one in self.images if target.startswith(one)), key=len, default=None)
+        found = _longest(self.images, target)
         return self.images[found].format(version=version) if found else None
+
+
+def _longest(beginnings: Iterable[str], target: str) -> str | None:
+    return max((one for one in beginnings if target.startswith(one)), key=len, default=None)
 
 
 @cache

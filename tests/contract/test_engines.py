@@ -194,7 +194,7 @@ def test_sglang_on_ascend_runs_what_its_makers_say_and_no_more(change):
         ({"accelerator": "v100-sxm2-32gb"}, "-"),
         ({"accelerator": "h20-96gb", "format": "gguf-ud-iq1_s"}, "llama.cpp"),
         ({"tensor_parallel": 4}, "8"),
-        ({"format": "gguf-ud-iq1_s", "engine": "llama.cpp", "engine_version": "b11434", "nodes": 2}, ""),
+        ({"format": "gguf-ud-iq1_s", "engine": "llama.cpp", "engine_version": "b11382", "nodes": 2}, ""),
     ],
 )  # fmt: skip
 def test_what_cannot_run_is_refused_with_what_can(change, near):

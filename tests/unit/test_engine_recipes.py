@@ -24,7 +24,7 @@ PLACE = Place("/weights", "deepseek", "/run/secrets/api-keys", leader_address="L
 def on(
     accelerator, devices, model, format, *, nodes=1, tp=1, pp=1, dp=1, ep=False, engine="vllm", version=None, **more
 ):
-    versions = {"vllm": "0.32.0", "sglang": "0.5.23", "llama.cpp": "b11434", "vllm-ascend": "0.23.0"}
+    versions = {"vllm": "0.32.0", "sglang": "0.5.23", "llama.cpp": "b11382", "vllm-ascend": "0.23.0"}
     settings = {"max_model_len": 32768, "max_num_seqs": 64, "memory_utilization": 0.9} | more
     return Deployment(
         model, format, engine, version or versions[engine], accelerator, devices, nodes, 1, tp, pp, dp, ep, **settings

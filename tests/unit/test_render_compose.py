@@ -270,7 +270,10 @@ def test_an_engine_of_every_kind_is_shut_in_alike(kind, plan):
     assert all(one["read_only"] and not one["bind"]["create_host_path"] for one in engine["volumes"])
     assert all(node.startswith("/dev/") for node in engine.get("devices", ())) and engine["pids_limit"]
     assert "shm_size" in engine or plan.deployment.engine == "llama.cpp"
-    assert engine["image"].rpartition(":")[2] not in ("latest", "") and "healthcheck" in engine
+    assert engine["image"].rpartition(":")[2] not in ("latest", "")
+    # Whether an image has Python is known of those that are started by it.
+    assert engine["healthcheck"]["test"][1] == ("python3" if engine["entrypoint"] == ["python3"] else "curl")
+    assert engine["healthcheck"]["test"][-1].count("http://127.0.0.1:8000/health") == 1
 
 
 def test_every_engine_was_shut_in():
