@@ -22,6 +22,7 @@ from typing import Any
 
 OUT = Path(__file__).parents[1] / "dsdeploy" / "core" / "data" / "flags"
 PARSED = {"loads": "json", "parse_dataclass": "json", "human_readable_int": "int", "union_dict_and_str": "json"}
+_HELP_COLUMN = 40
 WHEEL = "the Python files of the published wheel, read as text"
 Option = dict[str, Any]
 
@@ -63,16 +64,21 @@ def from_source(files: list[Path], lists: dict[str, list[str]]) -> Iterator[Opti
                     field = next((engine[one] for one in map(_snake, names) if one in engine), None)
                     typed = field and len(said) < len(node.keywords)
                     yield _typed(names, field, lists) if typed else _added(names, said, lists)
-            elif isinstance(node, ast.ClassDef) and ("Frontend" in node.name or "fields" in file.parts):
+            elif isinstance(node, ast.ClassDef) and _holds_options(node, file):
                 fields = (
                     one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
                 )
                 yield from filter(None, (_field(one, lists) for one in fields))
 
 
+def _holds_options(node: ast.ClassDef, file: Path) -> bool:
+    """vLLM's frontend; SGLang's arguments, one class until 0.5.18, since then the classes of a folder."""
+    return "Frontend" in node.name or "fields" in file.parts or node.name == "ServerArgs"
+
+
 def _added(names: list[str], said: dict[str, ast.expr], lists: dict[str, list[str]]) -> Option:
     action = ast.unparse(said["action"]) if "action" in said else ""
-    if "store_true" in action or "store_false" in action:
+    if re.search("store_?(true|false|const)", action, re.IGNORECASE):
         return option(names, "bool", None)
     if "BooleanOptional" in action:
         return option([*names, *(f"--no-{name[2:]}" for name in names if name.startswith("--"))], "bool", None)
@@ -88,8 +94,11 @@ def _field(node: ast.AnnAssign, lists: dict[str, list[str]]) -> Option | None:
         said = {one.arg: one.value for call in rest if isinstance(call, ast.Call) for one in call.keywords}
         if ast.unparse(said["no_cli"]) == "True" if "no_cli" in said else False:
             return None
+        names[0] = ast.literal_eval(said["cli_name"]) if "cli_name" in said else names[0]
         names += ast.literal_eval(said["aliases"]) if "aliases" in said else []
         choices = _choices(said.get("choices"), lists)
+        if ast.unparse(annotation) == "bool" and "action" not in said:  # SGLang's switches have no opposite
+            return option(names, "bool", None)
     return _typed(names, ast.unparse(annotation), lists, choices)
 
 
@@ -123,9 +132,13 @@ def _with_names(options: Iterator[Option], names: dict[str, list[str]]) -> Itera
     """Choices that a release keeps elsewhere than in the option."""
     for one in options:
         found = names.get(one["names"][0])
-        if one["names"][0] == "--quantization":  # plugins register more, such as "ascend"
-            one = one | {"type": None, "choices": None}
         yield one | {"choices": sorted(found)} if found else one
+
+
+def _open(options: Iterator[Option]) -> Iterator[Option]:
+    """vLLM's plugins register more kinds of quantisation, such as "ascend"."""
+    for one in options:
+        yield one | {"type": None, "choices": None} if one["names"][0] == "--quantization" else one
 
 
 def vllm_names(release: Path) -> dict[str, list[str]]:
@@ -149,37 +162,60 @@ def _registered(files: list[Path]) -> list[str]:
 
 
 def sglang_names(release: Path) -> dict[str, list[str]]:
+    """Lists of names since 0.5.22; before, the keys of a class's dictionary, and "auto"."""
     folder = release / "sglang" / "srt"
-    return {
-        "--reasoning-parser": literal_lists(folder / "parser")["REASONING_PARSER_NAMES"],
-        "--tool-call-parser": literal_lists(folder / "function_call")["TOOL_CALL_PARSER_NAMES"],
+    kept = {
+        "--reasoning-parser": (folder / "parser", "REASONING_PARSER_NAMES", "DetectorMap"),
+        "--tool-call-parser": (folder / "function_call", "TOOL_CALL_PARSER_NAMES", "ToolCallParserEnum"),
     }
+    return {
+        option: literal_lists(place).get(names) or ["auto", *_keys(place, dictionary)]
+        for option, (place, names, dictionary) in kept.items()
+    }
+
+
+def _keys(folder: Path, name: str) -> list[str]:
+    """The keys of the dictionary that a class body there gives this name. Raises StopIteration where none does."""
+    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.py")))
+    said = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.AnnAssign))
+    kept = next(one.value for one in said if ast.unparse(one.target) == name)
+    return [key.value for key in kept.keys]  # type: ignore[union-attr]
 
 
 def literal_lists(folder: Path) -> dict[str, list[str]]:
     """Module-level lists and Literal types by name."""
-    found = {}
+    found: dict[str, list[str]] = {}
     for file in folder.rglob("*.py"):
-        for node in ast.parse(file.read_text(encoding="utf-8")).body:
-            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-                literal = isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal"
-                value = node.value.slice if literal else node.value  # type: ignore[attr-defined]
-                values = _choices(value if isinstance(value, ast.List | ast.Tuple) else None, {})
-                if values:
-                    found[node.targets[0].id] = values
+        found |= _literals(file)
+    return found
+
+
+def _literals(file: Path) -> dict[str, list[str]]:
+    found = {}
+    for node in ast.parse(file.read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+            literal = isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal"
+            value = node.value.slice if literal else node.value  # type: ignore[attr-defined]
+            values = _choices(value if isinstance(value, ast.List | ast.Tuple) else None, {})
+            if values:
+                found[node.targets[0].id] = values
     return found
 
 
 def from_help(said: str) -> Iterator[Option]:
-    """llama-server's --help: names in the first column, a value in capitals or [a|b] or {a,b} after them."""
-    for line in said.splitlines():
-        if not re.match(r"-{1,2}[a-zA-Z]", line):
+    """llama-server's --help: names, and what stands for a value, in 40 columns; its text beside and below them."""
+    for block in re.split(r"\n(?=-)", said):
+        first, _, below = block.partition("\n")
+        if not re.match(r"-{1,2}[a-zA-Z]", first):
             continue
-        head = re.split(r"\s{2,}", line, maxsplit=1)[0] if not line.startswith("--") or "  " in line else line
-        names = re.findall(r"(?<![\w-])-{1,2}[a-zA-Z][\w.-]*", re.split(r"\s(?:[A-Z<\[{])", line[:200])[0])
-        value = re.search(r"\s([A-Z][A-Z0-9_,.]*|[<\[{][^>\]}]*[>\]}])", head)
-        choices = re.split(r"[|,]", value[1][1:-1]) if value and value[1][0] in "[{" else None
-        yield option(names, None if value else "bool", choices)
+        beside = len(first) > _HELP_COLUMN and first[_HELP_COLUMN - 1] == " "
+        head, beginning = (first[:_HELP_COLUMN], first[_HELP_COLUMN:]) if beside else (first, "")
+        *names, last = re.split(r",\s+(?=-)", head.strip())
+        last, _, value = last.partition(" ")
+        listed = re.fullmatch(r"[\[{<]([\w,|-]+)[\]}>]", value)
+        told = re.search(r"allowed values: ([\w, -]+?)\s*(?:\(|$)", " ".join(f"{beginning} {below}".split()))
+        choices = re.split("[|,]", listed[1]) if listed else told[1].split(", ") if value and told else None
+        yield option([*names, last], None if value else "bool", choices)
 
 
 def option(names: list[str], type_: str | None, choices: list[str] | None) -> Option:
@@ -201,11 +237,11 @@ def main() -> None:
     elif name == "vllm":
         files = [release / "vllm/engine/arg_utils.py", *release.glob("vllm/entrypoints/openai/cli_args.py")]
         files += release.glob("vllm/entrypoints/cli/serve.py")
-        options = _with_names(from_source(files, literal_lists(release / "vllm")), vllm_names(release))
+        options = _open(_with_names(from_source(files, literal_lists(release / "vllm")), vllm_names(release)))
         source = WHEEL
     else:
         files = [release / "sglang/srt/server_args.py", *release.glob("sglang/srt/arg_groups/fields/*.py")]
-        lists = literal_lists(release / "sglang/srt/arg_groups")
+        lists = literal_lists(release / "sglang/srt/arg_groups") | _literals(release / "sglang/srt/server_args.py")
         options, source = _with_names(from_source(files, lists), sglang_names(release)), WHEEL
     rows = sorted(options, key=lambda one: one["names"])
     OUT.mkdir(exist_ok=True)

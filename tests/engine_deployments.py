@@ -19,13 +19,14 @@ SHAPES = (
     (8, 1, 1, 1, 8, True, 0, "auto"),
     (8, 2, 8, 2, 1, False, 0, "auto"),
     (8, 2, 16, 1, 1, True, 0, "auto"),
+    (8, 2, 16, 1, 1, False, 1, "auto"),
     (8, 2, 8, 1, 2, True, 1, "auto"),
     (8, 4, 4, 1, 8, True, 3, "auto"),
 )
 
 
 def versions(engine: str, target: str) -> tuple[str, ...]:
-    return tuple(vendor_images(target)) if engine == "vllm-vendor" else find_engine(engine).versions
+    return tuple(vendor_images(target)) if engine == "vllm-vendor" else find_engine(engine).versions_for(target)
 
 
 def every_deployment() -> Iterator[Deployment]:

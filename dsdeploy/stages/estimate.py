@@ -115,6 +115,7 @@ FAULTS = {
 MEMORY_WARNINGS = {
     "graphs-outside-budget": text("warning-graphs-outside"),
     "v4-cache-unsettled": text("warning-v4-cache"),
+    "sglang-on-ascend": text("warning-sglang-ascend"),
 }
 
 

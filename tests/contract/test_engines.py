@@ -16,7 +16,7 @@ from dsdeploy.adapters.engines.llamacpp.serve import options as embedded_options
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.engines import engines
 from dsdeploy.core.errors import EngineCannotRun, UnknownEngine, UnknownEngineVersion
-from dsdeploy.core.flags import flag_table
+from dsdeploy.core.flags import flag_table, recorded_versions
 from tests.engine_deployments import PLACE, every_deployment
 from tests.program import run_json
 
@@ -134,6 +134,14 @@ def test_followers_answer_nobody_and_every_node_is_told_its_leader():
             assert any(word.startswith("10.0.0.1") for word in launch.argv)
 
 
+@pytest.mark.parametrize("version", recorded_versions("sglang"))
+def test_a_recorded_switch_of_sglang_has_no_opposite_that_its_parser_lacks(version):
+    """Its fields of type bool are store_true (sglang/srt/arg_groups/arg_utils.py)."""
+    options = flag_table("sglang", version).options
+    assert options["--enable-metrics"].type == options["--enable-dp-attention"].type == "bool"
+    assert "--no-enable-metrics" not in options and "ascend" in options["--attention-backend"].choices
+
+
 ASCEND = {"engine": "vllm-ascend", "engine_version": "0.11.0", "accelerator": "ascend-910b3"}
 SOME = Deployment("deepseek-r1", "fp8-block", "vllm", "0.32.0", "h200-141gb", 8, 1, 1, 8, 1, 1, False, 32768, 64, 0.9)
 
@@ -144,6 +152,41 @@ def test_a_version_outside_the_tables_is_refused_with_the_nearest():
     assert refused.value.exit_code == 2 and "0.32.0" in str(refused.value.hint)
 
 
+SGLANG_ON_ASCEND = replace(
+    SOME, model_id="deepseek-r1-0528", format="w8a8-int8", engine="sglang", engine_version="0.5.18",
+    accelerator="ascend-910b3", nodes=2, tensor_parallel=16,
+)  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("accelerator", "version", "near"),
+    [("ascend-910b3", "0.5.23", "0.5.18"), ("h200-141gb", "0.5.18", "0.5.23"), ("mi300x", "0.5.23", "0.5.21")],
+)
+def test_a_release_is_refused_where_its_image_is_not(accelerator, version, near):
+    with pytest.raises(UnknownEngineVersion) as refused:
+        find_engine_adapter("sglang").refuse(replace(SGLANG_ON_ASCEND, accelerator=accelerator, engine_version=version))
+    assert near in str(refused.value.hint)
+
+
+@pytest.mark.parametrize(
+    "change",
+    [
+        {"expert_parallel": True},
+        {"pipeline_parallel": 2, "tensor_parallel": 8},
+        {"data_parallel": 2},
+        {"kv_cache_dtype": "fp8"},
+        {"model_id": "deepseek-v3.2"},
+    ],
+)
+def test_sglang_on_ascend_runs_what_its_makers_say_and_no_more(change):
+    adapter = find_engine_adapter("sglang")
+    words = adapter.launch(SGLANG_ON_ASCEND, PLACE).argv
+    assert words[words.index("--attention-backend") + 1] == "ascend"
+    with pytest.raises(EngineCannotRun) as refused:
+        adapter.launch(replace(SGLANG_ON_ASCEND, **change), PLACE)
+    assert refused.value.message.render("zh") and refused.value.exit_code == 14
+
+
 @pytest.mark.parametrize(
     ("change", "near"),
     [
@@ -151,7 +194,7 @@ def test_a_version_outside_the_tables_is_refused_with_the_nearest():
         ({"accelerator": "v100-sxm2-32gb"}, "-"),
         ({"accelerator": "h20-96gb", "format": "gguf-ud-iq1_s"}, "llama.cpp"),
         ({"tensor_parallel": 4}, "8"),
-        ({"format": "gguf-ud-iq1_s", "engine": "llama.cpp", "engine_version": "b11434", "nodes": 2}, ""),
+        ({"format": "gguf-ud-iq1_s", "engine": "llama.cpp", "engine_version": "b11382", "nodes": 2}, ""),
     ],
 )  # fmt: skip
 def test_what_cannot_run_is_refused_with_what_can(change, near):
@@ -181,7 +224,7 @@ def test_a_launch_asks_no_network(monkeypatch):
     assert find_engine_adapter("vllm").launch(SOME, PLACE) == find_engine_adapter("vllm").launch(SOME, PLACE)
 
 
-@pytest.mark.parametrize("words", [key_in_environment("/k", "x"), key_in_arguments("/k", "m", "--a", "b")])
+@pytest.mark.parametrize("words", [key_in_environment("/k", "x", cann=True), key_in_arguments("/k", "m", "--a", "b")])
 def test_what_reads_the_key_is_python_that_no_target_expands(words):
     ast.parse(words[2])
     assert "$" not in words[2] and words[3] == "/k"
@@ -213,6 +256,26 @@ def test_between_nodes_an_engine_learns_by_which_address_the_others_reach_it(tmp
     assert started(words, GLOO_SOCKET_IFNAME="ib0").stdout == "127.0.0.1 127.0.0.1 ib0 lo\n"
     lost = started(key_in_environment(str(tmp_path / "keys"), "sh", "-c", said, peer="no-such-node.invalid"))
     assert lost.returncode == 1 and "no way to no-such-node.invalid" in lost.stderr and not lost.stdout
+
+
+def test_ascend_starts_with_what_its_images_entrypoint_would_have_sourced(tmp_path):
+    for one, launch in launches():
+        assert ("ascend-toolkit/set_env.sh" in launch.argv[2]) == one.accelerator.startswith("ascend")
+    found = next(launch for one, launch in launches() if one.engine == "vllm-ascend")
+    code = found.argv[2].replace("/usr/local/Ascend", str(tmp_path))
+    (tmp_path / "keys").write_text("first-key\n")
+    told = "import os; print(os.environ['VLLM_API_KEY'], os.environ.get('COMPILER'), os.environ.get('LIBRARIES'))"
+    words = ("python3", code, str(tmp_path / "keys"), sys.executable, "-c", told)
+    start = lambda: subprocess.run([sys.executable, "-c", *words[1:]], capture_output=True, text=True)  # noqa: E731
+    assert start().stdout == "first-key None None\n"
+    compiler = tmp_path / "cann-9.0.0" / "share" / "info" / "ascendnpu-ir" / "bin"
+    for folder, script in ((tmp_path / "ascend-toolkit", "export LIBRARIES='a=b c'\n"), (compiler, "COMPILER=there\n")):
+        folder.mkdir(parents=True)
+        (folder / "set_env.sh").write_text(f"echo noise\nexport COMPILER\n{script}")
+    assert start().stdout == "first-key there a=b c\n"
+    (compiler / "set_env.sh").write_text("false\n")
+    refused = start()
+    assert refused.returncode == 1 and "cannot be read" in refused.stderr and not refused.stdout
 
 
 @pytest.mark.parametrize("engine", ["vllm", "sglang"])

@@ -36,8 +36,18 @@ def test_a_long_prompt_passes_and_a_longer_one_is_refused(served):
     for longer in (10 * 2**20 + 1, 2**31, 2**32 + 4, 2**63 - 1):  # no number of bits makes it short again
         with secure(served) as connection:
             assert b" 413 " in said(connection, f"{HEAD}Content-Length: {longer}\r\n\r\n")
+    for head in (HEAD, HEAD.replace(f"POST {CHAT}", "GET /v1/models"), f"{HEAD}Content-Length: 5\r\n"):
+        with secure(served) as connection:
+            assert b" 411 " in said(connection, f"{head}Transfer-Encoding: chunked\r\n\r\n")
+
+
+@pytest.mark.parametrize("protocol", ["h2c", "websocket"])
+def test_an_engine_that_would_take_another_protocol_is_not_asked(served, protocol):
+    """Beyond the 101 nobody would look at paths any more."""
     with secure(served) as connection:
-        assert b" 411 " in said(connection, f"{HEAD}Transfer-Encoding: chunked\r\n\r\n")
+        head = HEAD.replace(f"POST {CHAT}", "GET /v1/models") + "Sec-WebSocket-Key: AAAAAAAAAAAAAAAAAAAAAA==\r\n"
+        assert b" 200 " in said(connection, f"{head}Connection: Upgrade\r\nUpgrade: {protocol}\r\n\r\n")
+        assert b" 403 " in said(connection, "POST /invocations HTTP/1.1\r\nHost: x\r\n\r\n")
 
 
 def test_a_prompt_that_does_not_come_is_given_up_before_it_occupies_an_engine(served):

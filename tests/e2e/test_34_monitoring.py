@@ -121,7 +121,8 @@ def test_prometheus_scrapes_engine_and_gateway_where_nobody_else_can(watched):
     rules = [one["name"] for group in asked(watched, "rules")["groups"] for one in group["rules"]]
     assert "GatewayHasNoEngine" in rules
     (found,) = [one for one in containers_of(connect(), "dsdeploy-watched") if "prometheus" in one.name]
-    assert list(found.attrs["NetworkSettings"]["Networks"]) == ["dsdeploy-watched_closed"]
+    names = {name.removeprefix("dsdeploy-watched_") for name in found.attrs["NetworkSettings"]["Networks"]}
+    assert names == {"closed", "watch"}
     assert not found.attrs["HostConfig"]["PortBindings"] and found.attrs["HostConfig"]["ReadonlyRootfs"]
     assert found.attrs["Config"]["User"] == "65534:65534"
 

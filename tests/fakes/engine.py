@@ -1,7 +1,8 @@
 """Stands in for an engine: speaks the streamed and plain OpenAI API at a pace that the request asks for.
 
 `max_tokens` events come `gap_s` apart after `first_s`, each `pad` letters longer; `report` is what the last one tells
-of tokens: usage, timings (llama.cpp's) or nothing. It takes one key and answers /health to everybody.
+of tokens: usage, timings (llama.cpp's) or nothing. It takes one key and answers /health to everybody. Asked to take
+another protocol it agrees.
 """
 
 import asyncio
@@ -29,6 +30,9 @@ async def _talk(reader: asyncio.StreamReader, writer: asyncio.StreamWriter) -> N
                 await _plain(writer, 200, {"status": "ok"})
             elif fields.get("authorization") != f"bearer {KEY}":
                 await _plain(writer, 401, {"error": "key"})
+            elif "upgrade" in fields:
+                writer.write(b"HTTP/1.1 101 X\r\nConnection: Upgrade\r\nUpgrade: h2c\r\n\r\n")
+                await reader.read()
             elif path == "/v1/models":
                 await _plain(writer, 200, {"data": [{"id": "stand-in"}]})
             else:

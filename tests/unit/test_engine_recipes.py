@@ -21,11 +21,13 @@ PUBLISHED = json.loads((ROOT / "tests" / "truth" / "recipes.json").read_text(enc
 PLACE = Place("/weights", "deepseek", "/run/secrets/api-keys", leader_address="LEADER")
 
 
-def on(accelerator, devices, model, format, *, nodes=1, tp=1, pp=1, dp=1, ep=False, engine="vllm", **more):
-    versions = {"vllm": "0.32.0", "sglang": "0.5.23", "llama.cpp": "b11434", "vllm-ascend": "0.23.0"}
+def on(
+    accelerator, devices, model, format, *, nodes=1, tp=1, pp=1, dp=1, ep=False, engine="vllm", version=None, **more
+):
+    versions = {"vllm": "0.32.0", "sglang": "0.5.23", "llama.cpp": "b11382", "vllm-ascend": "0.23.0"}
     settings = {"max_model_len": 32768, "max_num_seqs": 64, "memory_utilization": 0.9} | more
     return Deployment(
-        model, format, engine, versions[engine], accelerator, devices, nodes, 1, tp, pp, dp, ep, **settings
+        model, format, engine, version or versions[engine], accelerator, devices, nodes, 1, tp, pp, dp, ep, **settings
     )  # fmt: skip
 
 
@@ -48,6 +50,14 @@ RECIPES = {
     "r1-w8a8-4x8x-ascend-910b3": on(
         "ascend-910b3", 8, "deepseek-r1-0528", "w8a8-int8", nodes=4, tp=8, dp=4, ep=True, engine="vllm-ascend",
         max_num_seqs=16, draft_tokens=1,
+    ),
+    "r1-w8a8-2x8x-ascend-910b3-sglang": on(
+        "ascend-910b3", 8, "deepseek-r1-0528", "w8a8-int8", nodes=2, tp=16, engine="sglang", version="0.5.18",
+        max_num_seqs=16, memory_utilization=None, draft_tokens=1,
+    ),
+    "r1-w4a8-16x-ascend-910c-sglang": on(
+        "ascend-910c", 16, "deepseek-r1-0528", "w4a8-int4", tp=16, engine="sglang", version="0.5.18",
+        max_num_seqs=16, memory_utilization=None, draft_tokens=2,
     ),
     "r1-gguf-iq1s-2x-h100": on(
         "h100-sxm5-80gb", 2, R1, "gguf-ud-iq1_s", engine="llama.cpp", max_model_len=8192, max_num_seqs=2,
@@ -85,7 +95,7 @@ RECIPES = {
 # Where a node stands, what it is called and how much one asks of it is the site's: no part of a recipe.
 _SITE = {
     "--served-model-name", "--host", "--port", "--max-model-len", "--max-num-seqs", "--gpu-memory-utilization",
-    "--context-length", "--max-running-requests", "--seed",
+    "--context-length", "--max-running-requests", "--mem-fraction-static", "--seed",
 }  # fmt: skip
 
 
@@ -119,8 +129,8 @@ def pairs(engine: str, version: str, words: list[str]) -> dict[str, str]:
         position += 1
         option = table.options.get(name)
         takes = not joined and (option is None or option.type != "bool") and position < len(words)
-        if takes and not re.match(r"--[a-z]", words[position]):
-            value = words[position]
+        while takes and position < len(words) and not re.match(r"--[a-z]", words[position]):
+            value = f"{value} {words[position]}".strip()
             position += 1
         first = option.names[0] if option and option.type != "bool" else name
         found[first] = json.dumps(json.loads(value), sort_keys=True) if value.startswith("{") else value

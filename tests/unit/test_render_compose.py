@@ -1,10 +1,12 @@
 """`DSDEPLOY_REWRITE=1 pytest tests/unit/test_render_compose.py` rewrites the golden file; its diff is the review."""
 
 import configparser
+import contextlib
 import json
 import os
 import re
 import subprocess
+from collections.abc import Iterator
 from dataclasses import replace
 from functools import partial
 from pathlib import Path
@@ -12,16 +14,19 @@ from pathlib import Path
 import pytest
 import yaml
 
+from dsdeploy.adapters.engines import engine_adapters, find_engine_adapter
 from dsdeploy.adapters.engines.llamacpp.launch import LlamaCpp
 from dsdeploy.adapters.engines.surroundings import ACCESS
 from dsdeploy.adapters.images import Images
 from dsdeploy.adapters.targets.compose.binary import compose_command
 from dsdeploy.adapters.targets.compose.groups import node_groups, with_numbers
+from dsdeploy.core.accelerators import accelerators
 from dsdeploy.core.deployment import Deployment, Launch, Place
-from dsdeploy.core.errors import RenderError
+from dsdeploy.core.errors import EngineCannotRun, RenderError
 from dsdeploy.core.values import MemoryBudget, Plan, Release, Request, WeightFile, Weights
 from dsdeploy.stages.render_compose import render_compose
 from dsdeploy.workflows.steps import planned_launch
+from tests.engine_deployments import versions
 
 GOLDEN = Path(__file__).parents[1] / "golden" / "compose.yaml"
 IMAGES = Images("sha256:" + "5" * 64, "sha256:" + "6" * 64, "10001:10001")
@@ -232,6 +237,58 @@ def test_a_slow_disk_has_time_to_load_the_weights():
     large = replace(WEIGHTS, files=(WeightFile("m.gguf", 400_000_000_000, ""),))
     start = services(rendered(replace(RELEASE, weights=large)))["engine"]["healthcheck"]["start_period"]
     assert int(start.removesuffix("s")) >= 4000
+
+
+def kinds() -> Iterator[tuple[str, Plan]]:
+    """Each engine on each vendor's chip that it runs on, one device of a small model."""
+    chips = {one.vendor: one for one in reversed(accelerators()) if one.vendor not in ("intel", "google")}
+    chips |= {
+        one.id: one for one in accelerators() if one.id in ("h200-141gb", "mi300x", "ascend-910b3", "ascend-310p")
+    }
+    for chip in chips.values():
+        for name, adapter in engine_adapters().items():
+            for version in versions(name, (chip.architecture or "").rpartition(" ")[2])[-1:]:
+                form = "gguf-q8_0" if name == "llama.cpp" else "bf16"
+                one = Deployment("deepseek-r1-distill-qwen-7b", form, name, version, chip.id, 1, 1, 1, 1, 1, 1, False,
+                                 4096, 2)  # fmt: skip
+                with contextlib.suppress(EngineCannotRun):
+                    adapter.refuse(one)
+                    yield f"{name} {chip.id}", replace(PLAN, deployment=one, engine_arguments=())
+
+
+@pytest.mark.parametrize(("kind", "plan"), [pytest.param(*one, id=one[0]) for one in kinds()])
+def test_an_engine_of_every_kind_is_shut_in_alike(kind, plan):
+    launch = partial(find_engine_adapter(plan.deployment.engine).launch, plan.deployment)
+    project = yaml.safe_load(contents(plan, launch)["compose.yaml"])
+    engine = project["services"]["engine"]
+    assert not {"privileged", "cap_add", "ipc", "pid", "userns_mode", "ports", "network_mode"} & set(engine)
+    assert engine["user"] == IMAGES.user and engine["security_opt"] == ["no-new-privileges:true"]
+    assert engine["cap_drop"] == ["ALL"] and engine["read_only"] is True and engine["restart"] == "unless-stopped"
+    assert list(engine["networks"]) == ["closed"] and engine["dns"] == ["127.0.0.1"] and engine["ulimits"]["core"] == 0
+    assert all(re.search(r"nosuid,nodev,(no)?exec,size=\d+[mg]", one) for one in engine["tmpfs"])
+    assert {one.partition(":")[0] for one in engine["tmpfs"]} >= {"/tmp"}
+    assert all(one["read_only"] and not one["bind"]["create_host_path"] for one in engine["volumes"])
+    assert all(node.startswith("/dev/") for node in engine.get("devices", ())) and engine["pids_limit"]
+    assert "shm_size" in engine or plan.deployment.engine == "llama.cpp"
+    assert engine["image"].rpartition(":")[2] not in ("latest", "")
+    # Whether an image has Python is known of those that are started by it.
+    assert engine["healthcheck"]["test"][1] == ("python3" if engine["entrypoint"] == ["python3"] else "curl")
+    assert engine["healthcheck"]["test"][-1].count("http://127.0.0.1:8000/health") == 1
+
+
+def test_every_engine_was_shut_in():
+    found = {kind.partition(" ")[0] for kind, _ in kinds()}
+    assert found == set(engine_adapters()) and len(list(kinds())) >= 12
+
+
+def test_whoever_uses_grafana_reaches_no_engine():
+    project = yaml.safe_load(rendered())
+    grafana, prometheus = project["services"]["grafana"], project["services"]["prometheus"]
+    assert set(grafana["networks"]) == {"watch", "door"} and set(prometheus["networks"]) == {"closed", "watch"}
+    assert project["networks"]["watch"]["internal"] is True
+    for one in (grafana, prometheus):
+        assert one["dns"] == ["127.0.0.1"] and one["ulimits"] == {"core": 0}
+        assert one["memswap_limit"] == one["mem_limit"] and one["cap_drop"] == ["ALL"] and one["read_only"]
 
 
 @pytest.mark.parametrize(("host", "published"), [("localhost", "127.0.0.1"), ("::1", "::1"), ("10.0.0.7", "10.0.0.7")])

@@ -1,15 +1,23 @@
-"""SGLang, on NVIDIA and AMD."""
+"""SGLang, on NVIDIA, AMD and Ascend: each with the release whose image there is."""
 
 from dsdeploy.adapters.engines import judge
 from dsdeploy.adapters.engines.keys import key_in_arguments
-from dsdeploy.adapters.engines.surroundings import ACCESS, OFFLINE, ULIMITS, caches, shm_bytes
+from dsdeploy.adapters.engines.surroundings import ACCESS, OFFLINE, ULIMITS, ascend_access, caches, shm_bytes
 from dsdeploy.core.catalogue import architecture, find_model
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
+from dsdeploy.core.errors import EngineCannotRun
+from dsdeploy.core.flags import flag_table
 from dsdeploy.core.texts import text
 
 _DIST_PORT = 20000
 _KV_CACHE = {"fp8": "fp8_e4m3"}
+# What SGLang's own makers set: AITER on AMD; on Ascend its pages and its runs of DeepSeek (sgl-project/sglang@097cbb4d,
+# docs_new/docs/hardware-platforms/ascend-npus/model-tutorials/deepseek_r1.mdx).
+_ENVIRONMENT = {
+    "amd": {"SGLANG_USE_AITER": "1"},
+    "ascend": {"PYTORCH_NPU_ALLOC_CONF": "expandable_segments:True", "STREAMS_PER_DEVICE": "32"},
+}
 
 
 class Sglang:
@@ -17,8 +25,10 @@ class Sglang:
 
     def refuse(self, deployment: Deployment) -> None:
         spec = find_engine(self.name)
-        judge.hold_version(deployment, spec, spec.versions)
+        judge.hold_version(deployment, spec, spec.versions_for(judge.target(deployment)))
         judge.hold_format(deployment, spec)
+        if judge.target(deployment) in spec.tensor_alone:
+            _hold_tensor_alone(deployment)
         ranks = deployment.tensor_parallel * deployment.pipeline_parallel
         inside = _data_parallel_inside(deployment)
         judge.hold_split(deployment, spec, ranks if inside else ranks * deployment.data_parallel)
@@ -28,14 +38,18 @@ class Sglang:
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:
         self.refuse(deployment)
-        vendor = judge.vendor(deployment)
-        access = ACCESS[vendor]
+        vendor, ascend = judge.vendor(deployment), judge.vendor(deployment) == "ascend"
+        access = ascend_access(judge.target(deployment), deployment.nodes) if ascend else ACCESS[vendor]
         return Launch(
             image=self._image(deployment),
             argv=key_in_arguments(
-                place.keys_file, "sglang.launch_server", *_options(deployment, place), peer=place.peer_address
+                place.keys_file,
+                "sglang.launch_server",
+                *_options(deployment, place),
+                peer=place.peer_address,
+                cann=ascend,
             ),
-            environment=OFFLINE | caches(place.writable) | ({"SGLANG_USE_AITER": "1"} if vendor == "amd" else {}),
+            environment=OFFLINE | caches(place.writable) | _ENVIRONMENT.get(vendor, {}),
             port=place.port,
             ready_path="/health",
             metrics_path="/metrics",
@@ -50,6 +64,7 @@ class Sglang:
             writable=("/tmp", place.writable),
             load_s=1800 if deployment.nodes > 1 else 900,
             serves_http=deployment.nodes == 1 or place.node_rank == "0",
+            looked_up=access.looked_up,
         )
 
     def _image(self, deployment: Deployment) -> str | None:
@@ -70,14 +85,31 @@ def _options(d: Deployment, place: Place) -> tuple[str, ...]:
         words += ["--kv-cache-dtype", _KV_CACHE.get(d.kv_cache_dtype, d.kv_cache_dtype)]
     if judge.lacks_bf16(d):
         words += ["--dtype", "float16"]
-    if d.format == "w8a8-int8":
-        words += ["--quantization", "w8a8_int8"]
+    words += _quantization(d)
     parsers = (find_model(d.model_id).get("parsers") or {}).get("sglang") or {}
     if parsers.get("reasoning"):
         words += ["--reasoning-parser", parsers["reasoning"]]
     if parsers.get("tool"):
         words += ["--tool-call-parser", parsers["tool"]]
     return (*words, *_drafts(d)) if d.draft_tokens else tuple(words)
+
+
+def _quantization(d: Deployment) -> list[str]:
+    """On Ascend the backend and what ModelSlim made are named, as SGLang's pages do."""
+    if judge.vendor(d) == "ascend":
+        made = ["--quantization", "modelslim"] if d.format in ("w8a8-int8", "w4a8-int4") else []
+        return ["--device", "npu", "--attention-backend", "ascend", *made]
+    return ["--quantization", "w8a8_int8"] if d.format == "w8a8-int8" else []
+
+
+def _hold_tensor_alone(d: Deployment) -> None:
+    spec = find_engine(d.engine)
+    experts = d.expert_parallel and _data_parallel_inside(d)
+    if d.pipeline_parallel > 1 or d.data_parallel > 1 or experts:
+        raise judge.wrong_split(d, spec, text("split-tensor-alone", accelerator=d.accelerator))
+    if d.kv_cache_dtype != "auto":
+        words = {"engine": spec.name, "accelerator": d.accelerator, "kv": d.kv_cache_dtype}
+        raise EngineCannotRun(text("engine-lacks-kv-cache", **words), hint=text("engine-lacks-kv-cache-hint"))
 
 
 def _running(d: Deployment) -> int:
@@ -97,10 +129,19 @@ def _drafts(d: Deployment) -> tuple[str, ...]:
 def _split(d: Deployment) -> list[str]:
     words = ["--tp-size", str(d.tensor_parallel)]
     if d.data_parallel > 1:
-        words += ["--attn-dp-size" if _data_parallel_inside(d) else "--dp-size", str(d.data_parallel)]
+        words += _groups(d)
     if d.pipeline_parallel > 1:
         words += ["--pp-size", str(d.pipeline_parallel)]
     return [*words, "--ep-size", str(d.tensor_parallel)] if d.expert_parallel else words
+
+
+def _groups(d: Deployment) -> list[str]:
+    """Since 0.5.23 attention's groups have an option of their own."""
+    if not _data_parallel_inside(d):
+        return ["--dp-size", str(d.data_parallel)]
+    if "--attn-dp-size" in flag_table(d.engine, d.engine_version).options:
+        return ["--attn-dp-size", str(d.data_parallel)]
+    return ["--dp-size", str(d.data_parallel), "--enable-dp-attention"]
 
 
 def _data_parallel_inside(d: Deployment) -> bool:

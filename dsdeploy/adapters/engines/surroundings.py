@@ -94,7 +94,14 @@ ACCESS = {
     "thead": Access("alibabacloud.com/ppu", ("/dev/alixpu", "/dev/alixpu_ctl", "/dev/alixpu_ppu{n}")),
     "intel": Access("gpu.intel.com/xe", ("/dev/dri",), "ZE_AFFINITY_MASK", groups=("video", "render")),
 }
-ASCEND_310P = replace(_ASCEND, resource="huawei.com/Ascend310P")
+
+
+def ascend_access(target: str, nodes: int) -> Access:
+    """Between nodes HCCL reads the addresses of the NPUs' own network from a file of the host (vllm-project/vllm-ascend
+    @4788df7, docs/source/tutorials/models/DeepSeek-R1.md)."""
+    access = replace(_ASCEND, resource="huawei.com/Ascend310P") if target == "310p" else _ASCEND
+    return replace(access, mounts=(*access.mounts, "/etc/hccn.conf")) if nodes > 1 else access
+
 
 # RDMA pins its buffers; NCCL's and the vendors' documents ask for no limit, and for a stack of 64 MiB.
 ULIMITS = {"memlock": -1, "stack": 64 << 20, "nofile": 1 << 20}

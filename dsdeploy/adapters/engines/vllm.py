@@ -71,7 +71,9 @@ def vllm_launch(
     follower = deployment.nodes > 1 and place.node_rank != "0"
     return Launch(
         image=image,
-        argv=key_in_environment(place.keys_file, "vllm", *words, peer=place.peer_address),
+        argv=key_in_environment(
+            place.keys_file, "vllm", *words, peer=place.peer_address, cann=judge.vendor(deployment) == "ascend"
+        ),
         environment={
             **OFFLINE, **caches(place.writable), "VLLM_ENGINE_READY_TIMEOUT_S": str(_READY_S), **environment
         },

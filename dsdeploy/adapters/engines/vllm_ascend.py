@@ -1,18 +1,17 @@
 """vLLM on Ascend, through Huawei's plugin: the same words, its own quantisation and communication settings."""
 
-from dataclasses import replace
-
 from dsdeploy.adapters.engines import judge
-from dsdeploy.adapters.engines.surroundings import ACCESS, ASCEND_310P, Access
+from dsdeploy.adapters.engines.surroundings import ascend_access
 from dsdeploy.adapters.engines.vllm import hold_vllm, vllm_launch
 from dsdeploy.core.deployment import Deployment, Launch, Place
 from dsdeploy.core.engines import find_engine
 from dsdeploy.core.flags import flag_table
+from dsdeploy.core.sizing.runtime import EXPERTS_HCCL_BUFFSIZE_MB
 
 # What vllm-ascend's own nightly runs of DeepSeek-R1 W8A8 set (vllm-project/vllm-ascend@182b75ea,
 # tests/e2e/nightly/single_node/models/configs/DeepSeek-R1-0528-W8A8.yaml).
 _ENVIRONMENT = {
-    "HCCL_BUFFSIZE": "1024",
+    "HCCL_BUFFSIZE": str(EXPERTS_HCCL_BUFFSIZE_MB),
     "OMP_NUM_THREADS": "10",
     "OMP_PROC_BIND": "false",
     "PYTORCH_NPU_ALLOC_CONF": "expandable_segments:True",
@@ -27,7 +26,9 @@ class VllmAscend:
         hold_vllm(deployment, spec, spec.versions)
 
     def launch(self, deployment: Deployment, place: Place) -> Launch:
-        """Each release of the plugin goes with the vLLM of the same number, whose options it knows."""
+        """Each release of the plugin goes with the vLLM of the same number, whose options it knows. On the 310P graphs
+        can only be captured for few sizes (vllm-project/vllm-ascend@f233dca, tutorials/hardwares/310p.md): it runs
+        without."""
         self.refuse(deployment)
         target = judge.target(deployment)
         more = ("--quantization", "ascend") if deployment.format in ("w8a8-int8", "w4a8-int4") else ()
@@ -36,17 +37,7 @@ class VllmAscend:
             place,
             flag_table("vllm", deployment.engine_version),
             find_engine(self.name).image(target, deployment.engine_version),
-            _access(target, deployment.nodes),
+            ascend_access(target, deployment.nodes),
             (*more, "--enforce-eager") if target == "310p" else more,
             _ENVIRONMENT,
         )
-
-
-def _access(target: str, nodes: int) -> Access:
-    """Between nodes HCCL reads the addresses of the NPUs' own network from a file of the host.
-
-    Source: vllm-project/vllm-ascend@4788df7, docs/source/tutorials/models/DeepSeek-R1.md. On the 310P graphs can only
-    be captured for few sizes (tutorials/hardwares/310p.md@f233dca): it runs without.
-    """
-    access = ASCEND_310P if target == "310p" else ACCESS["ascend"]
-    return replace(access, mounts=(*access.mounts, "/etc/hccn.conf")) if nodes > 1 else access

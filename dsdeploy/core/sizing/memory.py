@@ -117,7 +117,8 @@ def _sglang(request: MemoryRequest) -> MemoryEstimate:
     )  # fmt: skip
     copies = _absorbed_bytes(request, (0, 8)) + _fused_shared_bytes(request, version)
     found = _stages(request, _shares(request, attention, request.tensor_parallel), copies)
-    return _answer(request, found, (*contexts, dynamic), request.device_bytes, True, [])
+    warnings = ["sglang-on-ascend"] if runtime.on_ascend(request) else []
+    return _answer(request, found, (*contexts, dynamic), request.device_bytes, True, warnings)
 
 
 def _llamacpp(request: MemoryRequest) -> MemoryEstimate:

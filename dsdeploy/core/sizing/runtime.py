@@ -18,9 +18,11 @@ CONTEXT_BYTES = 0.3 * GIB
 # (vllm-project/vllm issue 13074).
 NCCL_LINKED_BYTES = 0.9 * GIB
 NCCL_ACROSS_NODES_BYTES = 1.2 * GIB
-# HCCL allocates `HCCL_BUFFSIZE` (200 MB by default; vllm_ascend/utils.py sets the same) for sending and again for
-# receiving in every group of ranks.
+# HCCL allocates a buffer for sending and again for receiving in every group of ranks: 200 MB each, which is its default
+# and what vllm_ascend/utils.py asks for (`get_hccl_config_for_pg_options`), but for the group that exchanges experts
+# (`mc2`): that one alone takes the variable HCCL_BUFFSIZE, which vllm-ascend's own runs set to 1024 and so do ours.
 HCCL_GROUP_BYTES = 2 * 200 * MIB
+EXPERTS_HCCL_BUFFSIZE_MB = 1024
 # One captured graph keeps its own nodes and kernel arguments: 0.52 GiB for the 86 graphs of a 36-layer model
 # (vllm-project/vllm, memory profiling since 0.21), that is about 0.17 MiB a layer and graph.
 GRAPH_LAYER_BYTES = 0.172 * MIB
@@ -51,7 +53,7 @@ def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
     """The driver's context, and the buffers through which ranks speak."""
     ranks = request.tensor_parallel * request.pipeline_parallel * request.data_parallel
     terms = [Term("context", CONTEXT_BYTES, "CUDA context and kernels, vllm pull 10517")]
-    if request.engine == "vllm-ascend":
+    if on_ascend(request):
         return (*terms, *_hccl_terms(request, ranks))
     if ranks > 1 and request.linked:
         terms.append(Term("communication", NCCL_LINKED_BYTES, "NCCL channel buffers within a node"))
@@ -60,19 +62,33 @@ def context_terms(request: MemoryRequest) -> tuple[Term, ...]:
     return tuple(terms)
 
 
+def on_ascend(request: MemoryRequest) -> bool:
+    return request.engine == "vllm-ascend" or bool(re.search(r"ascend|910[bc]", request.device_name.lower()))
+
+
 def _hccl_terms(request: MemoryRequest, ranks: int) -> tuple[Term, ...]:
-    """A group of ranks for each way of splitting, and one more (`mc2`) where experts are exchanged."""
+    """A group of ranks for each way of splitting, and two more (`ep` and `mc2`) where there are experts.
+
+    SGLang makes as many, and one of all ranks, each of 200 MB while it spreads no experts (sglang 0.5.18,
+    `get_torch_distributed_pg_options`). No log was there to hold this against: what lies inside its own reserve is
+    counted beside it.
+    """
     splits = (request.tensor_parallel, request.pipeline_parallel, request.data_parallel)
-    groups = sum(size > 1 for size in splits) + (ranks > 1 and request.architecture.n_routed_experts > 0)
+    experts = ranks > 1 and request.architecture.n_routed_experts > 0
+    groups = sum(size > 1 for size in splits) + experts
     if not groups:
         return ()
-    return (Term("communication", groups * HCCL_GROUP_BYTES, f"HCCL_BUFFSIZE, {groups} groups of ranks"),)
+    plain = request.engine == "sglang"
+    groups += plain
+    exchanged = 2 * EXPERTS_HCCL_BUFFSIZE_MB * MIB if experts and not plain else 0
+    words = f"HCCL buffers of {groups} groups of ranks" + (", and that of experts" if experts else "")
+    return (Term("communication", groups * HCCL_GROUP_BYTES + exchanged, words),)
 
 
 def counts_graphs(request: MemoryRequest, version: tuple[int, ...]) -> bool:
     """Whether captured graphs are in the budget: on CUDA alone (`current_platform.is_cuda()` in 0.22's gpu_worker.py;
     vllm-ascend's worker.py leaves them out)."""
-    other = request.engine == "vllm-ascend" or re.search(r"\bmi\d{3}", request.device_name.lower())
+    other = on_ascend(request) or re.search(r"\bmi\d{3}", request.device_name.lower())
     return version >= GRAPHS_IN_BUDGET_SINCE and not other
 
 

@@ -1,7 +1,8 @@
 """SGLang's own choice of `mem_fraction_static`, by version.
 
 Source: sglang 0.4.5, 0.4.6.post5, 0.4.7, 0.4.8, 0.4.9, 0.5.2, 0.5.3, 0.5.4, 0.5.10 `srt/server_args.py` and 0.5.23
-`srt/arg_groups/memory_hook.py` (`handle_gpu_memory_settings`), read one by one; MiB throughout.
+`srt/arg_groups/memory_hook.py` (`handle_gpu_memory_settings`), read one by one; MiB throughout. On Ascend 0.5.18 sets
+smaller graphs (64 and 256 sequences, `srt/hardware_backend/npu/utils.py`) and reserves less: the larger are kept here.
 """
 
 from dsdeploy.core.sizing.values import MemoryRequest

@@ -20,6 +20,8 @@ def same_format(known: str, wanted: str) -> bool:
 def format_support(spec: AcceleratorSpec, engine: str, format: str, a: Architecture) -> str:
     """native, unpacked (stored so, multiplied in 16 bits) or none, by the engine's documents. Raises UnknownEngine."""
     runs, name = formats_run(spec, engine), format.lower()
+    if engine.lower() == "sglang" and _target(spec) in _SGLANG_PLAIN and _is_sparse(a):
+        return "none"
     if name.startswith("gguf"):
         wanted: tuple[str, ...] = ("gguf",)
     elif a.expert_dtype == "fp4" and name.startswith("fp8"):
@@ -55,10 +57,22 @@ def weight_formats(a: Architecture, name: str, published_bytes: float | None) ->
 _SPARSE = frozenset(("sm90", "sm100", "sm103", "gfx942", "gfx950", "910b", "910c"))
 
 
+# SGLang's runs of sparse attention on Ascend spread experts by DeepEP, which is not started here (model tutorials,
+# deepseek_v3_2.mdx).
+_SGLANG_PLAIN = frozenset(("910b", "910c"))
+
+
 def attention_support(spec: AcceleratorSpec, a: Architecture) -> str:
     """native or none: whether this chip has kernels for the model's attention, where that needs its own."""
-    sparse = a.index_topk or a.compress_ratios or a.kv_source_layer_ids
-    target = (spec.architecture or "").rpartition(" ")[2]
+    sparse, target = _is_sparse(a), _target(spec)
     # vllm-ascend's tutorial for the 310P names plain attention alone.
     compressed = target == "310p" and a.kv_lora_rank
     return "none" if compressed or (sparse and target not in _SPARSE) else "native"
+
+
+def _is_sparse(a: Architecture) -> bool:
+    return bool(a.index_topk or a.compress_ratios or a.kv_source_layer_ids)
+
+
+def _target(spec: AcceleratorSpec) -> str:
+    return (spec.architecture or "").rpartition(" ")[2]

@@ -65,7 +65,8 @@ def choose_plan(request: Request, hardware: Hardware) -> Plan:
     order = ranked(found.fits, request.aim, request.min_quality)
     plan = build_plan(_targeted(request, hardware, order[0]), order, found.rejected, _asked_at(hardware))
     remarks = _all_remarks(plan, hardware, pools, *((Remark("plan-wishes-missed"),) if missed else ()))
-    changes = _changes(order[0].offer, found, wanted, pools.pools, load.without_wishes() if missed else load)
+    eased = load.without_wishes() if missed else load
+    changes = _changes(order[0].offer, found, wanted, pools.pools, eased, request.engine)
     return replace(plan, warnings=remarks, changes=changes, idle=idle_beside(order, pools.pools))
 
 
@@ -226,16 +227,20 @@ def _last_resort(
         except (InvalidRequest, NoModelFits):
             pass
     nearest = closest(found.rejected)
-    change = (
-        next(iter(_changes(None, found, wanted, pools.pools, load.without_wishes())), None) if nearest.needed else None
-    )
-    raise refusal(request, nearest, pools.pools[0], change)
+    eased = load.without_wishes()
+    changes = _changes(None, found, wanted, pools.pools, eased, request.engine) if nearest.needed else ()
+    raise refusal(request, nearest, pools.pools[0], next(iter(changes), None))
 
 
 def _changes(
-    chosen: Offer | None, found: Found, wanted: tuple[Offer, ...], pools: tuple[Pool, ...], load: Load
+    chosen: Offer | None,
+    found: Found,
+    wanted: tuple[Offer, ...],
+    pools: tuple[Pool, ...],
+    load: Load,
+    engine: str | None,
 ) -> tuple[Change, ...]:
-    """For the nearest better models, each once, on the largest pool."""
+    """For the nearest better models, each once, on the largest pool, with the engine that was asked for."""
     lost = {(one.model_id, one.format): one.rule for one in found.rejected}
     numbers = ("memory", "kv-cache", "context", "speed", "first-token")
     better: dict[str, list[Offer]] = {}
@@ -243,7 +248,7 @@ def _changes(
         rule = lost.get((offer.variant.model_id, offer.variant.format))
         if rule in numbers and (chosen is None or offer.score > chosen.score):
             better.setdefault(offer.variant.model_id, []).append(offer)
-    asked = Request(None, load.users, load.longest_tokens)
+    asked = Request(None, load.users, load.longest_tokens, engine=engine)
     made: list[Change] = []
     for forms in list(better.values())[:_BETTER]:
         offered = [

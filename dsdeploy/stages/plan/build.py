@@ -166,6 +166,8 @@ def _remarks(one: Fit) -> list[Remark]:
         said.append(Remark("plan-speed-unknown", {"name": one.pool.spec.name}))
     if "v4-cache-unsettled" in one.memory.warnings:
         said.append(Remark("plan-v4-cache-unsettled"))
+    if "sglang-on-ascend" in one.memory.warnings:
+        said.append(Remark("plan-sglang-on-ascend"))
     if offer.quality is None:
         said.append(Remark("plan-quality-unknown"))
     else:

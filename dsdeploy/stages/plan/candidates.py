@@ -135,17 +135,21 @@ def engines_for(one: Offer, request: Request, pool: Pool) -> tuple[tuple[str, st
         (engine.name, version)
         for engine in engines()
         if (engine.name == "llama.cpp") == gguf
-        and (not one.variant.engines or engine.name in one.variant.engines)
+        and engine.made_for(one.variant.engines, _target(pool))
         and (request.engine is None or engine.name == request.engine.lower())
         and (version := _newest(engine, pool))
     )
 
 
+def _target(pool: Pool) -> str:
+    return (pool.spec.architecture or "").rpartition(" ")[2]
+
+
 def _newest(engine: EngineSpec, pool: Pool) -> str | None:
     """None without a published image for this accelerator; of an accelerator nobody knows the maker's is taken."""
-    target = (pool.spec.architecture or "").rpartition(" ")[2]
+    target = _target(pool)
     if engine.versions:
-        version = engine.versions[-1]
+        version = engine.versions_for(target)[-1]
         return version if not pool.known or engine.image(target, version) else None
     return next(reversed(vendor_images(target)), None)
 
@@ -160,17 +164,19 @@ def shapes(a: Architecture, engine: str, pool: Pool) -> Iterator[Shape]:
     if engine == "llama.cpp":
         yield from (Shape(size, 1, 1) for size in sizes)
         return
+    tensor_alone = _target(pool) in find_engine(engine).tensor_alone
     for size in sizes:
         yield Shape(size, 1, size)
-        if not pool.linked:
+        if not pool.linked and not tensor_alone:
             yield from (Shape(size, 1, size // stages, stages) for stages in (2, 4) if size % stages == 0 < size // 2)
-    mixture = a.n_routed_experts > 0
+    mixture = a.n_routed_experts > 0 and not tensor_alone
     if mixture and count > 1:
         yield _data_parallel(engine, count, 1)
     for nodes in _NODES:
         if nodes > pool.nodes:
             return
-        yield Shape(count, nodes, count, nodes)
+        if not tensor_alone:
+            yield Shape(count, nodes, count, nodes)
         if pool.rdma:
             yield Shape(count, nodes, count * nodes)
             if mixture:

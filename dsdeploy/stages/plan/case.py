@@ -20,7 +20,8 @@ from dsdeploy.stages.plan.pools import Pool
 
 NETWORK_BYTES_PER_S = 50e9  # 400 Gbit/s a device, the usual rail of an HGX node; a plan says that it assumes it
 _SLOW_NETWORK_BYTES_PER_S = 3.125e9  # 25 Gbit/s Ethernet, where no RDMA device was seen
-# What an engine's cache is not settled for may be overstated by up to 1.85 (docs/sizing.md): such plans need twice.
+# What an engine's cache is not settled for may be overstated by up to 1.85 (docs/sizing.md): such plans need twice. So
+# do SGLang's on Ascend, of which no log was there to hold its memory against.
 _UNSETTLED = 2
 VLLM = ("vllm", "vllm-ascend", "vllm-vendor")
 RESERVE_BYTES = 16 << 30  # what an engine's processes and pinned buffers take of host memory for one device
@@ -50,8 +51,8 @@ class Fit:
 
     @property
     def settled(self) -> bool:
-        """Whether this engine's cache for this model follows from its source."""
-        return _caution(self.offer.architecture, self.deployment.engine) == 1
+        """Whether this engine's cache for this model follows from its source, or from logs of it."""
+        return _caution(self.offer.architecture, self.deployment.engine, self.pool.spec.vendor) == 1
 
     @property
     def tokens_per_s_per_user(self) -> float | None:
@@ -151,7 +152,7 @@ class Case:
         return self._memory(self._each(at_once, replicas))
 
     def _needed_tokens(self, at_once: int, replicas: int) -> int:
-        caution = _caution(self.offer.architecture, self.engine)
+        caution = _caution(self.offer.architecture, self.engine, self.pool.spec.vendor)
         return self.load.needed_tokens(self._each(at_once, replicas)) * caution
 
     def _pace(self, at_once: int, replicas: int) -> Pace | None:
@@ -271,8 +272,9 @@ def support_of(offer: Offer, engine: str, pool: Pool) -> str:
     return format_support(pool.spec, engine, offer.variant.format, offer.architecture)
 
 
-def _caution(a: Architecture, engine: str) -> int:
-    return _UNSETTLED if a.kv_source_layer_ids or (a.compress_ratios and engine == "sglang") else 1
+def _caution(a: Architecture, engine: str, vendor: str) -> int:
+    open_in_sglang = engine == "sglang" and (a.compress_ratios or vendor == "ascend")
+    return _UNSETTLED if a.kv_source_layer_ids or open_in_sglang else 1
 
 
 def _sized_as(engine: str) -> str:

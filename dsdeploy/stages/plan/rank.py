@@ -8,6 +8,8 @@ AIMS = ("quality", "latency", "throughput", "cost")
 _ALIKE = 2.5  # percentage points: the standard error of GPQA Diamond's 198 questions at 85 %
 _BAND = 10.0  # percentage points below the best that fits, within which another aim may decide
 _COMFORT_TOKENS_PER_S = 20.0  # what DeepSeek's own service gave each user (DeepSeek-V3/R1 inference system overview)
+# Of equals; on Ascend SGLang comes second: no log of it was there to hold its memory against.
+_ENGINES = ("vllm", "vllm-ascend", "sglang")
 _FEW = 4  # users whom llama.cpp serves well; beyond, engines that schedule many requests come first
 
 
@@ -72,7 +74,7 @@ def _by_weights(one: Fit) -> tuple[object, ...]:
     variant, d, speed = one.offer.variant, one.deployment, one.tokens_per_s_per_user or 0.0
     weights = -one.offer.score, newest, -(variant.size_bytes or 0), variant.model_id, variant.format
     rough = _two_digits(speed)
-    engine = ("vllm", "sglang").index(d.engine) if d.engine in ("vllm", "sglang") else 2
+    engine = _ENGINES.index(d.engine) if d.engine in _ENGINES else len(_ENGINES)
     way = (
         d.expert_layers_in_host,
         d.devices if _comfortable(one) else -rough,

@@ -131,9 +131,6 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
     own = tuple(_device_id(plan, rank, one) for one in range(number * width, (number + 1) * width))
     nvidia = launch.resource == _NVIDIA
     scratch = "noexec,size=64m" if on_cpu else "exec,size=8g"  # kernels compiled at start are loaded from there
-    url = f"http://127.0.0.1:{launch.port}{launch.ready_path}"
-    python = ("python3", "-c", f"import urllib.request as r; r.urlopen({url!r}, timeout=4)")
-    probe = (*PYTHON, PROBE, "127.0.0.1", str(launch.port), launch.ready_path) if launch.image is None else python
     return {
         "name": "engine" if number == 0 else f"engine-{number + 1}",
         "image": launch.image or images.engine,
@@ -152,9 +149,20 @@ def _engine(plan: Plan, release: Release, launch: Launch, images: Images, number
         "mounts": launch.mounts,
         "users": f"./{_USERS}" if launch.looked_up else None,
         "drain_s": launch.drain_s,
-        "probe": ("CMD", *probe) if rank == 0 else None,
+        "probe": ("CMD", *_probe(launch)) if rank == 0 else None,
         "start_s": _start_s(release, launch),
     }
+
+
+def _probe(launch: Launch) -> tuple[str, ...]:
+    """Asks with what the image has: ours its script, an engine in Python its own, llama.cpp's server images curl alone
+    (ggml-org/llama.cpp@00d69466, .devops/cuda.Dockerfile, whose health check is the same)."""
+    url = f"http://127.0.0.1:{launch.port}{launch.ready_path}"
+    if launch.image is None:
+        return (*PYTHON, PROBE, "127.0.0.1", str(launch.port), launch.ready_path)
+    if launch.argv[0] == "python3":
+        return ("python3", "-c", f"import urllib.request as r; r.urlopen({url!r}, timeout=4)")
+    return ("curl", "--fail", "--silent", "--output", "/dev/null", "--max-time", "4", url)
 
 
 def _start_s(release: Release, launch: Launch) -> int:

@@ -1,5 +1,7 @@
 """What is said where nothing can run: what is missing, and what to do."""
 
+from dataclasses import replace
+
 import pytest
 
 from dsdeploy.core.errors import NoModelFits
@@ -30,3 +32,15 @@ def test_a_refusal_names_what_is_missing_and_a_way_on(accelerator, request_, sai
 def test_a_processor_never_steps_in_below_what_was_asked(limit):
     with pytest.raises(NoModelFits):
         choose_plan(wants(users=1, context=4096, **limit), fleet(node("a", 8)))
+
+
+def test_a_change_that_is_told_holds_for_the_engine_that_was_asked_for():
+    """Another engine would fit unchanged: what is told must be this one's."""
+    hardware = Pools((pool_to_buy("ascend-910b3", 8, 2, None, None),))
+    asked = Request("deepseek-r1-0528", 8, 8192, "auto", engine="sglang")
+    with pytest.raises(NoModelFits) as refused:
+        choose_plan(asked, hardware)
+    assert "2 users instead of 8" in refused.value.hint.render("en")
+    found = choose_plan(replace(asked, users=2), hardware)
+    assert (found.engine, found.deployment.tensor_parallel, found.deployment.nodes) == ("sglang", 16, 2)
+    assert choose_plan(replace(asked, engine=None), hardware).engine == "vllm-ascend"

@@ -16,7 +16,7 @@ class LlamaCpp:
 
     def refuse(self, deployment: Deployment) -> None:
         spec = find_engine(self.name)
-        judge.hold_version(deployment, spec, spec.versions)
+        judge.hold_version(deployment, spec, spec.versions_for(judge.target(deployment)))
         judge.hold_format(deployment, spec)
         if deployment.nodes > 1 or deployment.data_parallel > 1:
             raise judge.wrong_split(deployment, spec, text("split-one-rank"))

@@ -77,11 +77,20 @@ _SGLANG_DRAFTING = replace(
 )
 
 
+# Nobody's measurement of SGLang on Ascend was there to hold this against: as many kernels and as long a wait for the
+# host as vLLM's, prompts in passes of their own.
+_SGLANG_ON_ASCEND = replace(_VLLM_V1, launch_s=_EAGER, mixed=False)
+
+
 @cache
-def engine_profile(engine: str, version: str | None, drafting: bool = False) -> EngineProfile:
+def engine_profile(
+    engine: str, version: str | None, drafting: bool = False, vendor: str | None = None
+) -> EngineProfile:
     """The profile of this version; a version that is not stated is taken as recent."""
     number = _number(version)
     if engine == "sglang":
+        if vendor == "ascend":
+            return _SGLANG_ON_ASCEND
         # Up to 0.4.3 FlashInfer's MLA was an option (pull request 3550).
         if number is not None and number < (0, 4, 4):
             return _SGLANG_EARLY
@@ -104,11 +113,14 @@ def default_batched_tokens(engine: str, accelerator: AcceleratorSpec, dp: int) -
     return 8192 if memory >= 70 << 30 and "a100" not in accelerator.id else 2048
 
 
-def graph_sequences(engine: str, ranks: int) -> int:
+def graph_sequences(engine: str, ranks: int, vendor: str | None = None) -> int:
     """The largest decode batch of one attention replica that CUDA graphs are captured for by default.
 
     SGLang `cuda_graph_max_bs`: 256 on fewer than 4 devices, else 512. vLLM `cudagraph_capture_sizes`: up to 512.
+    On Ascend SGLang sets 64 and 256 (0.5.18, `hardware_backend/npu/utils.py`).
     """
+    if engine == "sglang" and vendor == "ascend":
+        return 64 if ranks < 4 else 256
     return 256 if engine == "sglang" and ranks < 4 else 512
 
 

@@ -37,7 +37,8 @@ class ServingSpeed:
         refuse_unusable(request)
         self._request = request
         self._shape = shape_of(request.architecture)
-        self._engine = engine_profile(request.engine, request.engine_version)
+        self._vendor = request.accelerator.vendor if request.accelerator else None
+        self._engine = engine_profile(request.engine, request.engine_version, vendor=self._vendor)
         self._passes: dict[float, Levels] = {}
 
     def pace(self, users: int) -> Pace:
@@ -83,7 +84,7 @@ class ServingSpeed:
         # Stages work on different groups of users at the same moment, so one step carries a share of them.
         share = max(1.0, users / (request.dp * request.pp))
         context = request.prompt_tokens + request.output_tokens / 2
-        engine = engine_profile(request.engine, request.engine_version, drafts > 0)
+        engine = engine_profile(request.engine, request.engine_version, drafts > 0, self._vendor)
         step = time_pass(request, shape, engine, Pass(share * (1 + drafts), share, context, prefill=False), explain)
         if not drafts:
             return step, (1.0, 1.0, 1.0)

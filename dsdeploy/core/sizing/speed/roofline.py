@@ -71,7 +71,9 @@ def time_pass(request: SpeedRequest, shape: Shape, engine: EngineProfile, work: 
     clock.stream("elementwise", moved)
     _time_links(clock, request, shape, work, every)
     kernels = layers * (_attention_kernels(request)) + moe * _KERNELS_MOE + shape.dense_layers * _KERNELS_MLP
-    graphed = request.cuda_graphs and not work.prefill and work.sequences <= graph_sequences(request.engine, ranks)
+    vendor = request.accelerator.vendor if request.accelerator else None
+    captured = graph_sequences(request.engine, ranks, vendor)
+    graphed = request.cuda_graphs and not work.prefill and work.sequences <= captured
     clock.launches(kernels * engine.kernels, None if graphed else engine.launch_s)
     clock.fixed("host per step", 1, engine.host_step_s)
     drafted = 1.0 if work.prefill else work.tokens / work.sequences
