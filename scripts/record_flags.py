@@ -1,8 +1,8 @@
 """Records the options of an engine's release, from that release itself.
 
     PYTHON-OF-THE-RELEASE scripts/record_flags.py vllm 0.32.0          # asks the release's own parser
+    scripts/with-sglang.sh 0.5.23 scripts/record_flags.py sglang 0.5.23
     python scripts/record_flags.py vllm-source 0.23.0 UNPACKED   # reads the Python files as text
-    python scripts/record_flags.py sglang-source 0.5.23 UNPACKED
     python scripts/record_flags.py llama.cpp b11434 LLAMA-SERVER       # reads its --help
 
 UNPACKED is the folder of an unpacked wheel or source archive from the Python package index. Writes
@@ -23,6 +23,7 @@ from typing import Any
 OUT = Path(__file__).parents[1] / "dsdeploy" / "core" / "data" / "flags"
 PARSED = {"loads": "json", "parse_dataclass": "json", "human_readable_int": "int", "union_dict_and_str": "json"}
 _HELP_COLUMN = 40
+PARSER = "the release's own parser"
 WHEEL = "the Python files of the published wheel, read as text"
 Option = dict[str, Any]
 
@@ -34,15 +35,32 @@ def from_vllm_parser() -> Iterator[Option]:
     from vllm.utils.argparse_utils import FlexibleArgumentParser
 
     parsers = {"--reasoning-parser": ReasoningParserManager, "--tool-call-parser": ToolParserManager}
-    for action in make_arg_parser(FlexibleArgumentParser())._actions:
+    registered = {name: sorted(one.list_registered()) for name, one in parsers.items()}
+    return _with_names(from_parser(make_arg_parser(FlexibleArgumentParser())), registered)
+
+
+def sglang_parser() -> argparse.ArgumentParser:
+    """The release's own. Models that it brings may be known to the transformers beside it by now."""
+    from transformers import AutoConfig
+
+    register = AutoConfig.register
+    AutoConfig.register = lambda *names, **_: register(*names, exist_ok=True)
+    from sglang.srt.server_args import ServerArgs
+
+    parser = argparse.ArgumentParser()
+    ServerArgs.add_cli_args(parser)
+    return parser
+
+
+def from_parser(parser: argparse.ArgumentParser) -> Iterator[Option]:
+    for action in parser._actions:
         if not action.option_strings:
             continue
         said = getattr(action.type, "__name__", None)
         known = PARSED.get(said, said) if said in (*PARSED, "int", "float", "str") else None
-        choices = [str(one) for one in action.choices] if action.choices else None
-        if action.option_strings[0] in parsers:
-            choices = sorted(parsers[action.option_strings[0]].list_registered())
-        yield option(action.option_strings, "bool" if action.nargs == 0 else known, choices)
+        listed = sorted(action.choices) if isinstance(action.choices, set) else action.choices
+        choices = [str(one) for one in listed] if listed else None
+        yield option(list(action.option_strings), "bool" if action.nargs == 0 else known, choices)
 
 
 def from_source(files: list[Path], lists: dict[str, list[str]]) -> Iterator[Option]:
@@ -64,16 +82,11 @@ def from_source(files: list[Path], lists: dict[str, list[str]]) -> Iterator[Opti
                     field = next((engine[one] for one in map(_snake, names) if one in engine), None)
                     typed = field and len(said) < len(node.keywords)
                     yield _typed(names, field, lists) if typed else _added(names, said, lists)
-            elif isinstance(node, ast.ClassDef) and _holds_options(node, file):
+            elif isinstance(node, ast.ClassDef) and "Frontend" in node.name:
                 fields = (
                     one for one in node.body if isinstance(one, ast.AnnAssign) and isinstance(one.target, ast.Name)
                 )
-                yield from filter(None, (_field(one, lists) for one in fields))
-
-
-def _holds_options(node: ast.ClassDef, file: Path) -> bool:
-    """vLLM's frontend; SGLang's arguments, one class until 0.5.18, since then the classes of a folder."""
-    return "Frontend" in node.name or "fields" in file.parts or node.name == "ServerArgs"
+                yield from (_field(one, lists) for one in fields)
 
 
 def _added(names: list[str], said: dict[str, ast.expr], lists: dict[str, list[str]]) -> Option:
@@ -86,28 +99,17 @@ def _added(names: list[str], said: dict[str, ast.expr], lists: dict[str, list[st
     return option(names, type_ if type_ in ("int", "float", "str") else None, _choices(said.get("choices"), lists))
 
 
-def _field(node: ast.AnnAssign, lists: dict[str, list[str]]) -> Option | None:
-    annotation, names = node.annotation, ["--" + node.target.id.replace("_", "-")]  # type: ignore[attr-defined]
-    choices = None
-    if isinstance(annotation, ast.Subscript) and ast.unparse(annotation.value) == "A":
-        annotation, *rest = annotation.slice.elts  # type: ignore[attr-defined]
-        said = {one.arg: one.value for call in rest if isinstance(call, ast.Call) for one in call.keywords}
-        if ast.unparse(said["no_cli"]) == "True" if "no_cli" in said else False:
-            return None
-        names[0] = ast.literal_eval(said["cli_name"]) if "cli_name" in said else names[0]
-        names += ast.literal_eval(said["aliases"]) if "aliases" in said else []
-        choices = _choices(said.get("choices"), lists)
-        if ast.unparse(annotation) == "bool" and "action" not in said:  # SGLang's switches have no opposite
-            return option(names, "bool", None)
-    return _typed(names, ast.unparse(annotation), lists, choices)
+def _field(node: ast.AnnAssign, lists: dict[str, list[str]]) -> Option:
+    names = ["--" + node.target.id.replace("_", "-")]  # type: ignore[union-attr]
+    return _typed(names, ast.unparse(node.annotation), lists)
 
 
-def _typed(names: list[str], text: str, lists: dict[str, list[str]], choices: list[str] | None = None) -> Option:
+def _typed(names: list[str], text: str, lists: dict[str, list[str]]) -> Option:
     """The option that a field annotated so becomes."""
     bare = re.sub(r"Optional\[(.*)\]|(.*) \| None", lambda m: m[1] or m[2], text)
-    if choices is None and (found := re.fullmatch(r"Literal\[(.*)\]", bare)):
-        choices = [str(one) for one in ast.literal_eval(f"[{found[1]}]")]
-    choices = choices or lists.get(bare.rpartition(".")[2])
+    literal = re.fullmatch(r"Literal\[(.*)\]", bare)
+    listed = ast.literal_eval(f"[{literal[1]}]") if literal else lists.get(bare.rpartition(".")[2])
+    choices = [str(one) for one in listed] if listed else None
     if bare == "bool":
         return option([*names, *(f"--no-{name[2:]}" for name in names if name.startswith("--"))], "bool", None)
     return option(names, bare if bare in ("int", "float", "str") else "str" if choices else None, choices)
@@ -161,44 +163,17 @@ def _registered(files: list[Path]) -> list[str]:
     return sorted(names)
 
 
-def sglang_names(release: Path) -> dict[str, list[str]]:
-    """Lists of names since 0.5.22; before, the keys of a class's dictionary, and "auto"."""
-    folder = release / "sglang" / "srt"
-    kept = {
-        "--reasoning-parser": (folder / "parser", "REASONING_PARSER_NAMES", "DetectorMap"),
-        "--tool-call-parser": (folder / "function_call", "TOOL_CALL_PARSER_NAMES", "ToolCallParserEnum"),
-    }
-    return {
-        option: literal_lists(place).get(names) or ["auto", *_keys(place, dictionary)]
-        for option, (place, names, dictionary) in kept.items()
-    }
-
-
-def _keys(folder: Path, name: str) -> list[str]:
-    """The keys of the dictionary that a class body there gives this name. Raises StopIteration where none does."""
-    trees = (ast.parse(file.read_text(encoding="utf-8")) for file in sorted(folder.glob("*.py")))
-    said = (node for tree in trees for node in ast.walk(tree) if isinstance(node, ast.AnnAssign))
-    kept = next(one.value for one in said if ast.unparse(one.target) == name)
-    return [key.value for key in kept.keys]  # type: ignore[union-attr]
-
-
 def literal_lists(folder: Path) -> dict[str, list[str]]:
     """Module-level lists and Literal types by name."""
-    found: dict[str, list[str]] = {}
-    for file in folder.rglob("*.py"):
-        found |= _literals(file)
-    return found
-
-
-def _literals(file: Path) -> dict[str, list[str]]:
     found = {}
-    for node in ast.parse(file.read_text(encoding="utf-8")).body:
-        if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
-            literal = isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal"
-            value = node.value.slice if literal else node.value  # type: ignore[attr-defined]
-            values = _choices(value if isinstance(value, ast.List | ast.Tuple) else None, {})
-            if values:
-                found[node.targets[0].id] = values
+    for file in folder.rglob("*.py"):
+        for node in ast.parse(file.read_text(encoding="utf-8")).body:
+            if isinstance(node, ast.Assign) and isinstance(node.targets[0], ast.Name):
+                literal = isinstance(node.value, ast.Subscript) and ast.unparse(node.value.value) == "Literal"
+                value = node.value.slice if literal else node.value  # type: ignore[attr-defined]
+                values = _choices(value if isinstance(value, ast.List | ast.Tuple) else None, {})
+                if values:
+                    found[node.targets[0].id] = values
     return found
 
 
@@ -224,25 +199,23 @@ def option(names: list[str], type_: str | None, choices: list[str] | None) -> Op
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("engine", choices=("vllm", "vllm-source", "sglang-source", "llama.cpp"))
+    parser.add_argument("engine", choices=("vllm", "vllm-source", "sglang", "llama.cpp"))
     parser.add_argument("version")
     parser.add_argument("release", type=Path, nargs="?")
     asked = parser.parse_args()
     name, release = asked.engine.removesuffix("-source"), asked.release
     if asked.engine == "vllm":
-        options, source = from_vllm_parser(), "the release's own parser"
+        options, source = from_vllm_parser(), PARSER
     elif asked.engine == "llama.cpp":
         said = subprocess.run([release, "--help"], capture_output=True, text=True, check=True).stdout
         options, source = from_help(said), "llama-server --help"
-    elif name == "vllm":
+    elif asked.engine == "sglang":
+        options, source = from_parser(sglang_parser()), PARSER
+    else:
         files = [release / "vllm/engine/arg_utils.py", *release.glob("vllm/entrypoints/openai/cli_args.py")]
         files += release.glob("vllm/entrypoints/cli/serve.py")
         options = _open(_with_names(from_source(files, literal_lists(release / "vllm")), vllm_names(release)))
         source = WHEEL
-    else:
-        files = [release / "sglang/srt/server_args.py", *release.glob("sglang/srt/arg_groups/fields/*.py")]
-        lists = literal_lists(release / "sglang/srt/arg_groups") | _literals(release / "sglang/srt/server_args.py")
-        options, source = _with_names(from_source(files, lists), sglang_names(release)), WHEEL
     rows = sorted(options, key=lambda one: one["names"])
     OUT.mkdir(exist_ok=True)
     lines = ",\n  ".join(json.dumps(one) for one in rows)

@@ -16,7 +16,7 @@ from dsdeploy.adapters.engines.llamacpp.serve import options as embedded_options
 from dsdeploy.core.deployment import Deployment
 from dsdeploy.core.engines import engines
 from dsdeploy.core.errors import EngineCannotRun, UnknownEngine, UnknownEngineVersion
-from dsdeploy.core.flags import flag_table, recorded_versions
+from dsdeploy.core.flags import flag_table
 from tests.engine_deployments import PLACE, every_deployment
 from tests.program import run_json
 
@@ -132,14 +132,6 @@ def test_followers_answer_nobody_and_every_node_is_told_its_leader():
         assert leader.serves_http and not follower.serves_http
         for launch in (leader, follower):
             assert any(word.startswith("10.0.0.1") for word in launch.argv)
-
-
-@pytest.mark.parametrize("version", recorded_versions("sglang"))
-def test_a_recorded_switch_of_sglang_has_no_opposite_that_its_parser_lacks(version):
-    """Its fields of type bool are store_true (sglang/srt/arg_groups/arg_utils.py)."""
-    options = flag_table("sglang", version).options
-    assert options["--enable-metrics"].type == options["--enable-dp-attention"].type == "bool"
-    assert "--no-enable-metrics" not in options and "ascend" in options["--attention-backend"].choices
 
 
 ASCEND = {"engine": "vllm-ascend", "engine_version": "0.11.0", "accelerator": "ascend-910b3"}

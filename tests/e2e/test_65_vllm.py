@@ -1,4 +1,5 @@
 """The real vLLM, on a processor: its parser reads every rendered command, and a launch's own words really serve.
+Beside it SGLang's parser, of each release.
 
 It installs itself once, about 6 GB, into $DSDEPLOY_TESTS_CACHE (default ~/.cache/dsdeploy-tests).
 """
@@ -20,23 +21,33 @@ import pytest
 from dsdeploy.adapters.engines import find_engine_adapter
 from dsdeploy.core.architecture import from_config
 from dsdeploy.core.deployment import Deployment, Launch, Place
+from dsdeploy.core.flags import recorded_versions
 from dsdeploy.core.sizing.kv_cache import layer_token_bytes
 from tests.engine_deployments import PLACE, every_deployment
 
 pytestmark = pytest.mark.vllm
 ROOT = Path(__file__).parents[2]
+RECORDED = ROOT / "dsdeploy" / "core" / "data" / "flags"
 CACHE = Path(os.environ.get("DSDEPLOY_TESTS_CACHE", Path.home() / ".cache" / "dsdeploy-tests"))
 START_S, BLOCK = 300, 16
 NOBODY = 54321
-PARSE = """
-import json, sys
+PARSE = {
+    "vllm": """
+from scripts.record_flags import from_vllm_parser
 from vllm.entrypoints.launchers.cli_args import make_arg_parser, validate_parsed_serve_args
 from vllm.utils.argparse_utils import FlexibleArgumentParser
-parser = make_arg_parser(FlexibleArgumentParser())
+parser, options = make_arg_parser(FlexibleArgumentParser()), from_vllm_parser()
 for words in json.load(sys.stdin):
     validate_parsed_serve_args(parser.parse_args(words))
-print("parsed")
-"""
+""",
+    "sglang": """
+from scripts.record_flags import from_parser, sglang_parser
+parser = sglang_parser()
+options = from_parser(parser)
+for words in json.load(sys.stdin):
+    parser.parse_args(words)
+""",
+}
 
 
 @pytest.fixture(scope="session")
@@ -51,19 +62,32 @@ def vllm() -> Path:
     return folder / "bin"
 
 
-def test_its_own_parser_reads_every_rendered_command(vllm):
+def rendered(engine: str, version: str, first: str) -> str:
+    """The words that this release is started with over the cross product, from behind `first` on."""
     commands = set()
     for one in every_deployment():
-        if one.engine == "vllm":
-            launch = find_engine_adapter("vllm").launch(one, PLACE)
-            commands.add(launch.argv[6:])
-    assert len(commands) > 100
-    environment = os.environ | {"HF_HUB_OFFLINE": "1"}
+        if (one.engine, one.engine_version) == (engine, version):
+            argv = find_engine_adapter(engine).launch(one, PLACE).argv
+            commands.add(argv[argv.index(first) + 1 :])
+    assert len(commands) >= 10
+    return json.dumps(sorted(commands))
+
+
+@pytest.mark.parametrize(
+    ("engine", "version", "first"),
+    [("vllm", "0.32.0", "serve"), *(("sglang", one, "sglang.launch_server") for one in recorded_versions("sglang"))],
+)
+def test_its_own_parser_reads_every_rendered_command_and_is_recorded_as_it_is(vllm, engine, version, first, tmp_path):
+    python = [vllm / "python"] if engine == "vllm" else ["bash", ROOT / "scripts" / "with-sglang.sh", version]
+    code = f"import json, sys{PARSE[engine]}json.dump(list(options), open(sys.argv[1], 'w'))"
     done = subprocess.run(
-        [vllm / "python", "-c", PARSE], input=json.dumps(sorted(commands)), capture_output=True, text=True,
-        env=environment, cwd="/",
+        [*python, "-c", code, tmp_path / "options"], input=rendered(engine, version, first),
+        capture_output=True, text=True, env=os.environ | {"HF_HUB_OFFLINE": "1"}, cwd=ROOT,
     )  # fmt: skip
-    assert done.returncode == 0 and "parsed" in done.stdout, done.stderr[-2000:]
+    assert done.returncode == 0, done.stderr[-2000:]
+    recorded = json.loads((RECORDED / f"{engine}-{version}.json").read_text(encoding="utf-8"))
+    found = json.loads((tmp_path / "options").read_text(encoding="utf-8"))
+    assert sorted(found, key=lambda one: one["names"]) == recorded["options"]
 
 
 def launch_of(model: Path, name: str, place: Path) -> Launch:
