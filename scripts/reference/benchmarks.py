@@ -64,6 +64,9 @@ _ZH = {
     "time to first token": "首 token 时延",
     "time to first token, later than the bare socket": "首 token 时延，晚于裸套接字",
     "peak memory of a fetch, beside the program before it": "获取权重时的内存峰值，对照获取之前",
+    "json.loads of the same files": "用 `json.loads` 读取同样的文件", "json.loads of models.json": "用 `json.loads` 读取 `models.json`",
+    "cp and openssl dgst": "`cp` 与 `openssl dgst`", "the engine directly": "直接访问引擎",
+    "a client of bare sockets": "裸套接字客户端", "a chat of nine tenths of the context": "一次占上下文九成的对话",
 }  # fmt: skip
 
 # Names that are put together, and in what; longer parts first.
@@ -81,9 +84,9 @@ _PARTS = (
     (", all streams running", "，全部流进行中"), (", upper bound", "，上界"), ("stand-in", "替身引擎"),
     ("rendering 671B on four nodes", "渲染四节点 671B 部署"),
     ("from the command to the first answered chat", "从命令到首次得到回答"),
-    (", cold", "，冷缓存"), (", warm", "，热缓存"),
+    (", cold", "，冷缓存"), (", warm", "，热缓存"), (", 2 GB", "，2 GB"), (", 8 GB", "，8 GB"), (", 20 GB", "，20 GB"),
 )  # fmt: skip
-_NAMES = re.compile(r"dsdeploy \w+|llmfit plan|tar, split and sha256sum|restic restore")
+_NAMES = re.compile(r"dsdeploy \w+|`.*`|python -c .*|helm .*|llmfit plan|tar, split and sha256sum|restic restore")
 
 
 def kept() -> dict[str, Any]:
@@ -91,7 +94,8 @@ def kept() -> dict[str, Any]:
 
 
 def untranslated() -> list[str]:
-    found = [name for name in kept()] + [row["what"] for one in kept().values() for row in one.get("rows", ())]
+    found = [said for name, one in kept().items() for said in (name, one.get("baseline", ""))]
+    found += [row["what"] for one in kept().values() for row in one.get("rows", ())]
     return [one for one in found if re.search(r"[a-z]{3,} [a-z]{2,}", _NAMES.sub("", _name(one, "zh")))]
 
 
@@ -106,7 +110,8 @@ def page(language: str) -> str:
         parts.append(f"## {_name(one['name'], language)}\n")
         parts += [words[why].format(code(one[why])) + "\n" for why in ("failed", "not_here") if why in one]
         if rows := one.get("rows"):
-            parts.append(words["beside"].format(code(one["baseline"])) + "\n")
+            beside = _name(one["baseline"], language)
+            parts.append(words["beside"].format(code(beside) if beside == one["baseline"] else beside) + "\n")
             parts.append(table(words["head"], (_row(row, language) for row in rows)))
         memory = one["machine"]["memory_bytes"] / (1 << 30)
         parts.append(words["machine"].format(memory=memory, **one["machine"]) + "\n")
@@ -162,7 +167,7 @@ def _name(what: str, language: str) -> str:
 
 
 def _row(row: dict[str, Any], language: str) -> tuple[str, str, str, str, str, str]:
-    words, unit = _WORDS[language], row["unit"]
+    words, unit = _WORDS[language], {"x": "×"}.get(row["unit"], row["unit"])
     limit = verdict = ""
     if row["limit"] is not None:
         number = f"{row['limit']:,g}" + (" ×" if row["of"] == "ratio" else f" {unit}")
