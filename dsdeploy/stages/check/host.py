@@ -130,9 +130,9 @@ def clock_kept(subject: Subject) -> Outcome:
     if kept is None:
         return skipped(text("check-clock-unknown"))
     if kept:
-        return passed(text("check-clock"), measured="synchronised", limit="synchronised")
+        return passed(text("check-clock"), measured="STA_UNSYNC=0", limit="STA_UNSYNC=0")
     return warned(
-        text("check-clock-free"), text("check-clock-free-hint"), measured="unsynchronised", limit="synchronised"
+        text("check-clock-free"), text("check-clock-free-hint"), measured="STA_UNSYNC=1", limit="STA_UNSYNC=0"
     )
 
 
