@@ -154,7 +154,7 @@ def endpoint_of(release: Release) -> Endpoint:
     return Endpoint(release.host, release.port, context)
 
 
-class _Bounded:
+class _Bounded(io.RawIOBase):
     """What `http.client` needs of a socket, each wait ending after `byte_s` and all of them together at `deadline`."""
 
     def __init__(self, inner: socket.socket, byte_s: float, deadline: float) -> None:
@@ -163,35 +163,31 @@ class _Bounded:
         self._deadline = deadline
 
     def sendall(self, content: bytes) -> None:
-        self._inner.settimeout(self._left())
+        self._wait_at_most(self._left_s())
         self._inner.sendall(content)
 
     def makefile(self, mode: str) -> io.BufferedReader:
-        return io.BufferedReader(_BoundedReader(self))
-
-    def receive(self, buffer: Any) -> int:
-        self._inner.settimeout(min(self._byte_s, self._left()))
-        return self._inner.recv_into(buffer)
+        return io.BufferedReader(self)
 
     def close(self) -> None:
         """The socket is closed by whoever opened it."""
-
-    def _left(self) -> float:
-        left = self._deadline - time.monotonic()
-        if left <= 0:
-            raise TimeoutError
-        return left
-
-
-class _BoundedReader(io.RawIOBase):
-    def __init__(self, source: _Bounded) -> None:
-        self._source = source
 
     def readable(self) -> bool:
         return True
 
     def readinto(self, buffer: Any) -> int:
-        return self._source.receive(buffer)
+        self._wait_at_most(min(self._byte_s, self._left_s()))
+        return self._inner.recv_into(buffer)
+
+    def _wait_at_most(self, wait_s: float) -> None:
+        if wait_s != self._inner.gettimeout():  # setting it asks the kernel each time
+            self._inner.settimeout(wait_s)
+
+    def _left_s(self) -> float:
+        left_s = self._deadline - time.monotonic()
+        if left_s <= 0:
+            raise TimeoutError
+        return left_s
 
 
 def read_document(body: bytes | str) -> dict[str, Any]:
