@@ -15,9 +15,19 @@ class Answers:
 
     context, namespace = "site", "llm"
 
-    def __init__(self, version="v1.34.1", denied=(), namespace=RESTRICTED, agents=(), nodes=(), pods=(), claim=None):
+    def __init__(
+        self,
+        version="v1.34.1",
+        denied=(),
+        namespace=RESTRICTED,
+        agents=(),
+        nodes=(),
+        pods=(),
+        claim="absent",
+        classed=None,
+    ):
         self.words, self.denied = version, denied
-        self.space, self.claim = namespace, claim
+        self.one = {"Namespace": namespace, "PersistentVolumeClaim": claim, "DeviceClass": classed}
         self.many = {"DaemonSet": agents, "Node": nodes, "Pod": pods}
 
     def version(self):
@@ -27,7 +37,10 @@ class Answers:
         return f"{verb} {resource}" not in self.denied
 
     def read(self, api, kind, name, namespace=None):
-        return self.claim if kind == "PersistentVolumeClaim" else self._told(self.space)
+        return self._told(self.one[kind])
+
+    def has(self, api, kind):
+        return True
 
     def list(self, api, kind, selector="", *, everywhere=False):
         return self._told(self.many[kind])
@@ -127,10 +140,22 @@ def test_a_gpu_operator_that_is_absent_is_told_from_devices_that_are_taken():
     assert few[0] == "fail" and "No node offers" not in few[1]
 
 
+CLAIMED = {
+    "apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaimTemplate", "metadata": {"name": "accelerators"},
+    "spec": {"spec": {"devices": {"requests": [{"name": "a", "exactly": {"deviceClassName": "gpu.nvidia.com"}}]}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "classed"), [("skip", {"metadata": {}}), ("fail", "absent"), ("skip", None)])
+def test_a_device_class_that_is_absent_is_named_where_it_may_be_asked_for(status, classed):
+    found = told(release_findings(Answers(classed=classed), "svc", (CLAIMED,)))
+    assert found["devices-free"][0] == status and "gpu.nvidia.com" in found["devices-free"][1]
+
+
 @pytest.mark.parametrize(
     ("status", "claim"),
     [
-        ("fail", None),
+        ("fail", "absent"),
         ("fail", {"status": {"phase": "Lost"}}),
         ("warn", {"status": {"phase": "Pending"}}),
         ("pass", {"status": {"phase": "Bound"}}),

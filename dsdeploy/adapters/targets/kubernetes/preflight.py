@@ -2,6 +2,7 @@
 
 import re
 from collections.abc import Iterator
+from contextlib import suppress
 from typing import Any
 
 from dsdeploy.adapters.cluster.nodes import quantity
@@ -64,7 +65,7 @@ def release_findings(cluster: Cluster, release: str, many: tuple[Document, ...])
     found = (
         *kinds,
         *((rights(cluster, tuple((group, name, verbs) for group, name, verbs in extra)),) if extra else ()),
-        _devices(cluster, release, workloads(many)),
+        *(tuple(_claimed(cluster, many)) or (_devices(cluster, release, workloads(many)),)),
         *_storage(cluster, many),
     )
     return found if blocked else (*found, _admitted(cluster, release, many))
@@ -137,6 +138,21 @@ def _kinds(cluster: Cluster, many: tuple[Document, ...]) -> Iterator[Finding]:
                 yield Finding(id, "pass", text("kind-served", kind=kind, api=api))
             else:
                 yield Finding(id, "fail", text("kind-not-served", kind=kind, api=api), text("kind-hint", kind=kind))
+
+
+def _claimed(cluster: Cluster, many: tuple[Document, ...]) -> Iterator[Finding]:
+    """Whether the classes are there of which devices are claimed, as far as they may be read."""
+    for one in many:
+        if one["kind"] != "ResourceClaimTemplate":
+            continue
+        for asked in one["spec"]["spec"]["devices"]["requests"]:
+            name = asked["exactly"]["deviceClassName"]
+            found = Finding("devices-free", "skip", text("devices-claimed", name=name))
+            with suppress(ClusterRefused):
+                if cluster.read(one["apiVersion"], "DeviceClass", name) is None:
+                    hint = text("device-class-missing-hint")
+                    found = Finding("devices-free", "fail", text("device-class-missing", name=name), hint)
+            yield found
 
 
 def _devices(cluster: Cluster, release: str, wanted: tuple[Workload, ...]) -> Finding:
