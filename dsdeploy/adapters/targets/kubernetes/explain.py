@@ -60,7 +60,10 @@ def news(event: Document) -> Text | None:
             return text("news-scheduled", pod=what, node=said.rpartition(" to ")[2])
         case "Started":
             return text("news-started", pod=what, said=said)
-        case "FailedScheduling" | "FailedMount" | "FailedCreate" | "BackOff" | "Failed" | "ProvisioningFailed":
+        case (
+            "FailedScheduling" | "FailedMount" | "FailedAttachVolume" | "FailedCreate" | "BackOff" | "Failed"
+            | "ProvisioningFailed"
+        ):  # fmt: skip
             return text("news-trouble", what=what, said=said)
         case _:
             return None
@@ -110,12 +113,16 @@ def _of_pod(pod: Document, seen: Seen) -> Iterator[Cause]:
         yield Cause(text("pod-lingers", pod=name, node=node), text("pod-lingers-hint", node=node))
     for one in containers(pod):
         yield from _of_container(name, one)
-    mounts = [
-        str(one["message"]) for one in seen.events
-        if one.get("reason") == "FailedMount" and one["involvedObject"].get("uid") == pod["metadata"]["uid"]
-    ]  # fmt: skip
-    if mounts and not any((one.get("state") or {}).get("running") for one in containers(pod)):
-        yield Cause(text("volume-not-mounted", pod=name, said=mounts[-1]), text("volume-not-mounted-hint"), SOON_S)
+    if not any((one.get("state") or {}).get("running") for one in containers(pod)):
+        yield from _of_volumes(name, pod["metadata"]["uid"], seen)
+
+
+def _of_volumes(pod: str, uid: str, seen: Seen) -> Iterator[Cause]:
+    last = {one.get("reason"): str(one["message"]) for one in seen.events if one["involvedObject"].get("uid") == uid}
+    if said := last.get("FailedMount"):
+        yield Cause(text("volume-not-mounted", pod=pod, said=said), text("volume-not-mounted-hint"), SOON_S)
+    if said := last.get("FailedAttachVolume"):
+        yield Cause(text("volume-held-elsewhere", pod=pod, said=said), text("volume-held-elsewhere-hint"))
 
 
 def _unscheduled(pod: str, said: str) -> Cause:

@@ -1,7 +1,7 @@
 """What would stop a release in this namespace, asked before anything is made there."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from typing import Any
 
@@ -15,6 +15,7 @@ from dsdeploy.core.values import Finding
 
 _OLDEST = (1, 29)
 _LEAST = "restricted"
+_ONE_NODE, _ONE_POD = "ReadWriteOnce", "ReadWriteOncePod"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _REACH = ("create", "get")
 _WRITE = ("create", "delete", "get", "list", "patch", "update", "watch")
@@ -214,10 +215,25 @@ def _storage(cluster: Cluster, many: tuple[Document, ...]) -> Iterator[Finding]:
             yield Finding("storage", "fail", text("claim-missing", claim=name), text("claim-missing-hint", claim=name))
         elif phase == "Lost":
             yield Finding("storage", "fail", text("claim-lost", claim=name), text("claim-pending-hint"))
+        elif phase != "Bound":
+            yield Finding("storage", "warn", text("claim-is", claim=name, phase=phase), text("claim-pending-hint"))
         else:
-            status = "pass" if phase == "Bound" else "warn"
-            hint = None if phase == "Bound" else text("claim-pending-hint")
-            yield Finding("storage", status, text("claim-is", claim=name, phase=phase), hint)
+            yield _shared(name, (found.get("spec") or {}).get("accessModes") or (), many)
+    for one in many:
+        kind = one["kind"] == "PersistentVolumeClaim" and one["spec"].get("storageClassName")
+        with suppress(ClusterRefused):
+            if kind and cluster.read("storage.k8s.io/v1", "StorageClass", kind) is None:
+                message = text("storage-class-missing", name=kind, claim=one["metadata"]["name"])
+                yield Finding("storage", "warn", message, text("storage-class-missing-hint"))
+
+
+def _shared(claim: str, modes: Sequence[str], many: tuple[Document, ...]) -> Finding:
+    """Whether a bound claim serves every pod that reads it, on whatever node."""
+    pods = sum(one.pods for one in workloads(many) if claim in one.claims)
+    if pods < 2 or not modes or not set(modes) <= {_ONE_NODE, _ONE_POD}:
+        return Finding("storage", "pass", text("claim-is", claim=claim, phase="Bound"))
+    message = text("claim-for-one", claim=claim, modes=", ".join(modes), pods=pods)
+    return Finding("storage", "warn" if _ONE_NODE in modes else "fail", message, text("claim-for-one-hint"))
 
 
 def _admitted(cluster: Cluster, release: str, many: tuple[Document, ...]) -> Finding:
