@@ -74,9 +74,15 @@ def test_a_cause_has_its_name_and_the_time_in_which_it_may_pass(id, patience_s, 
         seen(pod(deletionTimestamp="2026-11-25T10:01:00Z")),
         seen(pod(RUNS), events=(event("FailedMount", "not yet"),)),
         seen(pod(RUNS), events=(event("FailedAttachVolume", "not yet"),)),
+        seen(pod(), events=(event("FailedMount", "not yet"), event("Pulling", 'Pulling image "r.site/e"'))),
+        seen(pod(), events=(event("FailedAttachVolume", "not yet"), event("SuccessfulAttachVolume", "now"))),
         seen(claims=(CLAIM,), events=(event("Waiting", "waiting for first consumer", "c", "weights"),)),
         seen(claims=({**CLAIM, "status": {"phase": "Bound"}},)),
         seen(events=(event("FailedCreate", "exceeded quota", "of-another"),)),
+        seen(
+            owners=(OWNER,),
+            events=(event("FailedCreate", "exceeded quota", "o"), event("SuccessfulCreate", "Created pod: p", "o")),
+        ),
     ],
 )
 def test_what_is_on_its_way_is_no_cause(what):

@@ -81,15 +81,12 @@ def containers(pod: Document) -> tuple[Document, ...]:
 
 def _refused(seen: Seen) -> Iterator[Cause]:
     """Pods that the API server does not let into being."""
-    alive = {one["metadata"]["uid"] for one in seen.owners}
     said = [
         str(one["message"]) for one in _conditions_of(seen.owners)
         if one["type"] == "ReplicaFailure" and one["status"] == "True"
     ]  # fmt: skip
-    said += [
-        str(one["message"]) for one in seen.events
-        if one.get("reason") == "FailedCreate" and one["involvedObject"].get("uid") in alive
-    ]  # fmt: skip
+    last = (_last(seen, one["metadata"]["uid"], ("FailedCreate", "SuccessfulCreate")) for one in seen.owners)
+    said += [words for reason, words in last if reason == "FailedCreate"]
     for one in dict.fromkeys(said):
         if "exceeded quota" in one:
             yield Cause(text("pods-over-quota", said=one), text("pods-over-quota-hint"), 5)
@@ -118,11 +115,20 @@ def _of_pod(pod: Document, seen: Seen) -> Iterator[Cause]:
 
 
 def _of_volumes(pod: str, uid: str, seen: Seen) -> Iterator[Cause]:
-    last = {one.get("reason"): str(one["message"]) for one in seen.events if one["involvedObject"].get("uid") == uid}
-    if said := last.get("FailedMount"):
+    """An image is pulled once all volumes are mounted, and may take long."""
+    reason, said = _last(
+        seen, uid, ("FailedMount", "FailedAttachVolume", "SuccessfulAttachVolume", "Pulling", "Pulled")
+    )
+    if reason == "FailedMount":
         yield Cause(text("volume-not-mounted", pod=pod, said=said), text("volume-not-mounted-hint"), SOON_S)
-    if said := last.get("FailedAttachVolume"):
+    if reason == "FailedAttachVolume":
         yield Cause(text("volume-held-elsewhere", pod=pod, said=said), text("volume-held-elsewhere-hint"))
+
+
+def _last(seen: Seen, uid: str, reasons: tuple[str, ...]) -> tuple[str, str]:
+    """The last of these events of an object, and its words: events outlive what they told of."""
+    told = [one for one in seen.events if one["involvedObject"].get("uid") == uid and one.get("reason") in reasons]
+    return (str(told[-1]["reason"]), str(told[-1]["message"])) if told else ("", "")
 
 
 def _unscheduled(pod: str, said: str) -> Cause:
