@@ -133,6 +133,11 @@ def test_what_cannot_be_rendered_is_named(id, made):
     assert refused.value.message.id == id and refused.value.hint.render("zh")
 
 
+def test_a_resource_that_is_not_known_is_taken_from_the_plan():
+    start = replace(launch(kubernetes_place(ONE), "vllm"), resource=None)
+    assert rendered(replace(ONE, resource="site/npu"), start=start)["accelerator"]["resourceName"] == "site/npu"
+
+
 CREATED = WeightsVolume("pvc", create_bytes=10**12, access_mode="ReadWriteOnce")
 
 
