@@ -91,6 +91,8 @@ def _plain(value: Any) -> Any:
 
 
 def _read(kind: Any, value: Any, place: str) -> Any:
+    if kind is Any:
+        return value
     if is_dataclass(kind):
         return _read_fields(kind, value, place)
     if get_origin(kind) is tuple and isinstance(value, list):

@@ -1,6 +1,7 @@
 """Where a release stands in a cluster: what the site's people have put there, by name, and how fast its disks are."""
 
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
 from dsdeploy.core.deployment import Deployment, Place
 
@@ -34,7 +35,9 @@ class Site:
     `host_memory_bytes` is one engine pod's, without shared memory. `test_key_secret` "" leaves `helm test` out.
     `products` are values of `product_label`. Rates are what the weights' volume reads and a core hashes.
     `engine_python` is the engine image's Python, "" where it has none. `read_only_root` None is the default of the
-    accelerator: everywhere but on NVIDIA's, whose container hook may need to write there.
+    accelerator: everywhere but on NVIDIA's, whose container hook may need to write there. `device_class` "" takes
+    devices from a device plugin, else they are claimed of that DeviceClass. `values` are further values of the chart,
+    about which the plan and the other fields say nothing.
     """
 
     engine_image: str
@@ -50,6 +53,7 @@ class Site:
     cpus: float = 8
     products: tuple[str, ...] = ()
     product_label: str = "nvidia.com/gpu.product"
+    device_class: str = ""
     client_namespaces: tuple[str, ...] = ()
     client_cidrs: tuple[str, ...] = ()
     engine_python: str = "python3"
@@ -62,6 +66,7 @@ class Site:
     image_pull_s: int = 1800
     read_bytes_per_s: int = 1_000_000_000
     hash_bytes_per_s: int = 300_000_000
+    values: dict[str, Any] = field(default_factory=dict)
 
 
 def kubernetes_place(deployment: Deployment, main_file: str = "", *, worker: bool = False) -> Place:

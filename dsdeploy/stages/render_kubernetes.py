@@ -1,5 +1,6 @@
 """Turns a deployment and its launches into the values of the chart. Pure; the chart itself stays static."""
 
+import json
 import re
 from collections.abc import Iterator
 from typing import Any
@@ -44,7 +45,7 @@ def render_kubernetes(
 
     Raises RenderError.
     """
-    values = _values(deployment, leader, worker, files, site, users)
+    values = _with_more(_values(deployment, leader, worker, files, site, users), site.values, "values")
     title = f"# {deployment.model_id} {deployment.format}, rendered by dsdeploy {dsdeploy.__version__}\n"
     content = title + yaml.dump(values, Dumper=_Quoting, sort_keys=False, allow_unicode=True, width=4096)
     if yaml.safe_load(content) != values:
@@ -57,9 +58,7 @@ def _values(
 ) -> dict[str, Any]:
     found = next(_contradictions(deployment, files, site), None)
     if found:
-        field, said, wanted = found
-        message = text("site-contradicts", field=field, said=said, wanted=wanted)
-        raise RenderError(message, hint=text("site-contradicts-hint", field=field))
+        raise _contradicted(*found)
     several = deployment.nodes > 1
     if several and worker is None:
         raise RenderError(
@@ -134,6 +133,25 @@ def _values(
     }
 
 
+def _with_more(values: dict[str, Any], more: dict[str, Any], place: str) -> dict[str, Any]:
+    """`values` and what the site wants besides: what the plan or a field of the site has said already stays."""
+    merged = dict(values)
+    for name, one in more.items():
+        said, field = values.get(name), f"{place}.{name}"
+        if isinstance(said, dict) and isinstance(one, dict):
+            merged[name] = _with_more(said, one, field)
+        elif name in values and said != one:
+            raise _contradicted(field, json.dumps(one, default=str), json.dumps(said))
+        else:
+            merged[name] = one
+    return merged
+
+
+def _contradicted(field: str, said: str, wanted: str) -> RenderError:
+    message = text("site-contradicts", field=field, said=said, wanted=wanted)
+    return RenderError(message, hint=text("site-contradicts-hint", field=field))
+
+
 def _contradictions(
     deployment: Deployment, files: tuple[WeightFile, ...], site: Site
 ) -> Iterator[tuple[str, str, str]]:
@@ -155,6 +173,8 @@ def _contradictions(
         yield "weights.access_mode", volume.access_mode, "ReadOnlyMany | ReadWriteMany"
     if site.spare_devices and deployment.nodes > 1:
         yield "spare_devices", "true", "false"
+    if site.device_class and not _asks_for_devices(deployment):
+        yield "device_class", site.device_class, '""'
 
 
 def _read_only(leader: Launch, site: Site) -> bool:
@@ -182,20 +202,22 @@ def _image(reference: str) -> dict[str, str]:
     return {part: match[part] or "" for part in ("registry", "repository", "digest", "tag")}
 
 
+def _asks_for_devices(deployment: Deployment) -> bool:
+    return deployment.devices_per_node > 0 and deployment.accelerator != "cpu"
+
+
 def _accelerator(deployment: Deployment, leader: Launch, site: Site) -> dict[str, Any]:
-    if deployment.devices_per_node == 0 or deployment.accelerator == "cpu":
+    if not _asks_for_devices(deployment):
         return {"mode": "none"}
+    chosen = {"products": list(site.products), "productLabel": site.product_label}
+    if site.device_class:
+        return {"mode": "dra", "dra": {"deviceClassName": site.device_class}, **chosen}
     resource = deployment.resource or leader.resource
     if resource is None:
         raise RenderError(
             text("resource-unknown", accelerator=deployment.accelerator), hint=text("resource-unknown-hint")
         )
-    return {
-        "mode": "devicePlugin",
-        "resourceName": resource,
-        "products": list(site.products),
-        "productLabel": site.product_label,
-    }
+    return {"mode": "devicePlugin", "resourceName": resource, **chosen}
 
 
 def _weights(files: tuple[WeightFile, ...], site: Site) -> dict[str, Any]:

@@ -1,13 +1,13 @@
 #!/usr/bin/env bash
 # Builds the Kubernetes that the tests marked `kubernetes` run, from the Go module proxy: etcd, the API server, the
-# controllers, the scheduler, a node's kubelet and kube-proxy, kube-router, which enforces network policies, and the
-# LeaderWorkerSet controller, at the versions that the go.mod files pin; and takes from their modules the resource
-# definitions of what a chart may ask of a cluster besides. Prints their folder; what was built once is kept there until
-# a pin changes.
+# controllers, the scheduler, a node's kubelet, kube-proxy and containerd (Debian's mounts no images as volumes and hands
+# on no claimed devices), a driver of such devices, kube-router, which enforces network policies, and the LeaderWorkerSet
+# controller, at the versions that the go.mod files pin; and takes from their modules the resource definitions of what a
+# chart may ask of a cluster besides. Prints their folder; what was built once is kept there until a pin changes.
 set -euo pipefail
 cd "$(dirname "$0")"
 export PATH="$PATH:/usr/local/go/bin" CGO_ENABLED=0 GOFLAGS=-trimpath GOTOOLCHAIN=local
-pins=$(cat go.mod go.sum policies/go.mod policies/go.sum groups/go.mod groups/go.sum pause/main.go build.sh | sha256sum | cut -c 1-12)
+pins=$(cat {.,policies,groups,runtime}/go.{mod,sum} {pause,claims}/main.go build.sh | sha256sum | cut -c 1-12)
 built="${DSDEPLOY_TEST_CACHE:-$HOME/.cache/dsdeploy-tests}/kube/$(go list -m -f '{{.Version}}' k8s.io/kubernetes)-$pins"
 exec 9>"/tmp/dsdeploy-kube-$pins.lock"
 flock 9
@@ -17,7 +17,9 @@ if [ ! -d "$built" ]; then
     nice go build -p 2 -ldflags="-s -w -X k8s.io/component-base/version.gitVersion=$(basename "${built%-*}")" -o "$beside/" \
         k8s.io/kubernetes/cmd/kube-{apiserver,controller-manager,scheduler,proxy} k8s.io/kubernetes/cmd/kubelet >&2
     nice go build -p 2 -ldflags='-s -w' -o "$beside/etcd" go.etcd.io/etcd/server/v3 >&2
-    nice go build -p 2 -ldflags='-s -w' -o "$beside/pause" ./pause >&2
+    nice go build -p 2 -ldflags='-s -w' -o "$beside/" ./pause ./claims >&2
+    nice go -C runtime build -p 2 -ldflags='-s -w' -o "$beside/" \
+        github.com/containerd/containerd/v2/cmd/{containerd,containerd-shim-runc-v2,ctr} >&2
     nice go -C policies build -p 2 -ldflags='-s -w' -o "$beside/" github.com/cloudnativelabs/kube-router/v2/cmd/kube-router >&2
     nice go -C groups build -p 2 -ldflags='-s -w' -o "$beside/lws-controller" sigs.k8s.io/lws/cmd >&2
     mkdir "$beside/crds"

@@ -189,6 +189,30 @@ def test_devices_products_and_taints_are_asked_for_as_the_site_names_them():
     assert term["matchExpressions"] == [{"key": "accelerator", "operator": "In", "values": ["huawei-Ascend910"]}]
 
 
+def test_where_a_site_wants_its_pods_is_said_of_every_node_of_a_replica():
+    wanted = {"nodeSelector": {"pool": "gpu"}, "priorityClassName": "serving", "schedulerName": "gangs"}
+    spread = [{"maxSkew": 1, "topologyKey": "zone", "whenUnsatisfiable": "DoNotSchedule"}]
+    documents = render(
+        example(
+            "nvidia-two-nodes", rdma__networks="fabric", engine__runtimeClassName="nvidia",
+            scheduling={**wanted, "topologySpreadConstraints": spread, "exclusiveTopologyKey": "rack"},
+        )
+    )  # fmt: skip
+    pods = {name: one for name, one in pod_templates(documents).items() if name.startswith("LeaderWorkerSet")}
+    assert len(pods) == 2
+    for one in pods.values():
+        assert {**wanted, "runtimeClassName": "nvidia"}.items() <= one["spec"].items()
+        assert one["spec"]["topologySpreadConstraints"] == spread
+        assert one["metadata"]["annotations"]["k8s.v1.cni.cncf.io/networks"] == "fabric"
+        container = one["spec"]["containers"][0]
+        assert container["resources"]["limits"]["rdma/hca"] == "1"
+        told = {it["name"]: it["value"] for it in container["env"]}
+        rdma = {"NCCL_IB_HCA": "mlx5", "NCCL_IB_GID_INDEX": "3", "NCCL_SOCKET_IFNAME": "eth0"}
+        assert rdma.items() <= told.items()
+    (group,) = of_kind(documents, "LeaderWorkerSet")
+    assert group["metadata"]["annotations"]["leaderworkerset.sigs.k8s.io/exclusive-topology"] == "rack"
+
+
 def test_options_that_are_off_are_valid_when_on():
     dra = {
         "mode": "dra",

@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import yaml
 
 from dsdeploy.adapters.images import rootfs
 from dsdeploy.adapters.releases import load_release
@@ -20,6 +21,7 @@ from dsdeploy.core.deployment import Launch
 from dsdeploy.core.layout import Layout
 from dsdeploy.core.values import Release
 from dsdeploy.stages.render_compose.monitoring import monitoring_files
+from tests.chart.rendering import example, of_kind, render
 from tests.fakes.gateway import gateway
 from tests.program import ask, free_port, run, wait_until
 
@@ -70,6 +72,28 @@ def test_prometheus_takes_its_configuration_and_every_alert(engine, prometheus, 
     told = subprocess.run(words, capture_output=True, text=True, check=False)
     count = files_of(engine)["monitoring/rules.yml"].count("- alert:")
     assert told.returncode == 0 and f"{count} rules found" in told.stdout, told.stdout + told.stderr
+
+
+@pytest.mark.helm
+@pytest.mark.parametrize("name", ["amd-mi300x", "nvidia-two-nodes", "cpu"])
+def test_prometheus_takes_every_alert_and_question_of_the_chart(name, prometheus, tmp_path):
+    on = {f"monitoring__{one}__enabled": True for one in ("serviceMonitor", "prometheusRule", "dashboard")}
+    documents = render(example(name, **on, gateway__tls={"certManager": {"issuerName": "site-ca"}}))
+    (rules,) = of_kind(documents, "PrometheusRule")
+    (board,) = [
+        json.loads(one["data"]["r-dsdeploy.json"]) for one in documents if "r-dsdeploy.json" in one.get("data", ())
+    ]
+    questions = [target["expr"] for panel in board["panels"] for target in panel["targets"]]
+    recorded = [{"record": f"asked:{number}", "expr": one} for number, one in enumerate(questions)]
+    (tmp_path / "rules.yml").write_text(
+        yaml.safe_dump({"groups": [*rules["spec"]["groups"], {"name": "board", "rules": recorded}]})
+    )
+    words = [prometheus / "promtool", "check", "rules", tmp_path / "rules.yml"]
+    told = subprocess.run(words, capture_output=True, text=True, check=False)
+    assert told.returncode == 0, told.stdout + told.stderr
+    known = {one for engine in KNOWN.values() for one in engine["names"]}
+    asked = re.findall(r"\b(?:vllm:|sglang:|llamacpp:)\w+", (tmp_path / "rules.yml").read_text())
+    assert asked and {one.removesuffix("_bucket") for one in asked} <= known
 
 
 @pytest.fixture(scope="module")

@@ -6,6 +6,8 @@ import shlex
 import shutil
 import subprocess
 import time
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 import psutil
@@ -20,7 +22,7 @@ DNS = "10.96.0.10"
 BRIDGE = "dsdkube0"
 GATEWAY = "10.244.0.1"
 _KERNEL = ("vm/overcommit_memory", "kernel/panic", "kernel/panic_on_oops", "net/ipv4/ip_forward")
-_NEEDED = ("containerd", "runc", "iptables", "ipset")
+_NEEDED = ("runc", "iptables", "ipset")
 
 
 def missing() -> tuple[str, ...]:
@@ -35,14 +37,14 @@ class Node:
 
     def __init__(self, folder: Path, plane: ControlPlane) -> None:
         self.folder, self.plane = folder, plane
-        self.socket = folder / "containerd.sock"
+        self.socket, self.described = folder / "containerd.sock", folder / "cdi"
         self._processes: dict[str, subprocess.Popen[bytes]] = {}
         self._kernel: dict[str, str] = {}
-        folder.mkdir(parents=True, exist_ok=True)
+        self.described.mkdir(parents=True, exist_ok=True)
 
     def start(self) -> None:
         self._kernel = {one: Path("/proc/sys", one).read_text() for one in _KERNEL}
-        self._run("containerd", "containerd", "--config", str(self._containerd_config()))
+        self._run("containerd", str(self.plane.binaries / "containerd"), "--config", str(self._containerd_config()))
         _wait(lambda: self._ctr("version").returncode == 0)
         self.load(describe_image(self._pause()))
         certificate, key = self.plane.authority.issue("kubelet", f"system:node:{NAME}", "system:nodes", (GATEWAY,))
@@ -65,6 +67,19 @@ class Node:
             "--enable-cni=false", "--health-port", "0", "--metrics-port", "0", "--iptables-sync-period", "30s",
             "--service-cluster-ip-range", SERVICES,
         )  # fmt: skip
+
+    @contextmanager
+    def claimable(self, devices: int) -> Iterator[None]:
+        """So many of the driver gpu.tests, to be claimed; they are taken back at the end."""
+        config = self.plane.kubeconfig_of("claims", "claims", "system:masters")
+        self._run(
+            "claims", str(self.plane.binaries / "claims"), str(config), NAME, str(self.folder / "kubelet"),
+            str(self.described), str(devices),
+        )  # fmt: skip
+        try:
+            yield
+        finally:
+            self._end("claims")
 
     def load(self, image: Image) -> str:
         """Imports `image`; the reference, with its digest, by which pods name it."""
@@ -95,9 +110,8 @@ class Node:
             self._ctr("containers", "delete", line)
         self._end("containerd")
         for process in psutil.process_iter(["cmdline"]):
-            if "containerd-shim" in " ".join(process.info["cmdline"] or ())[:60] and str(self.socket) in (
-                process.info["cmdline"] or ()
-            ):
+            words = process.info["cmdline"] or ("",)
+            if Path(words[0]).name.startswith("containerd-shim") and str(self.socket) in words:
                 process.kill()
         _quiet(str(self.plane.binaries / "kube-proxy"), "--cleanup", "--config", str(self._proxy_config()))
         _quiet(str(self.plane.binaries / "kube-router"), "--cleanup-config")
@@ -114,7 +128,7 @@ class Node:
         return ImageSpec("dsdeploy/pause", "tests", files, ("/pause",), (), "65535:65535", {})
 
     def _ctr(self, *words: str) -> subprocess.CompletedProcess[str]:
-        socket = ("ctr", "--address", str(self.socket), "--namespace", "k8s.io")
+        socket = (str(self.plane.binaries / "ctr"), "--address", str(self.socket), "--namespace", "k8s.io")
         return subprocess.run((*socket, *words), capture_output=True, text=True, timeout=300, check=False)
 
     def _containerd_config(self) -> Path:
@@ -123,20 +137,24 @@ class Node:
         (network / "10-bridge.conflist").write_text(json.dumps(_network(self.folder / "addresses")))
         path = self.folder / "containerd.toml"
         path.write_text(
-            f"""version = 2
+            f"""version = 3
 root = "{self.folder}/containerd"
 state = "{self.folder}/containerd-state"
 [grpc]
 address = "{self.socket}"
-[plugins."io.containerd.grpc.v1.cri"]
-sandbox_image = "docker.io/dsdeploy/pause:tests"
+[plugins."io.containerd.cri.v1.images".pinned_images]
+sandbox = "docker.io/dsdeploy/pause:tests"
+[plugins."io.containerd.cri.v1.runtime"]
+cdi_spec_dirs = ["{self.described}"]
 restrict_oom_score_adj = true
 netns_mounts_under_state_dir = true
-[plugins."io.containerd.grpc.v1.cri".cni]
-bin_dir = "/usr/lib/cni"
+[plugins."io.containerd.cri.v1.runtime".cni]
+bin_dirs = ["/usr/lib/cni"]
 conf_dir = "{network}"
 [plugins."io.containerd.internal.v1.opt"]
 path = "{self.folder}/opt"
+[plugins."io.containerd.nri.v1.nri"]
+disable = true
 """
         )
         return path
@@ -166,6 +184,7 @@ path = "{self.folder}/opt"
                     "clusterDNS": [DNS],
                     "clusterDomain": "cluster.local",
                     "failSwapOn": False,
+                    "featureGates": {"ImageVolume": True},
                     "resolvConf": str(names),
                     "volumePluginDir": str(self.folder / "volume-plugins"),
                     "podLogsDir": str(self.folder / "logs"),
@@ -202,7 +221,10 @@ path = "{self.folder}/opt"
 
     def _run(self, name: str, *words: str) -> None:
         with (self.folder / f"{name}.log").open("ab") as log:
-            process = subprocess.Popen(words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder)
+            process = subprocess.Popen(
+                words, stdin=subprocess.DEVNULL, stdout=log, stderr=log, cwd=self.folder,
+                env={**os.environ, "PATH": f"{self.plane.binaries}:{os.environ['PATH']}"},  # its own shim, not Debian's
+            )  # fmt: skip
         self._processes[name] = process
 
     def _end(self, name: str) -> None:

@@ -15,9 +15,21 @@ class Answers:
 
     context, namespace = "site", "llm"
 
-    def __init__(self, version="v1.34.1", denied=(), namespace=RESTRICTED, agents=(), nodes=(), pods=(), claim=None):
+    def __init__(
+        self,
+        version="v1.34.1",
+        denied=(),
+        namespace=RESTRICTED,
+        agents=(),
+        nodes=(),
+        pods=(),
+        claim="absent",
+        classed=None,
+        stored=None,
+    ):
         self.words, self.denied = version, denied
-        self.space, self.claim = namespace, claim
+        self.one = {"Namespace": namespace, "PersistentVolumeClaim": claim, "DeviceClass": classed}
+        self.one["StorageClass"] = stored
         self.many = {"DaemonSet": agents, "Node": nodes, "Pod": pods}
 
     def version(self):
@@ -27,7 +39,10 @@ class Answers:
         return f"{verb} {resource}" not in self.denied
 
     def read(self, api, kind, name, namespace=None):
-        return self.claim if kind == "PersistentVolumeClaim" else self._told(self.space)
+        return self._told(self.one[kind])
+
+    def has(self, api, kind):
+        return True
 
     def list(self, api, kind, selector="", *, everywhere=False):
         return self._told(self.many[kind])
@@ -127,15 +142,48 @@ def test_a_gpu_operator_that_is_absent_is_told_from_devices_that_are_taken():
     assert few[0] == "fail" and "No node offers" not in few[1]
 
 
+CLAIMED = {
+    "apiVersion": "resource.k8s.io/v1", "kind": "ResourceClaimTemplate", "metadata": {"name": "accelerators"},
+    "spec": {"spec": {"devices": {"requests": [{"name": "a", "exactly": {"deviceClassName": "gpu.nvidia.com"}}]}}},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "classed"), [("skip", {"metadata": {}}), ("fail", "absent"), ("skip", None)])
+def test_a_device_class_that_is_absent_is_named_where_it_may_be_asked_for(status, classed):
+    found = told(release_findings(Answers(classed=classed), "svc", (CLAIMED,)))
+    assert found["devices-free"][0] == status and "gpu.nvidia.com" in found["devices-free"][1]
+
+
+def bound(*modes):
+    return {"spec": {"accessModes": list(modes)}, "status": {"phase": "Bound"}}
+
+
 @pytest.mark.parametrize(
-    ("status", "claim"),
+    ("status", "pods", "claim"),
     [
-        ("fail", None),
-        ("fail", {"status": {"phase": "Lost"}}),
-        ("warn", {"status": {"phase": "Pending"}}),
-        ("pass", {"status": {"phase": "Bound"}}),
+        ("fail", 1, "absent"),
+        ("fail", 1, {"status": {"phase": "Lost"}}),
+        ("warn", 1, {"status": {"phase": "Pending"}}),
+        ("pass", 1, bound("ReadWriteOnce")),
+        ("pass", 2, bound("ReadWriteOnce", "ReadOnlyMany")),
+        ("pass", 2, bound("ReadWriteMany")),
+        ("warn", 2, bound("ReadWriteOnce")),
+        ("fail", 2, bound("ReadWriteOncePod")),
     ],
 )
-def test_a_claim_that_weights_lie_on_is_looked_at(status, claim):
-    found = told(release_findings(Answers(nodes=EIGHT, claim=claim), "svc", (deployment(1, 1, "weights"),)))
+def test_a_claim_that_weights_lie_on_is_looked_at(status, pods, claim):
+    found = told(release_findings(Answers(nodes=EIGHT, claim=claim), "svc", (deployment(pods, 1, "weights"),)))
     assert found["storage"][0] == status and "weights" in found["storage"][1]
+
+
+CREATED = {
+    "apiVersion": "v1", "kind": "PersistentVolumeClaim", "metadata": {"name": "weights"},
+    "spec": {"storageClassName": "fast"},
+}  # fmt: skip
+
+
+@pytest.mark.parametrize(("status", "kind"), [(None, {"metadata": {}}), ("warn", "absent"), (None, None)])
+def test_a_storage_class_that_is_absent_is_named_where_it_may_be_asked_for(status, kind):
+    found = told(release_findings(Answers(nodes=EIGHT, stored=kind), "svc", (CREATED, deployment(1, 1, "weights"))))
+    assert found.get("storage", (None,))[0] == status
+    assert status is None or "fast" in found["storage"][1]

@@ -5,8 +5,10 @@ import yaml
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from dsdeploy.core.documents import from_document, to_document
 from dsdeploy.core.errors import RenderError
-from dsdeploy.core.kubernetes import WeightsVolume, kubernetes_place
+from dsdeploy.core.kubernetes import Site, WeightsVolume, kubernetes_place
+from dsdeploy.core.texts import Malformed
 from dsdeploy.core.values import WeightFile
 from dsdeploy.stages.render_kubernetes import render_kubernetes
 from tests.chart.deployments import SITE, deployment, launch
@@ -131,6 +133,11 @@ def test_what_cannot_be_rendered_is_named(id, made):
     assert refused.value.message.id == id and refused.value.hint.render("zh")
 
 
+def test_a_resource_that_is_not_known_is_taken_from_the_plan():
+    start = replace(launch(kubernetes_place(ONE), "vllm"), resource=None)
+    assert rendered(replace(ONE, resource="site/npu"), start=start)["accelerator"]["resourceName"] == "site/npu"
+
+
 CREATED = WeightsVolume("pvc", create_bytes=10**12, access_mode="ReadWriteOnce")
 
 
@@ -145,6 +152,9 @@ CREATED = WeightsVolume("pvc", create_bytes=10**12, access_mode="ReadWriteOnce")
         ("weights.create_bytes", "≥ 10", ONE, {"weights": replace(CREATED, create_bytes=1)}),
         ("weights.access_mode", "ReadOnlyMany | ReadWriteMany", replace(ONE, replicas=2), {"weights": CREATED}),
         ("spare_devices", "false", FOUR, {"spare_devices": True}),
+        ("device_class", '""', replace(ONE, accelerator="cpu"), {"device_class": "gpu.nvidia.com"}),
+        ("values.engine.replicas", "1", ONE, {"values": {"engine": {"replicas": 2}}}),
+        ("values.weights.claim", '{"existingName": "deepseek"}', ONE, {"values": {"weights": {"claim": "other"}}}),
     ],
 )  # fmt: skip
 def test_a_site_that_contradicts_the_plan_is_named_before_anything_is_asked(field, wanted, deployment, site):
@@ -152,6 +162,27 @@ def test_a_site_that_contradicts_the_plan_is_named_before_anything_is_asked(fiel
         rendered(deployment, site=replace(SITE, **site))
     assert refused.value.message.id == "site-contradicts"
     assert {"field": field, "wanted": wanted}.items() <= refused.value.message.values.items()
+
+
+def test_devices_are_claimed_of_a_class_where_the_site_has_one():
+    made = rendered(site=replace(SITE, device_class="gpu.nvidia.com"))["accelerator"]
+    assert (made["mode"], made["dra"]) == ("dra", {"deviceClassName": "gpu.nvidia.com"})
+    assert "resourceName" not in made
+
+
+def test_further_values_are_read_as_they_stand_and_are_a_mapping():
+    more = {"rdma": {"hca": "mlx5", "gidIndex": 3}, "scheduling": {"tolerations": [{"key": "a"}]}}
+    assert from_document(Site, {**to_document(SITE), "values": more}).values == more
+    with pytest.raises(Malformed):
+        from_document(Site, {**to_document(SITE), "values": ["rdma"]})
+
+
+def test_a_site_may_give_the_values_about_which_the_plan_says_nothing():
+    more = {"scheduling": {"priorityClassName": "high"}, "gateway": {"ingress": {"enabled": True}}}
+    values, plain = rendered(site=replace(SITE, values=more)), rendered()
+    assert values["scheduling"] == more["scheduling"]
+    assert values["gateway"] == {**plain["gateway"], **more["gateway"]}
+    assert values["engine"] == plain["engine"]
 
 
 def test_one_key_may_stand_for_all_planned_users():

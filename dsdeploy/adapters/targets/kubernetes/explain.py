@@ -60,7 +60,10 @@ def news(event: Document) -> Text | None:
             return text("news-scheduled", pod=what, node=said.rpartition(" to ")[2])
         case "Started":
             return text("news-started", pod=what, said=said)
-        case "FailedScheduling" | "FailedMount" | "FailedCreate" | "BackOff" | "Failed" | "ProvisioningFailed":
+        case (
+            "FailedScheduling" | "FailedMount" | "FailedAttachVolume" | "FailedCreate" | "BackOff" | "Failed"
+            | "ProvisioningFailed"
+        ):  # fmt: skip
             return text("news-trouble", what=what, said=said)
         case _:
             return None
@@ -78,15 +81,12 @@ def containers(pod: Document) -> tuple[Document, ...]:
 
 def _refused(seen: Seen) -> Iterator[Cause]:
     """Pods that the API server does not let into being."""
-    alive = {one["metadata"]["uid"] for one in seen.owners}
     said = [
         str(one["message"]) for one in _conditions_of(seen.owners)
         if one["type"] == "ReplicaFailure" and one["status"] == "True"
     ]  # fmt: skip
-    said += [
-        str(one["message"]) for one in seen.events
-        if one.get("reason") == "FailedCreate" and one["involvedObject"].get("uid") in alive
-    ]  # fmt: skip
+    last = (_last(seen, one["metadata"]["uid"], ("FailedCreate", "SuccessfulCreate")) for one in seen.owners)
+    said += [words for reason, words in last if reason == "FailedCreate"]
     for one in dict.fromkeys(said):
         if "exceeded quota" in one:
             yield Cause(text("pods-over-quota", said=one), text("pods-over-quota-hint"), 5)
@@ -110,12 +110,25 @@ def _of_pod(pod: Document, seen: Seen) -> Iterator[Cause]:
         yield Cause(text("pod-lingers", pod=name, node=node), text("pod-lingers-hint", node=node))
     for one in containers(pod):
         yield from _of_container(name, one)
-    mounts = [
-        str(one["message"]) for one in seen.events
-        if one.get("reason") == "FailedMount" and one["involvedObject"].get("uid") == pod["metadata"]["uid"]
-    ]  # fmt: skip
-    if mounts and not any((one.get("state") or {}).get("running") for one in containers(pod)):
-        yield Cause(text("volume-not-mounted", pod=name, said=mounts[-1]), text("volume-not-mounted-hint"), SOON_S)
+    if not any((one.get("state") or {}).get("running") for one in containers(pod)):
+        yield from _of_volumes(name, pod["metadata"]["uid"], seen)
+
+
+def _of_volumes(pod: str, uid: str, seen: Seen) -> Iterator[Cause]:
+    """An image is pulled once all volumes are mounted, and may take long."""
+    reason, said = _last(
+        seen, uid, ("FailedMount", "FailedAttachVolume", "SuccessfulAttachVolume", "Pulling", "Pulled")
+    )
+    if reason == "FailedMount":
+        yield Cause(text("volume-not-mounted", pod=pod, said=said), text("volume-not-mounted-hint"), SOON_S)
+    if reason == "FailedAttachVolume":
+        yield Cause(text("volume-held-elsewhere", pod=pod, said=said), text("volume-held-elsewhere-hint"))
+
+
+def _last(seen: Seen, uid: str, reasons: tuple[str, ...]) -> tuple[str, str]:
+    """The last of these events of an object, and its words: events outlive what they told of."""
+    told = [one for one in seen.events if one["involvedObject"].get("uid") == uid and one.get("reason") in reasons]
+    return (str(told[-1]["reason"]), str(told[-1]["message"])) if told else ("", "")
 
 
 def _unscheduled(pod: str, said: str) -> Cause:

@@ -36,6 +36,12 @@ class Workload:
                     asked[name] = asked.get(name, 0) + int(amount)
         return asked
 
+    @property
+    def claims(self) -> tuple[str, ...]:
+        """The volume claims that one pod names."""
+        volumes = self.template["spec"].get("volumes") or ()
+        return tuple(one["persistentVolumeClaim"]["claimName"] for one in volumes if "persistentVolumeClaim" in one)
+
 
 def documents(manifest: str) -> tuple[Document, ...]:
     """What Helm would create, without hooks. Raises yaml.YAMLError."""
@@ -50,13 +56,8 @@ def workloads(many: tuple[Document, ...]) -> tuple[Workload, ...]:
 def claims(many: tuple[Document, ...]) -> tuple[str, ...]:
     """The volume claims that pods name and the chart does not make."""
     made = {one["metadata"]["name"] for one in many if one["kind"] == "PersistentVolumeClaim"}
-    named = (
-        volume["persistentVolumeClaim"]["claimName"]
-        for work in workloads(many)
-        for volume in work.template["spec"].get("volumes") or ()
-        if "persistentVolumeClaim" in volume
-    )
-    return tuple(dict.fromkeys(one for one in named if one not in made))
+    named = dict.fromkeys(name for work in workloads(many) for name in work.claims)
+    return tuple(one for one in named if one not in made)
 
 
 def budget_s(many: tuple[Document, ...]) -> int:

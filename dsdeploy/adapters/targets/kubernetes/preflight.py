@@ -1,7 +1,8 @@
 """What would stop a release in this namespace, asked before anything is made there."""
 
 import re
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
 from typing import Any
 
 from dsdeploy.adapters.cluster.nodes import quantity
@@ -14,6 +15,7 @@ from dsdeploy.core.values import Finding
 
 _OLDEST = (1, 29)
 _LEAST = "restricted"
+_ONE_NODE, _ONE_POD = "ReadWriteOnce", "ReadWriteOncePod"
 _ENFORCE = "pod-security.kubernetes.io/enforce"
 _REACH = ("create", "get")
 _WRITE = ("create", "delete", "get", "list", "patch", "update", "watch")
@@ -64,7 +66,7 @@ def release_findings(cluster: Cluster, release: str, many: tuple[Document, ...])
     found = (
         *kinds,
         *((rights(cluster, tuple((group, name, verbs) for group, name, verbs in extra)),) if extra else ()),
-        _devices(cluster, release, workloads(many)),
+        *(tuple(_claimed(cluster, many)) or (_devices(cluster, release, workloads(many)),)),
         *_storage(cluster, many),
     )
     return found if blocked else (*found, _admitted(cluster, release, many))
@@ -139,6 +141,21 @@ def _kinds(cluster: Cluster, many: tuple[Document, ...]) -> Iterator[Finding]:
                 yield Finding(id, "fail", text("kind-not-served", kind=kind, api=api), text("kind-hint", kind=kind))
 
 
+def _claimed(cluster: Cluster, many: tuple[Document, ...]) -> Iterator[Finding]:
+    """Whether the classes are there of which devices are claimed, as far as they may be read."""
+    for one in many:
+        if one["kind"] != "ResourceClaimTemplate":
+            continue
+        for asked in one["spec"]["spec"]["devices"]["requests"]:
+            name = asked["exactly"]["deviceClassName"]
+            found = Finding("devices-free", "skip", text("devices-claimed", name=name))
+            with suppress(ClusterRefused):
+                if cluster.read(one["apiVersion"], "DeviceClass", name) is None:
+                    hint = text("device-class-missing-hint")
+                    found = Finding("devices-free", "fail", text("device-class-missing", name=name), hint)
+            yield found
+
+
 def _devices(cluster: Cluster, release: str, wanted: tuple[Workload, ...]) -> Finding:
     """Whether the nodes' free devices hold every pod at once; this release's own are counted as free."""
     asked = [one for one in wanted for _ in range(one.pods) if one.devices]
@@ -198,10 +215,25 @@ def _storage(cluster: Cluster, many: tuple[Document, ...]) -> Iterator[Finding]:
             yield Finding("storage", "fail", text("claim-missing", claim=name), text("claim-missing-hint", claim=name))
         elif phase == "Lost":
             yield Finding("storage", "fail", text("claim-lost", claim=name), text("claim-pending-hint"))
+        elif phase != "Bound":
+            yield Finding("storage", "warn", text("claim-is", claim=name, phase=phase), text("claim-pending-hint"))
         else:
-            status = "pass" if phase == "Bound" else "warn"
-            hint = None if phase == "Bound" else text("claim-pending-hint")
-            yield Finding("storage", status, text("claim-is", claim=name, phase=phase), hint)
+            yield _shared(name, (found.get("spec") or {}).get("accessModes") or (), many)
+    for one in many:
+        kind = one["kind"] == "PersistentVolumeClaim" and one["spec"].get("storageClassName")
+        with suppress(ClusterRefused):
+            if kind and cluster.read("storage.k8s.io/v1", "StorageClass", kind) is None:
+                message = text("storage-class-missing", name=kind, claim=one["metadata"]["name"])
+                yield Finding("storage", "warn", message, text("storage-class-missing-hint"))
+
+
+def _shared(claim: str, modes: Sequence[str], many: tuple[Document, ...]) -> Finding:
+    """Whether a bound claim serves every pod that reads it, on whatever node."""
+    pods = sum(one.pods for one in workloads(many) if claim in one.claims)
+    if pods < 2 or not modes or not set(modes) <= {_ONE_NODE, _ONE_POD}:
+        return Finding("storage", "pass", text("claim-is", claim=claim, phase="Bound"))
+    message = text("claim-for-one", claim=claim, modes=", ".join(modes), pods=pods)
+    return Finding("storage", "warn" if _ONE_NODE in modes else "fail", message, text("claim-for-one-hint"))
 
 
 def _admitted(cluster: Cluster, release: str, many: tuple[Document, ...]) -> Finding:
