@@ -86,7 +86,7 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
             built = Built((), ())
             if slots:
                 builder = Builder(order.out, order.name, contents, slots, journal, order.sm3)
-                with Copier(progress.advance) as copier:
+                with Copier(progress.advance, keep_written=False) as copier:
                     built = builder.build(copier)
             progress.end()
             bundle = _root(order, gathered, contents, built, held, base[0] if base else None, sequence, created)

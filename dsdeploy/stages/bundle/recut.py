@@ -70,7 +70,7 @@ def recut(
             raise BundleExists(text("bundle-exists", path=out), hint=text("bundle-exists-hint"))
         with (
             Journal(out / names.BUILD_JOURNAL) as journal,
-            Copier(progress.advance) as copier,
+            Copier(progress.advance, keep_written=False) as copier,
             Flusher(journal) as flusher,
         ):
             work = _Recutter(opened, out, capacity_bytes, journal, flusher, move)
