@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
-from dsdeploy.stages.bundle.build import Builder, Built, write_failed
+from dsdeploy.stages.bundle.build import Builder, Built, sm3_of, write_failed
 from dsdeploy.stages.bundle.gather import Content, Gathered
 from dsdeploy.stages.bundle.opening import judge_root, read_base
 from dsdeploy.stages.bundle.seal import seal
@@ -71,8 +71,9 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
     capacity = volume_capacity(order.volume)
     signing = tuple(keys.load_private(path, order.passphrase) for path in order.keys)
     base = None if order.base is None else _load_base(order.base)
-    held = {blob.sha256: blob for blob in base[1]} if base else {}
+    held = {blob.sha256: blob if order.sm3 else replace(blob, sm3=None) for blob in base[1]} if base else {}
     contents = tuple(one for one in gathered.contents if one.sha256 not in held)
+    bare = tuple(one for one in gathered.contents if order.sm3 and one.sha256 in held and not held[one.sha256].sm3)
     try:
         order.out.mkdir(parents=True, exist_ok=True)
         complete = (order.out / names.SIGNATURE).exists()
@@ -82,12 +83,14 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
             sequence, created = _begin(journal, order, contents, environment)
             slots = cut(tuple(one.size_bytes for one in contents), capacity)
             _judge_room(order.out, contents, slots[-1].volume + 1 if slots else 0)
-            progress.begin(text("bundle-building", name=order.name), sum(one.size_bytes for one in contents))
+            read_bytes = sum(one.size_bytes for one in (*contents, *bare))
+            progress.begin(text("bundle-building", name=order.name), read_bytes)
             built = Built((), ())
-            if slots:
-                builder = Builder(order.out, order.name, contents, slots, journal, order.sm3)
-                with Copier(progress.advance, keep_written=False) as copier:
-                    built = builder.build(copier)
+            with Copier(progress.advance, keep_written=False) as copier:
+                if slots:
+                    built = Builder(order.out, order.name, contents, slots, journal, order.sm3).build(copier)
+                for one in bare:
+                    held[str(one.sha256)] = replace(held[str(one.sha256)], sm3=sm3_of(one, copier))
             progress.end()
             bundle = _root(order, gathered, contents, built, held, base[0] if base else None, sequence, created)
             root_sha256, signers = seal(order.out, bundle, signing)
