@@ -74,6 +74,8 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
     held = {blob.sha256: blob if order.sm3 else replace(blob, sm3=None) for blob in base[1]} if base else {}
     contents = tuple(one for one in gathered.contents if one.sha256 not in held)
     bare = tuple(one for one in gathered.contents if order.sm3 and one.sha256 in held and not held[one.sha256].sm3)
+    if order.sequence is not None:
+        _judge_sequence(order.name, order.sequence, base)
     try:
         order.out.mkdir(parents=True, exist_ok=True)
         complete = (order.out / names.SIGNATURE).exists()
@@ -81,6 +83,7 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
             raise BundleExists(text("bundle-exists", path=order.out), hint=text("bundle-exists-hint"))
         with Journal(order.out / names.BUILD_JOURNAL) as journal:
             sequence, created = _begin(journal, order, contents, environment)
+            _judge_sequence(order.name, sequence, base)
             slots = cut(tuple(one.size_bytes for one in contents), capacity)
             _judge_room(order.out, contents, slots[-1].volume + 1 if slots else 0)
             read_bytes = sum(one.size_bytes for one in (*contents, *bare))
@@ -157,6 +160,13 @@ def _begin(
     journal.append([{"fingerprint": fingerprint, "sequence": sequence, "created": created}])
     journal.entries = [{}]
     return sequence, created
+
+
+def _judge_sequence(name: str, sequence: int, base: tuple[Base, tuple[Blob, ...]] | None) -> None:
+    """Raises BundleUsage where whoever loaded the base would refuse this bundle; an inventory has no sequence."""
+    if base and base[0].name == name and base[0].sequence >= sequence:
+        message = text("bundle-not-newer", sequence=sequence, base=base[0].sequence)
+        raise BundleUsage(message, hint=text("bundle-not-newer-hint"))
 
 
 def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:
