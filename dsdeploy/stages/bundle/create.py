@@ -60,27 +60,38 @@ class Created:
     signers: tuple[str, ...]
 
 
-def create(order: Order, gathered: Gathered, environment: dict[str, str], progress: Progress) -> Created:
-    """Raises BundleUsage, BundleExists, BundleNoRoom, PayloadAltered, KeyUnusable, BundleBusy, BundleNotWritable."""
+def judge_order(order: Order, gathered: Gathered) -> int:
+    """What can be told before a byte of payload is touched, and how many are going to be carried.
+
+    Raises BundleUsage, BundleExists, BundleMissing, BundleUnsafe.
+    """
     if not names.BUNDLE_NAME.fullmatch(order.name):
         raise BundleUsage(text("bundle-bad-name", found=order.name), hint=text("bundle-bad-name-hint"))
     if not order.keys and not order.allow_unsigned:
         raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
     if order.sm3 and "sm3" not in hashlib.algorithms_available:
         raise BundleUsage(text("bundle-no-sm3"), hint=text("bundle-no-sm3-hint"))
+    volume_capacity(order.volume)
+    base = None if order.base is None else _load_base(order.base)
+    if order.sequence is not None:
+        _judge_sequence(order.name, order.sequence, base)
+    if (order.out / names.SIGNATURE).exists() and not (order.out / names.BUILD_JOURNAL).exists():
+        raise BundleExists(text("bundle-exists", path=order.out), hint=text("bundle-exists-hint"))
+    held = {blob.sha256 for blob in base[1]} if base else set()
+    return sum(one.size_bytes for one in gathered.contents if one.sha256 not in held)
+
+
+def create(order: Order, gathered: Gathered, environment: dict[str, str], progress: Progress) -> Created:
+    """Raises BundleUsage, BundleExists, BundleNoRoom, PayloadAltered, KeyUnusable, BundleBusy, BundleNotWritable."""
+    judge_order(order, gathered)
     capacity = volume_capacity(order.volume)
     signing = tuple(keys.load_private(path, order.passphrase) for path in order.keys)
     base = None if order.base is None else _load_base(order.base)
     held = {blob.sha256: blob if order.sm3 else replace(blob, sm3=None) for blob in base[1]} if base else {}
     contents = tuple(one for one in gathered.contents if one.sha256 not in held)
     bare = tuple(one for one in gathered.contents if order.sm3 and one.sha256 in held and not held[one.sha256].sm3)
-    if order.sequence is not None:
-        _judge_sequence(order.name, order.sequence, base)
     try:
         order.out.mkdir(parents=True, exist_ok=True)
-        complete = (order.out / names.SIGNATURE).exists()
-        if complete and not (order.out / names.BUILD_JOURNAL).exists():
-            raise BundleExists(text("bundle-exists", path=order.out), hint=text("bundle-exists-hint"))
         with Journal(order.out / names.BUILD_JOURNAL) as journal:
             sequence, created = _begin(journal, order, contents, environment)
             _judge_sequence(order.name, sequence, base)
