@@ -5,9 +5,9 @@
 Sizes are GB of 10^9 bytes; each needs twice that room on a real disk (20 GB: 41 GB). The baseline is `cp` with
 OpenSSL's SHA-256 of the same files beside it; peers (see `peers.py`) come up to 8 GB, as far as they are installed.
 Each act ends with `sync`; rounds alternate the order. Cold means that the page cache was dropped before each act,
-which needs root; warm that it was not, for what fits into it. After the first size a build is killed half way and goes
-on. At most `--rounds` rounds, fewer once `--minutes` are used up, never fewer than two: medians, ranges beside. Peers
-take part in the first two alone: they take most of the time.
+which needs root; warm that what is read was read into it, where it fits. After the first size a build is killed half
+way and goes on. At most `--rounds` rounds, fewer once `--minutes` are used up, never fewer than two: medians, ranges
+beside. Peers take part in the first two alone: they take most of the time.
 """
 
 import argparse
@@ -143,7 +143,7 @@ class Run:
         remove(*peer.leaves)
 
     def _time(self, name: str, work: Callable[[], None]) -> None:
-        taken = timed(work, cold=self.cold, size_bytes=self.payload_bytes)
+        taken = timed(work, self.folder, cold=self.cold, size_bytes=self.payload_bytes)
         self.taken.setdefault(name, []).append(taken)
 
     def killed(self) -> Row:

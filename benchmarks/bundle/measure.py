@@ -11,6 +11,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 _LOOK_S = 0.05
+_BLOCK_BYTES = 2**20
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,12 +20,14 @@ class Taken:
     processor_s: float
 
 
-def timed(work: Callable[[], None], *, cold: bool, size_bytes: int) -> Taken:
-    """`cold` empties the page cache first (root)."""
+def timed(work: Callable[[], None], folder: Path, *, cold: bool, size_bytes: int) -> Taken:
+    """`cold` empties the page cache first (root); else everything in `folder` is read into it."""
     os.sync()
     if cold:
         Path("/proc/sys/vm/drop_caches").write_text("3")
     _touch_memory(size_bytes)
+    if not cold:
+        _read_all(folder)
     before, begin = os.times(), time.perf_counter()
     work()
     os.sync()
@@ -79,6 +82,15 @@ def remove(*paths: Path) -> None:
             shutil.rmtree(path)
         else:
             path.unlink(missing_ok=True)
+
+
+def _read_all(folder: Path) -> None:
+    block = bytearray(_BLOCK_BYTES)
+    for path in folder.rglob("*"):
+        if path.is_file():
+            with path.open("rb", buffering=0) as file:
+                while file.readinto(block):
+                    pass
 
 
 def _touch_memory(size_bytes: int) -> None:

@@ -17,6 +17,7 @@ _ZH = {
     "COMMAND [ARGS]...": "命令 [参数]...",
 }
 _MARKS = re.compile(r"\[(default: |required\b)")
+_MANY = re.compile(r"<list\[(\w+)\]>")
 
 
 def dress_help(language: str) -> None:
@@ -54,6 +55,7 @@ def dress_help(language: str) -> None:
             from dsdeploy.cli.wrap import pad, wrap
 
             edge = " " * self.current_indent
+            rows = [(_MANY.sub(lambda found: f"<{found[1].lower()}>...", name), about) for name, about in rows]
             first = min(max(cell_len(name) for name, _ in rows), col_max)
             beside = self.width - len(edge) - first - col_spacing >= 24
             gap = first + col_spacing if beside else 4

@@ -44,7 +44,7 @@ def bundle_create(path: Path, layout: Layout, order: Order, sm3: bool | None, pr
     from dsdeploy.core.bundle.deployed_images import images_named, lacking
     from dsdeploy.core.errors import PayloadMissing
     from dsdeploy.core.industries import find_industry
-    from dsdeploy.stages.bundle.create import create
+    from dsdeploy.stages.bundle.create import create, judge_order
     from dsdeploy.stages.bundle.gather import describe_images, gather, judge_images
     from dsdeploy.stages.install import desired_release
 
@@ -56,14 +56,14 @@ def bundle_create(path: Path, layout: Layout, order: Order, sm3: bool | None, pr
     if held is None:
         message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)
         raise PayloadMissing(message, hint=text("weights-not-fetched-hint"))
-    staging = order.out.with_name(order.out.name + ".images")
-    images = save_images(order.images, staging)
+    folder, staging = layout.weights(found.model_id, found.format), order.out.with_name(order.out.name + ".images")
+    carried_bytes = judge_order(order, gather(path, (folder,), order.include, (), order.wheels, chart_folder()))
+    images = save_images(order.images, staging, carried_bytes)
     named: tuple[str, ...] = ()
     if found.target != "process":
         named = images_named(rendered_release(found, words, desired_release(found, words, held, layout, "default")))
         images = (*images, *save_own_images(named, staging))
-        images = (*images, *save_images(lacking(named, describe_images(images)), staging))
-    folder = layout.weights(found.model_id, found.format)
+        images = (*images, *save_images(lacking(named, describe_images(images)), staging, carried_bytes))
     gathered = gather(path, (folder,), order.include, images, order.wheels, chart_folder())
     judge_images(named, gathered)
     made = create(order, gathered, dict(os.environ), progress)

@@ -114,6 +114,7 @@ def test_who_signed_what_is_in_it_and_what_differs(carried):
         (("verify", "--from", "MEDIUM", "--trust", "NOWHERE"), "KeyUnusable", 13),
         (("create", "PLAN", "--output", "OUT", "--home", "HOME", "--allow-unsigned"), "PayloadMissing", 13),
         (("create", "PLAN", "--output", "OUT", "--home", "BUILD"), "BundleUsage", 2),
+        (("create", "PLAN", "--output", "OUT", "--home", "BUILD", "--image", "not-asked-for:1"), "BundleUsage", 2),
         (("create", "PLAN", "--output", "MEDIUM", "--home", "BUILD", "--allow-unsigned"), "BundleExists", 13),
         (("create", "PLAN", "--output", "OUT", "--home", "BUILD", "--volume-size", "tiny"), "BundleUsage", 2),
         (("keygen", "--output", "KEYS", "--name", "alice"), "BundleNotWritable", 13),

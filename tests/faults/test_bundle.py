@@ -1,5 +1,6 @@
 """Whatever is changed in a bundle on its way, by chance or by somebody: nothing that was not signed gets in."""
 
+import os
 import random
 import shutil
 from dataclasses import replace
@@ -133,6 +134,28 @@ def test_a_volume_that_lies_twice_and_one_that_is_not_named_are_refused(ours):
     (other / volumes(ours)[0].name).rename(other / "x.tar")
     with pytest.raises(errors.BundleUnsafe):
         ours.verify(ours.folder / "bundle", other)
+
+
+@pytest.mark.parametrize("name", ["*-v0002-*.tar", ROOT, SIGNATURE, "SHA256SUMS"])
+@pytest.mark.parametrize("kind", ["link", "dangling link", "folder", "pipe"])
+def test_only_a_plain_file_is_read(ours, name, kind):
+    """A link to the very bytes that were signed is refused too: what it leads to tomorrow nobody has signed."""
+    (path,), away = (ours.folder / "bundle").glob(name), ours.folder / "away"
+    path.rename(away)
+    match kind:
+        case "link":
+            path.symlink_to(away)
+        case "dangling link":
+            path.symlink_to(ours.folder / "nowhere")
+        case "folder":
+            path.mkdir()
+        case "pipe":
+            os.mkfifo(path)
+    for act in (ours.verify, ours.load):
+        with pytest.raises(errors.BundleUnsafe) as error:
+            act()
+        assert path.name in error.value.message.render("en")
+    assert not (ours.folder / "site/weights").exists()
 
 
 @pytest.mark.parametrize("at", [-1, 0])

@@ -70,6 +70,13 @@ def test_a_differential_bundle_needs_its_base_and_carries_only_what_changed(ours
         ours.load(ours.folder / "delta3")
 
 
+def test_a_bundle_that_no_holder_of_its_base_would_take_is_not_built(ours):
+    for sequence in (0, 1):
+        with pytest.raises(errors.BundleUsage, match="bundle-not-newer"):
+            ours.build("delta", sequence=sequence, base=ours.folder / "bundle")
+    assert not (ours.folder / "delta").exists()
+
+
 def test_more_than_1000_volumes(tmp_path):
     one = ground(tmp_path / "many", (1_000_000, 2_000_000))
     made = one.build(volume="4096")

@@ -4,11 +4,14 @@ import os
 import random
 import shutil
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from dsdeploy.adapters.bundle.keys import load_private
 from dsdeploy.core import errors
+from dsdeploy.core.bundle.ustar import BLOCK_BYTES
+from dsdeploy.core.bundle.volumes import cut
 from dsdeploy.core.progress import SILENT
 from dsdeploy.stages.bundle.opening import open_bundle
 from dsdeploy.stages.bundle.recut import Recut, recut
@@ -79,6 +82,32 @@ def test_killed_anywhere_it_goes_on_to_the_same_bytes(ours, move):
         for name in ("out", "again"):
             shutil.rmtree(ours.folder / name)
     assert killed >= 15
+
+
+@pytest.mark.parametrize(("source", "capacity"), [("cut", None), ("bundle", 40_000), ("cut", 9_999)])
+def test_moving_takes_no_more_room_than_was_judged(ours, source, capacity, monkeypatch):
+    before, most = room_taken(ours.folder), [0]
+
+    def watched(*words, real=os.pwrite):
+        done = real(*words)
+        most[0] = max(most[0], room_taken(ours.folder) - before)
+        return done
+
+    opened = open_bundle((ours.folder / source,), ours.trusted, False).bundle
+    parts = cut(tuple(one.size_bytes for one in opened.blobs), capacity)
+    free = max(one.size_bytes for one in opened.volumes) + max(one.size_bytes for one in parts) - 1
+    monkeypatch.setattr(shutil, "disk_usage", lambda path: SimpleNamespace(free=free))
+    for _ in range(2):
+        with pytest.raises(errors.BundleNoRoom):
+            cut_anew(ours, source, "out", capacity, move=True)
+    free += 1
+    monkeypatch.setattr(os, "pwrite", watched)
+    cut_anew(ours, source, "out", capacity, move=True)
+    assert 0 < most[0] <= free + 3 * BLOCK_BYTES * len(parts), "headers and ends of tars aside"
+
+
+def room_taken(folder: Path) -> int:
+    return sum(one.stat().st_size for one in folder.rglob("*.tar*"))
 
 
 def test_what_is_there_is_not_overwritten_and_what_is_missing_is_named(ours):

@@ -27,7 +27,10 @@ COMMANDS = (
     "cost eight.yaml",
     "status",
     "--help",
-    *(f"{one} --help" for one in ("plan", "install", "check", "bundle verify", "keys create", "upgrade")),
+    *(
+        f"{one} --help"
+        for one in ("plan", "install", "check", "bundle create", "bundle verify", "keys create", "upgrade")
+    ),
 )
 # A command, an option, a path, a repository and the name of a model are what they are in every language.
 ENGLISH = re.compile(r"\b[a-z]{2,} [a-z]{2,} [a-z]{2,} [a-z]{2,}\b")
@@ -69,6 +72,11 @@ def test_no_line_is_wider_than_the_terminal_or_ends_in_spaces(terminal, language
             wide = [line for line in shown if cell_len(line) > columns]
             assert [line for line in wide if not stands_alone(line)] == [], (words, columns)
             assert [line for line in shown if line != line.rstrip()] == [], (words, columns)
+
+
+def test_an_option_that_may_be_given_again_says_so_and_not_how_python_holds_it(terminal):
+    shown = terminal("bundle create --help", 80)
+    assert "--include <path>..." in shown and "--image <str>..." in shown and "list[" not in shown
 
 
 def test_no_english_sentence_is_left_in_chinese(terminal):

@@ -1,5 +1,6 @@
 """Container images as archives: out of a Docker Engine where the bundle is built, into what runs them at the site."""
 
+import errno
 import re
 import shutil
 import subprocess
@@ -16,10 +17,12 @@ from dsdeploy.adapters.images.archive import describe_image, image_archive
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
 from dsdeploy.adapters.targets.compose.docker_engine import connect, has_image
-from dsdeploy.core.errors import BundleNotWritable, ImageMissing, InstallError, RuntimeMissing
+from dsdeploy.core.errors import BundleNoRoom, BundleNotWritable, ImageMissing, InstallError, RuntimeMissing
 from dsdeploy.core.progress import Progress
+from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
 
+_CONTAINERD_STORE = "io.containerd.snapshotter.v1"  # what an engine says of its driver
 _NAMESPACE = "k8s.io"  # where the kubelet looks for images
 
 
@@ -32,22 +35,33 @@ class Delivered:
     large_layers: tuple[str, ...] = ()
 
 
-def save_images(references: tuple[str, ...], folder: Path) -> tuple[Path, ...]:
-    """One `docker save` archive a reference. One that is whole is kept. Raises ImageMissing, BundleNotWritable."""
+def save_images(references: tuple[str, ...], folder: Path, beside_bytes: int) -> tuple[Path, ...]:
+    """One `docker save` archive a reference. One that is whole is kept.
+
+    Each is written here and once more into the bundle, with `beside_bytes` of other contents: their room is judged
+    before the first byte. Raises ImageMissing, BundleNoRoom, BundleNotWritable.
+    """
     from docker.errors import DockerException
 
     if not references:
         return ()
     client = connect()
-    paths = []
-    for reference in references:
-        try:
-            image = client.images.get(reference)
+    found, paths, reference = [], [], references[0]
+    try:
+        for reference in references:
+            found.append((reference, client.images.get(reference)))
+        lacking = [image for reference, image in found if not _place(folder, reference, image.id).exists()]
+        if lacking:
+            # With images in containerd an engine's size holds the unpacked layers too, which are not saved.
+            status = {str(one[0]): one[-1] for one in client.info().get("DriverStatus") or ()}
+            known = status.get("driver-type") != _CONTAINERD_STORE
+            _judge_room(folder.parent, sum(int(one.attrs["Size"]) for one in lacking) if known else 0, beside_bytes)
+        for reference, image in found:
             paths.append(_keep(folder, reference, image.id, partial(image.save, named=True)))
-        except DockerException as error:
-            raise ImageMissing(
-                text("bundle-image-missing", image=reference, reason=error), hint=text("bundle-image-missing-hint")
-            ) from error
+    except DockerException as error:
+        raise ImageMissing(
+            text("bundle-image-missing", image=reference, reason=error), hint=text("bundle-image-missing-hint")
+        ) from error
     return tuple(paths)
 
 
@@ -128,7 +142,7 @@ def _not_loaded(name: str, reason: object) -> InstallError:
 
 
 def _keep(folder: Path, reference: str, id: str, stream: Callable[[], Iterable[bytes]]) -> Path:
-    path = folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', reference)}-{id.removeprefix('sha256:')[:16]}.tar"
+    path = _place(folder, reference, id)
     if path.exists():
         return path
     beside = path.with_name(path.name + ".partial")
@@ -140,7 +154,23 @@ def _keep(folder: Path, reference: str, id: str, stream: Callable[[], Iterable[b
         beside.replace(path)
     except OSError as error:
         beside.unlink(missing_ok=True)
+        if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
+            raise BundleNoRoom(text("bundle-filled", path=folder), hint=text("bundle-filled-hint")) from error
         raise BundleNotWritable(
             text("not-writable", path=path, reason=error), hint=text("not-writable-hint")
         ) from error
     return path
+
+
+def _place(folder: Path, reference: str, id: str) -> Path:
+    return folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', reference)}-{id.removeprefix('sha256:')[:16]}.tar"
+
+
+def _judge_room(disk: Path, images_bytes: int, beside_bytes: int) -> None:
+    while not disk.exists():
+        disk = disk.parent
+    free = shutil.disk_usage(disk).free
+    if beside_bytes + 2 * images_bytes > free:
+        shown = {"payload": size_words(beside_bytes + images_bytes), "around": size_words(images_bytes)}
+        message = text("bundle-no-room", path=disk, **shown, there=size_words(0), free=size_words(free))
+        raise BundleNoRoom(message, hint=text("bundle-no-room-hint"))

@@ -13,6 +13,9 @@ _CHUNK_BYTES = 2 * 2**20
 _CHUNKS = 4
 # The kernel starts to write late, and a flush at the end would find the disk idle before and the processors after.
 _WRITE_BACK_BYTES = 128 * 2**20
+# RWF_DONTCACHE of Linux 6.14: what a read brings into memory leaves it again, what was there before stays. Kept, bytes
+# that nobody reads again would push out what others use, and the kernel would look for a free page for each.
+_PASSING_BY = 0x80 if hasattr(os, "RWF_NOWAIT") else 0
 
 
 class Digest(Protocol):
@@ -30,10 +33,15 @@ class ReadFailed(Exception):
 
 
 class Copier:
-    """Holds a fixed ring of chunks, whatever the size of what passes through. One thread a digest."""
+    """Holds a fixed ring of chunks, whatever the size of what passes through. One thread a digest.
 
-    def __init__(self, advance: Callable[[int], None]) -> None:
+    `keep_written` leaves in memory what was written, for whoever reads it next.
+    """
+
+    def __init__(self, advance: Callable[[int], None], *, keep_written: bool) -> None:
         self._advance = advance
+        self._keep_written = keep_written
+        self._reading = _PASSING_BY
         self._ring = [memoryview(bytearray(_CHUNK_BYTES)) for _ in range(_CHUNKS)]
         self._lanes: list[ThreadPoolExecutor] = []
         self._writer = ThreadPoolExecutor(1)
@@ -62,7 +70,7 @@ class Copier:
             while done < size_bytes:
                 for future in busy[turn]:
                     future.result()
-                piece = _read(source, at_bytes + done, self._ring[turn][: size_bytes - done])
+                piece = self._read(source, at_bytes + done, self._ring[turn][: size_bytes - done])
                 if size_bytes <= _CHUNK_BYTES:
                     for digest in digests:
                         digest.update(piece)
@@ -87,7 +95,25 @@ class Copier:
         self._unwritten += size_bytes
         if self._unwritten >= _WRITE_BACK_BYTES and (self._writing is None or self._writing.done()):
             self._unwritten = 0
-            self._writing = self._writer.submit(os.fdatasync, target)
+            self._writing = self._writer.submit(os.fdatasync if self._keep_written else _write_out, target)
+
+    def _read(self, source: int, at_bytes: int, into: memoryview) -> memoryview:
+        try:
+            count = os.preadv(source, [into], at_bytes, self._reading)
+        except OSError as error:
+            if self._reading:  # the kernel or the file system may not know it; a true error comes again
+                self._reading = 0
+                return self._read(source, at_bytes, into)
+            raise ReadFailed(error) from error
+        if not count:
+            raise ReadFailed(text("reason-ends", byte=f"{at_bytes:,}"))
+        return into[:count]
+
+
+def _write_out(target: int) -> None:
+    """To the disk and out of memory. Raises OSError."""
+    os.fdatasync(target)
+    os.posix_fadvise(target, 0, 0, os.POSIX_FADV_DONTNEED)
 
 
 def read_at(source: int, size_bytes: int, at_bytes: int) -> bytes:
@@ -96,13 +122,3 @@ def read_at(source: int, size_bytes: int, at_bytes: int) -> bytes:
         return os.pread(source, size_bytes, at_bytes)
     except OSError as error:
         raise ReadFailed(error) from error
-
-
-def _read(source: int, at_bytes: int, into: memoryview) -> memoryview:
-    try:
-        count = os.preadv(source, [into], at_bytes)
-    except OSError as error:
-        raise ReadFailed(error) from error
-    if not count:
-        raise ReadFailed(text("reason-ends", byte=f"{at_bytes:,}"))
-    return into[:count]

@@ -41,6 +41,7 @@ def created_rows(made: Created, language: str) -> Table:
     rows = _told(made, language)
     unsigned = text("bundle-unsigned").render(language)
     rows += [(text("bundle-row-signer").render(language), key_id[:16]) for key_id in made.signers or (unsigned,)]
+    rows.append((text("bundle-row-volumes").render(language), f"{made.volumes:,}"))
     rows.append((text("bundle-row-folder").render(language), made.folder))
     return _head(language), rows
 

@@ -186,6 +186,21 @@ class Builder:
         return Built(blobs, tuple(volumes))
 
 
+def sm3_of(content: Content, copier: Copier) -> str:
+    """Of a content that is not carried, read for this alone, its SHA-256 proven by the way. Raises PayloadAltered."""
+    source = _open_source(content)
+    sha256, sm3 = hashlib.sha256(), hashlib.new("sm3")
+    try:
+        copier.copy(source, 0, content.size_bytes, (sha256, sm3), None)
+    except ReadFailed as error:
+        raise _altered(content, error.reason) from error
+    finally:
+        os.close(source)
+    if sha256.hexdigest() != content.sha256:
+        raise _altered(content, text("reason-other-digest", found=sha256.hexdigest(), wanted=content.sha256))
+    return sm3.hexdigest()
+
+
 def write_failed(folder: Path, error: OSError) -> BundleNoRoom | BundleNotWritable:
     if error.errno in (errno.ENOSPC, errno.EDQUOT, errno.EFBIG):
         return BundleNoRoom(text("bundle-filled", path=folder), hint=text("bundle-filled-hint"))

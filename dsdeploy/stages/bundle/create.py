@@ -3,7 +3,7 @@
 import hashlib
 import json
 import os
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
@@ -22,7 +22,7 @@ from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.sizes import size_words
 from dsdeploy.core.texts import text
-from dsdeploy.stages.bundle.build import Builder, Built, write_failed
+from dsdeploy.stages.bundle.build import Builder, Built, sm3_of, write_failed
 from dsdeploy.stages.bundle.gather import Content, Gathered
 from dsdeploy.stages.bundle.opening import judge_root, read_base
 from dsdeploy.stages.bundle.seal import seal
@@ -60,34 +60,51 @@ class Created:
     signers: tuple[str, ...]
 
 
-def create(order: Order, gathered: Gathered, environment: dict[str, str], progress: Progress) -> Created:
-    """Raises BundleUsage, BundleExists, BundleNoRoom, PayloadAltered, KeyUnusable, BundleBusy, BundleNotWritable."""
+def judge_order(order: Order, gathered: Gathered) -> int:
+    """What can be told before a byte of payload is touched, and how many are going to be carried.
+
+    Raises BundleUsage, BundleExists, BundleMissing, BundleUnsafe.
+    """
     if not names.BUNDLE_NAME.fullmatch(order.name):
         raise BundleUsage(text("bundle-bad-name", found=order.name), hint=text("bundle-bad-name-hint"))
     if not order.keys and not order.allow_unsigned:
         raise BundleUsage(text("bundle-no-key"), hint=text("bundle-no-key-hint"))
     if order.sm3 and "sm3" not in hashlib.algorithms_available:
         raise BundleUsage(text("bundle-no-sm3"), hint=text("bundle-no-sm3-hint"))
+    volume_capacity(order.volume)
+    base = None if order.base is None else _load_base(order.base)
+    if order.sequence is not None:
+        _judge_sequence(order.name, order.sequence, base)
+    if (order.out / names.SIGNATURE).exists() and not (order.out / names.BUILD_JOURNAL).exists():
+        raise BundleExists(text("bundle-exists", path=order.out), hint=text("bundle-exists-hint"))
+    held = {blob.sha256 for blob in base[1]} if base else set()
+    return sum(one.size_bytes for one in gathered.contents if one.sha256 not in held)
+
+
+def create(order: Order, gathered: Gathered, environment: dict[str, str], progress: Progress) -> Created:
+    """Raises BundleUsage, BundleExists, BundleNoRoom, PayloadAltered, KeyUnusable, BundleBusy, BundleNotWritable."""
+    judge_order(order, gathered)
     capacity = volume_capacity(order.volume)
     signing = tuple(keys.load_private(path, order.passphrase) for path in order.keys)
     base = None if order.base is None else _load_base(order.base)
-    held = {blob.sha256: blob for blob in base[1]} if base else {}
+    held = {blob.sha256: blob if order.sm3 else replace(blob, sm3=None) for blob in base[1]} if base else {}
     contents = tuple(one for one in gathered.contents if one.sha256 not in held)
+    bare = tuple(one for one in gathered.contents if order.sm3 and one.sha256 in held and not held[one.sha256].sm3)
     try:
         order.out.mkdir(parents=True, exist_ok=True)
-        complete = (order.out / names.SIGNATURE).exists()
-        if complete and not (order.out / names.BUILD_JOURNAL).exists():
-            raise BundleExists(text("bundle-exists", path=order.out), hint=text("bundle-exists-hint"))
         with Journal(order.out / names.BUILD_JOURNAL) as journal:
             sequence, created = _begin(journal, order, contents, environment)
+            _judge_sequence(order.name, sequence, base)
             slots = cut(tuple(one.size_bytes for one in contents), capacity)
             _judge_room(order.out, contents, slots[-1].volume + 1 if slots else 0)
-            progress.begin(text("bundle-building", name=order.name), sum(one.size_bytes for one in contents))
+            read_bytes = sum(one.size_bytes for one in (*contents, *bare))
+            progress.begin(text("bundle-building", name=order.name), read_bytes)
             built = Built((), ())
-            if slots:
-                builder = Builder(order.out, order.name, contents, slots, journal, order.sm3)
-                with Copier(progress.advance) as copier:
-                    built = builder.build(copier)
+            with Copier(progress.advance, keep_written=False) as copier:
+                if slots:
+                    built = Builder(order.out, order.name, contents, slots, journal, order.sm3).build(copier)
+                for one in bare:
+                    held[str(one.sha256)] = replace(held[str(one.sha256)], sm3=sm3_of(one, copier))
             progress.end()
             bundle = _root(order, gathered, contents, built, held, base[0] if base else None, sequence, created)
             root_sha256, signers = seal(order.out, bundle, signing)
@@ -154,6 +171,13 @@ def _begin(
     journal.append([{"fingerprint": fingerprint, "sequence": sequence, "created": created}])
     journal.entries = [{}]
     return sequence, created
+
+
+def _judge_sequence(name: str, sequence: int, base: tuple[Base, tuple[Blob, ...]] | None) -> None:
+    """Raises BundleUsage where whoever loaded the base would refuse this bundle; an inventory has no sequence."""
+    if base and base[0].name == name and base[0].sequence >= sequence:
+        message = text("bundle-not-newer", sequence=sequence, base=base[0].sequence)
+        raise BundleUsage(message, hint=text("bundle-not-newer-hint"))
 
 
 def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:

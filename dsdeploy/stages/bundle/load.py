@@ -180,7 +180,7 @@ def _bring(opened: Opened, site: Site, version: Path, progress: Progress) -> Non
     incoming.mkdir(exist_ok=True, mode=0o700)
     _judge_room(incoming, bundle)
     _keep_head(opened, incoming / names.HEAD)
-    with Journal(incoming / names.LOAD_JOURNAL) as journal, Copier(progress.advance) as copier:
+    with Journal(incoming / names.LOAD_JOURNAL) as journal, Copier(progress.advance, keep_written=True) as copier:
         with Receiver(incoming, bundle, journal) as receiver:
             progress.begin(text("bundle-loading", name=bundle.name), bundle.carried_bytes)
             bad, missing = receive_all(receiver, bundle, opened.volumes, copier)

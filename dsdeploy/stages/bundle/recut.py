@@ -70,7 +70,7 @@ def recut(
             raise BundleExists(text("bundle-exists", path=out), hint=text("bundle-exists-hint"))
         with (
             Journal(out / names.BUILD_JOURNAL) as journal,
-            Copier(progress.advance) as copier,
+            Copier(progress.advance, keep_written=False) as copier,
             Flusher(journal) as flusher,
         ):
             work = _Recutter(opened, out, capacity_bytes, journal, flusher, move)
@@ -128,20 +128,19 @@ class _Recutter:
         if not journal.entries or journal.entries[0] != wanted:
             if any(one != journal.path for one in self._out.iterdir()):
                 raise BundleExists(text("bundle-not-empty", path=self._out), hint=text("bundle-exists-hint"))
-            journal.clear()
-            journal.append([wanted])
-            journal.entries = [wanted]
-            needed = (
-                max(one.size_bytes for one in self._opened.bundle.volumes)
-                if self._move
-                else sum(one.size_bytes for one in self._opened.bundle.volumes)
-            )
+            sizes = [one.size_bytes for one in self._opened.bundle.volumes]
+            # An old volume goes when the last part made from it is whole: one volume and one part lie here twice.
+            largest = max(sizes, default=0) + max((one.size_bytes for one in self._slots), default=0)
+            needed = largest if self._move else sum(sizes)
             free = shutil.disk_usage(self._out).free
             if needed > free:
                 shown = {"payload": size_words(needed), "around": "0 B", "there": "0 B", "free": size_words(free)}
                 raise BundleNoRoom(text("bundle-no-room", path=self._out, **shown), hint=text("bundle-no-room-hint"))
             missing = tuple(one.name for one in self._opened.bundle.volumes if one.name not in self._opened.volumes)
             raise_missing(missing)
+            journal.clear()
+            journal.append([wanted])
+            journal.entries = [wanted]
 
     def _uses(self) -> list[set[int]]:
         """For each old volume the new extents that are made from it."""

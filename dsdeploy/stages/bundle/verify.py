@@ -31,7 +31,7 @@ def verify(
     bundle = opened.bundle
     progress.begin(text("bundle-verifying", name=bundle.name), bundle.carried_bytes)
     bad: list[BundleAltered] = []
-    with Copier(progress.advance) as copier:
+    with Copier(progress.advance, keep_written=False) as copier:
         for volume in bundle.volumes:
             if volume.name in opened.volumes:
                 try:

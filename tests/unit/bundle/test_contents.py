@@ -13,7 +13,8 @@ from dsdeploy.core.bundle.safety import judge_path, judge_paths
 from dsdeploy.core.bundle.sbom import sbom
 from dsdeploy.core.bundle.values import Bundle, BundleFile, BundleImage, BundleModel
 from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, cut
-from tests.bundles import ground
+from dsdeploy.core.errors import PayloadAltered
+from tests.bundles import flip, ground
 
 
 @pytest.fixture
@@ -58,6 +59,34 @@ def test_the_sums_are_those_of_the_files(built):
     data = (built.weights / "tiny-0.safetensors").read_bytes()
     assert said("SHA256SUMS")[shard] == hashlib.sha256(data).hexdigest()
     assert said("SM3SUMS")[shard] == hashlib.new("sm3", data).hexdigest()
+
+
+def sm3_lines(made, name: str) -> set[str]:
+    return set((made.folder / name / "SM3SUMS").read_text().splitlines())
+
+
+def test_a_base_without_sm3_does_not_leave_gaps_in_the_list_of_all_files(tmp_path):
+    made = ground(tmp_path / "here")
+    made.build("plain")
+    made.write(seed=3, changed=(1,))
+    carried = made.build("delta", sequence=2, base=made.folder / "plain", sm3=True).carried_bytes
+    assert carried == made.sizes[1], "read again, not carried again"
+    made.build("whole", sm3=True)
+    assert sm3_lines(made, "delta") == sm3_lines(made, "whole") and len(sm3_lines(made, "whole")) == 4
+    made.build("next", sequence=3, base=made.folder / "delta", sm3=True)
+    assert sm3_lines(made, "next") == sm3_lines(made, "whole")
+    made.build("asked-for-none", sequence=3, base=made.folder / "delta")
+    assert not (made.folder / "asked-for-none/SM3SUMS").exists()
+
+
+def test_an_sm3_is_never_that_of_other_bytes_than_the_sha256(tmp_path):
+    """What the base holds is not carried, and yet it is proven before it is spoken of."""
+    made = ground(tmp_path / "here")
+    made.build("plain")
+    flip(made.weights / "tiny-0.safetensors", 5)
+    with pytest.raises(PayloadAltered, match="bundle-payload-altered"):
+        made.build("delta", sequence=2, base=made.folder / "plain", sm3=True)
+    assert not (made.folder / "delta/dsdeploy-bundle.json").exists()
 
 
 @pytest.fixture(params=["dash", "busybox"])

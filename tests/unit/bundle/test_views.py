@@ -4,8 +4,9 @@ from pathlib import Path
 
 import pytest
 
-from dsdeploy.cli.views.bundle import inventory_rows, log_rows, pruned_rows
+from dsdeploy.cli.views.bundle import created_rows, inventory_rows, log_rows, pruned_rows
 from dsdeploy.core.bundle.values import Blob, Inventory
+from dsdeploy.stages.bundle.create import Created
 from dsdeploy.stages.bundle.versions import Log, Pruned
 
 LINE = {"time": "2026-11-26T08:00:00+00:00", "host": "n1", "user": "ops", "previous": None}
@@ -31,6 +32,12 @@ def test_a_log_that_was_tampered_with_is_still_shown():
     torn = ({"event": "bundle-loaded"}, {"event": ["x"], "time": 3}, {})
     _, rows = log_rows(Log("/s/audit.jsonl", torn, 1), "en")
     assert len(rows) == 4 and "NOT whole: line 1" in rows[-1][2]
+
+
+@pytest.mark.parametrize(("volumes", "said"), [(0, "0"), (1200, "1,200")])
+def test_who_built_a_bundle_is_told_how_many_volumes_to_carry(volumes, said):
+    made = Created("r1", 7, "2026-11-26T08:00:00Z", "0" * 64, "/m", volumes, 5, 9, 9, ())
+    assert ("Volumes", said) in created_rows(made, "en")[1]
 
 
 def test_pruning_says_when_there_is_nothing_to_remove():

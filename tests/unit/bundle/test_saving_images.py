@@ -1,0 +1,70 @@
+"""Images come out of an engine into archives beside the medium: there must be room for both before the first byte."""
+
+import errno
+import os
+from types import SimpleNamespace
+
+import pytest
+
+from dsdeploy.adapters.bundle import images
+from dsdeploy.adapters.bundle.images import save_images
+from dsdeploy.core.errors import BundleNoRoom
+
+OWN = (("Backing Filesystem", "extfs"),)
+CONTAINERD = (("driver-type", "io.containerd.snapshotter.v1"),)
+
+
+@pytest.fixture
+def engine(tmp_path, monkeypatch):
+    """Holds one image; what is told of its size and of its store is each test's."""
+
+    def holds(size_bytes: int, store=OWN, content=(b"an ", b"archive")):
+        image = SimpleNamespace(id="sha256:" + "4" * 64, attrs={"Size": size_bytes}, save=lambda named: iter(content))
+        client = SimpleNamespace(
+            images=SimpleNamespace(get=lambda reference: image), info=lambda: {"DriverStatus": [*map(list, store)]}
+        )
+        monkeypatch.setattr(images, "connect", lambda: client)
+        return tmp_path / "medium.images"
+
+    return holds
+
+
+def free_bytes(tmp_path) -> int:
+    disk = os.statvfs(tmp_path)
+    return disk.f_bavail * disk.f_frsize
+
+
+@pytest.mark.parametrize(("image", "beside"), [(0.67, 0), (0.25, 0.75)])
+def test_an_image_needs_room_twice_and_what_else_is_carried_beside_it(engine, tmp_path, image, beside):
+    free = free_bytes(tmp_path)
+    folder = engine(int(free * image))
+    with pytest.raises(BundleNoRoom) as error:
+        save_images(("a:1",), folder, int(free * beside))
+    assert not folder.exists() and str(tmp_path) in error.value.message.render("en")
+
+
+def test_one_that_is_saved_already_is_not_counted_again(engine, tmp_path):
+    folder = engine(1000)
+    (path,) = save_images(("a:1",), folder, 0)
+    assert path.read_bytes() == b"an archive"
+    engine(free_bytes(tmp_path))
+    assert save_images(("a:1",), folder, free_bytes(tmp_path) * 2) == (path,)
+
+
+def test_an_engine_that_counts_what_it_unpacked_too_is_not_believed(engine, tmp_path):
+    free = free_bytes(tmp_path)
+    folder = engine(free, CONTAINERD)
+    assert len(save_images(("a:1",), folder, 0)) == 1
+    with pytest.raises(BundleNoRoom):
+        save_images(("a:1",), tmp_path / "other", free * 2)
+
+
+def test_a_disk_that_fills_up_has_its_name_and_nothing_torn_is_left(engine):
+    def filling():
+        yield b"x"
+        raise OSError(errno.ENOSPC, "full")
+
+    folder = engine(1000, content=filling())
+    with pytest.raises(BundleNoRoom):
+        save_images(("a:1",), folder, 0)
+    assert list(folder.iterdir()) == []
