@@ -106,4 +106,4 @@ def _warnings(service: Service, capacity: Band | None, output_tokens: float) -> 
         return (text("cost-no-volume"),)
     if capacity is None or output_tokens <= capacity.expected:
         return ()
-    return (text("cost-over-capacity", share=f"{output_tokens / capacity.expected:.0%}"),)
+    return (text("cost-over-capacity", share=f"{output_tokens / capacity.expected * 100:.0f} %"),)

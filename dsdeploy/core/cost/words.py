@@ -34,7 +34,7 @@ NAMES = {
 
 def per_million_name(utilisation: float | None) -> Text:
     """Of what a million output tokens cost at the planned volume, with the share of the planned speed that it is."""
-    return text("page-per-million", share=f"{utilisation:.0%}") if utilisation else text("plan-cost-million")
+    return text("page-per-million", share=f"{utilisation * 100:.0f} %") if utilisation else text("plan-cost-million")
 
 
 def missing(service: Service, prices: Prices) -> tuple[Text, ...]:

@@ -19,7 +19,7 @@ def right_answers(subject: Subject) -> Outcome:
     asked = _asked(subject)
     wrong = [question for question, reply in asked if not question.is_right(reply.content)]
     right = len(asked) - len(wrong)
-    measured, limit = f"{right} / {len(asked)}", f"≥ {_RIGHT_SHARE:.0%}"
+    measured, limit = f"{right} / {len(asked)}", f"≥ {_RIGHT_SHARE * 100:.0f} %"
     if right >= len(asked) * _RIGHT_SHARE:
         return passed(text("check-right"), measured=measured, limit=limit)
     judge = failed if right < len(asked) * _BROKEN_SHARE else warned

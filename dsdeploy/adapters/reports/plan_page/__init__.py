@@ -51,7 +51,7 @@ def plan_page(plan: Plan, prices: Prices, extras: Extras) -> PlanPage:
         ),
         tiles=_tiles(plan, cost),
         parts=((text("page-for-decision"), deciding), (text("page-for-engineers"), building)),
-        footer=text("page-footer", version=extras.tool_version, hardware_at=plan.hardware_asked_at or "–"),
+        footer=text("page-footer", version=extras.tool_version, hardware_at=plan.hardware_asked_at or text("page-to-buy")),
     )
 
 
@@ -63,7 +63,7 @@ def _tiles(plan: Plan, cost: Cost) -> tuple[Tile, ...]:
         Tile(
             text("page-quality-tile"),
             f"{quality.score:.1f} %" if quality else unknown,
-            text("page-quality-kept", share=f"{quality.recovery:.1%}") if quality else "",
+            text("page-quality-kept", share=f"{quality.recovery * 100:.1f} %") if quality else "",
         ),
         Tile(text("page-user-speed"), *banded(speed.tokens_per_s_per_user if speed else None, "tokens/s")),
         Tile(text("page-first-token"), *banded(speed.first_token_s if speed else None, "s")),
