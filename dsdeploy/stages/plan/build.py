@@ -16,7 +16,7 @@ from dsdeploy.core.plan import (
     Request,
 )
 from dsdeploy.core.sizing.speed import SpeedEstimate
-from dsdeploy.stages.plan.case import RESERVE_BYTES, Fit
+from dsdeploy.stages.plan.case import RESERVE_BYTES, Fit, together
 from dsdeploy.stages.plan.load import Load, load_of
 from dsdeploy.stages.plan.rank import pareto
 
@@ -122,12 +122,12 @@ def planned_speed(one: SpeedEstimate | None, at_once: int, replicas: int) -> Pla
     return PlannedSpeed(
         at_once=at_once,
         tokens_per_s_per_user=_band(one.decode_tokens_per_s_per_user),
-        output_tokens_per_s=_band(total, replicas) if total else None,
+        output_tokens_per_s=_band(total, together(at_once, replicas)) if total else None,
         first_token_s=_band(one.ttft_s) if one.ttft_s else None,
     )
 
 
-def _band(band: Band, times: int = 1) -> Band:
+def _band(band: Band, times: float = 1) -> Band:
     return Band(*(round(one * times, 3) for one in (band.low, band.expected, band.high)))
 
 

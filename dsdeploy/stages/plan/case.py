@@ -65,7 +65,12 @@ class Fit:
     @property
     def output_tokens_per_s(self) -> float | None:
         total = self.speed.output_tokens_per_s_total if self.speed else None
-        return total.expected * self.deployment.replicas if total else None
+        return total.expected * together(self.at_once, self.deployment.replicas) if total else None
+
+
+def together(at_once: int, replicas: int) -> float:
+    """How many times the total of one replica with its share, rounded up, all reach: not every one gets so many."""
+    return at_once / ceil(at_once / replicas)
 
 
 @dataclass(frozen=True, slots=True)

@@ -250,6 +250,9 @@ def test_the_planned_speed_lies_on_the_curve_around_it():
     curve = [*stage.speed_curve(plan, pools), plan.speed]
     first = [one.first_token_s.expected for one in sorted(curve, key=lambda one: one.at_once)]
     assert first == sorted(first) and len(first) > 5
+    assert plan.deployment.replicas > 1
+    for one in curve:
+        assert one.output_tokens_per_s.expected <= one.at_once * one.tokens_per_s_per_user.expected
 
 
 def test_a_refusal_without_a_model_names_the_nearest_miss():

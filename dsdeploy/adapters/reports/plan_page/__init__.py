@@ -51,7 +51,9 @@ def plan_page(plan: Plan, prices: Prices, extras: Extras) -> PlanPage:
         ),
         tiles=_tiles(plan, cost),
         parts=((text("page-for-decision"), deciding), (text("page-for-engineers"), building)),
-        footer=text("page-footer", version=extras.tool_version, hardware_at=plan.hardware_asked_at or text("page-to-buy")),
+        footer=text(
+            "page-footer", version=extras.tool_version, hardware_at=plan.hardware_asked_at or text("page-to-buy")
+        ),
     )
 
 
