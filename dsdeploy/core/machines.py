@@ -53,6 +53,7 @@ class Accelerator:
     """One device as its vendor's tool or library describes it.
 
     `slices` are its MIG instances: empty where MIG is on with none made, None where it is off or unknown.
+    `memory_bytes_per_s` is what the site measured, for a product that the catalogue lacks.
     """
 
     vendor: str
@@ -66,6 +67,7 @@ class Accelerator:
     pci_address: str | None = None
     slices: tuple[Slice, ...] | None = None
     health: Health | None = None
+    memory_bytes_per_s: float | None = None
 
 
 @dataclass(frozen=True, slots=True)

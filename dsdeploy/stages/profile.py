@@ -10,7 +10,7 @@ from typing import TypeVar
 
 from dsdeploy.adapters.files import write_whole
 from dsdeploy.core.documents import from_document, to_document, unexpected
-from dsdeploy.core.errors import NoHostAnswered, ProfileNotWritable, ProfileTooOld, ProfileUnreadable
+from dsdeploy.core.errors import InvalidRequest, NoHostAnswered, ProfileNotWritable, ProfileTooOld, ProfileUnreadable
 from dsdeploy.core.fleet import Fleet, Machine
 from dsdeploy.core.health import judge_fleet, judge_profile
 from dsdeploy.core.machines import Profile
@@ -63,6 +63,28 @@ def read_collected(path: Path) -> Profile:
         raise ProfileUnreadable(
             text("not-collected", path=path, reason=error), hint=text("not-collected-hint")
         ) from error
+
+
+def with_measured(found: P, measured: dict[str, float]) -> P:
+    """Devices of these names with the memory bandwidth, in bytes/s, that a site measured. Raises InvalidRequest where
+    there is no such device."""
+    profiles = (found,) if isinstance(found, Profile) else tuple(one.profile for one in found.machines)
+    there = dict.fromkeys(device.name for one in profiles for device in one.accelerators)
+    for name in measured:
+        if name not in there:
+            known = ", ".join(there) or text("none")
+            raise InvalidRequest(text("measured-no-device", name=name), hint=text("measured-hint", known=known))
+    if isinstance(found, Profile):
+        return _measured(found, measured)
+    machines = (replace(one, profile=_measured(one.profile, measured)) for one in found.machines)
+    return replace(found, machines=tuple(machines))
+
+
+def _measured(profile: Profile, measured: dict[str, float]) -> Profile:
+    devices = (
+        replace(one, memory_bytes_per_s=measured.get(one.name, one.memory_bytes_per_s)) for one in profile.accelerators
+    )
+    return replace(profile, accelerators=tuple(devices))
 
 
 def save_profile(found: Profile | Fleet, path: Path) -> None:

@@ -30,33 +30,38 @@ if TYPE_CHECKING:
 P = TypeVar("P", "Profile", "Fleet")
 
 
-def profile(save: Path | None) -> Result[Profile]:
+def profile(save: Path | None, measured: dict[str, float]) -> Result[Profile]:
     from dsdeploy.stages.profile import detect_profile
 
-    return _profiled(detect_profile(), save)
+    return _profiled(detect_profile(), save, measured)
 
 
-def profile_collected(path: Path, save: Path | None) -> Result[Profile]:
+def profile_collected(path: Path, save: Path | None, measured: dict[str, float]) -> Result[Profile]:
     from dsdeploy.stages.profile import read_collected
 
-    return _profiled(read_collected(path), save)
+    return _profiled(read_collected(path), save, measured)
 
 
-def profile_hosts(inventory: Path, connect_s: int, save: Path | None, done: Callable[[str], None]) -> Result[Fleet]:
+def profile_hosts(
+    inventory: Path, connect_s: int, save: Path | None, measured: dict[str, float], done: Callable[[str], None]
+) -> Result[Fleet]:
     from dsdeploy.stages.profile import ask_fleet
 
-    return _profiled(ask_fleet(inventory, connect_s, done), save)
+    return _profiled(ask_fleet(inventory, connect_s, done), save, measured)
 
 
-def profile_nodes(context: str | None, namespace: str | None, save: Path | None) -> Result[Fleet]:
+def profile_nodes(
+    context: str | None, namespace: str | None, save: Path | None, measured: dict[str, float]
+) -> Result[Fleet]:
     from dsdeploy.stages.profile import ask_nodes
 
-    return _profiled(ask_nodes(context, namespace), save)
+    return _profiled(ask_nodes(context, namespace), save, measured)
 
 
-def _profiled(found: P, save: Path | None) -> Result[P]:
-    from dsdeploy.stages.profile import save_profile
+def _profiled(found: P, save: Path | None, measured: dict[str, float]) -> Result[P]:
+    from dsdeploy.stages.profile import save_profile, with_measured
 
+    found = with_measured(found, measured)
     if save is not None:
         save_profile(found, save)
     return Result("profile", found)

@@ -23,6 +23,7 @@ def add(app: typer.Typer, house: House) -> None:
         namespace: Annotated[str | None, house.flag("--namespace", "help-namespace")] = None,
         collected: Annotated[Path | None, house.flag("--from", "help-collected")] = None,
         collector: Annotated[bool, house.flag("--collector", "help-collector")] = False,
+        bandwidth: Annotated[list[str] | None, house.flag("--bandwidth", "help-bandwidth")] = None,
         save: Annotated[Path | None, house.flag("--save", "help-save")] = None,
         as_json: Annotated[bool, house.json_flag] = False,
     ) -> None:
@@ -40,13 +41,30 @@ def add(app: typer.Typer, house: House) -> None:
         def ask() -> Result[Any]:
             if collector:
                 return workflows.collector()
+            measured = _measured(bandwidth or [])
             if hosts is not None:
-                return workflows.profile_hosts(hosts, connect_s, save, _teller(house))
+                return workflows.profile_hosts(hosts, connect_s, save, measured, _teller(house))
             if kubernetes:
-                return workflows.profile_nodes(context, namespace, save)
-            return workflows.profile_collected(collected, save) if collected else workflows.profile(save)
+                return workflows.profile_nodes(context, namespace, save, measured)
+            if collected:
+                return workflows.profile_collected(collected, save, measured)
+            return workflows.profile(save, measured)
 
         house.finish("profile", ask, fleet_rows if hosts or kubernetes else profile_rows, as_json, file=save)
+
+
+def _measured(words: list[str]) -> dict[str, float]:
+    """NAME=GB_PER_S, in bytes/s. Raises UsageError."""
+    found = {}
+    for one in words:
+        name, _, rate = one.rpartition("=")
+        try:
+            found[name.strip()] = float(rate) * 1e9
+        except ValueError:
+            found[name] = 0.0
+        if not name.strip() or not 1e9 <= found[name.strip()] <= 1e15:
+            raise UsageError(text("bad-bandwidth", found=one), hint=text("bad-bandwidth-hint"))
+    return found
 
 
 def _teller(house: House) -> Callable[[str], None]:

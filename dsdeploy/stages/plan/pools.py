@@ -2,7 +2,7 @@
 
 import re
 from collections import defaultdict
-from collections.abc import Callable, Iterable
+from collections.abc import Iterable
 from dataclasses import dataclass, replace
 from itertools import chain
 
@@ -11,6 +11,7 @@ from dsdeploy.core.errors import UnknownAccelerator
 from dsdeploy.core.fleet import Fleet, Machine, Node, Taint
 from dsdeploy.core.machines import Accelerator, Profile
 from dsdeploy.core.plan import Remark
+from dsdeploy.stages.plan.products import Note, note_unknown, product_of
 
 _GIB = 1 << 30
 _HOST_STEP_BYTES = 32 * _GIB  # nodes whose free memory differs by less are alike
@@ -20,9 +21,6 @@ _ALIKE = 1.1  # times the smallest: firmware and ECC set aside less, products of
 _KUBERNETES = "node.kubernetes.io/"  # what it taints nodes with by itself repeats what ready and cordoned say
 _COMPUTE_SLICES = 7  # of a card (NVIDIA MIG user guide)
 _OFFERED_OF_SLICE = 0.99  # as of a whole device where no more is known
-
-
-Note = Callable[..., None]
 
 
 @dataclass(frozen=True, slots=True)
@@ -157,10 +155,10 @@ def _node_pools(machine: Machine, note: Note) -> Iterable[Pool]:
         note("plan-mixed-devices", name=machine.name, kinds=", ".join(map(_title, kinds)))
     for devices in kinds:
         name = devices[0].name
-        spec, known = _spec(name, devices[0])
+        spec, known = product_of(name, devices[0])
         reported = min((one.memory_bytes for one in devices if one.memory_bytes), default=None)
         if not known:
-            note("plan-unknown-device" if reported else "plan-device-unsized", name=name)
+            note_unknown(spec, reported, note)
         if not (known or reported):
             continue
         offered, linked = offered_bytes(spec, reported), _linked(profile, devices, spec)
@@ -249,32 +247,6 @@ def _usable_devices(profile: Profile, name: str, note: Note) -> list[Accelerator
         else:
             found.append(one)
     return found
-
-
-def _spec(name: str, device: Accelerator) -> tuple[AcceleratorSpec, bool]:
-    """The catalogue's, or what can be said of a device that it lacks: its memory."""
-    try:
-        return find_accelerator(_full_name(name, device)), True
-    except UnknownAccelerator:
-        pass
-    unknown = AcceleratorSpec(
-        id=re.sub(r"[^a-z0-9]+", "-", name.lower()).strip("-"), name=name, vendor=device.vendor, aliases=(),
-        architecture=None, memory_nominal_bytes=device.memory_bytes or 0, memory_reported_bytes=device.memory_bytes,
-        memory_bytes_per_s=None, dense_tflops={}, link=None, link_bytes_per_s=None, pcie_bytes_per_s=None,
-        formats=(), sources=(),
-    )  # fmt: skip
-    return unknown, False
-
-
-def _full_name(name: str, device: Accelerator) -> str:
-    """Some products share a name and differ in memory: the size makes it whole where the catalogue has both."""
-    if device.memory_bytes:
-        sized = f"{name} {round(device.memory_bytes / _GIB)}GB"
-        try:
-            return find_accelerator(sized).id
-        except UnknownAccelerator:
-            pass
-    return name
 
 
 def _linked(profile: Profile, devices: list[Accelerator], spec: AcceleratorSpec) -> bool:

@@ -23,9 +23,11 @@ from dsdeploy.stages.plan import (
     Pools,
     choose_plan,
     pool_to_buy,
+    verify_plan,
 )
 from dsdeploy.stages.plan.candidates import offers
 from dsdeploy.stages.plan.pools import pools_of
+from dsdeploy.stages.profile import with_measured
 from tests.unit.plan.fleets import GIB, bought, codes, fleet, node, wants
 
 QUESTIONS = json.loads((Path(__file__).parents[2] / "truth" / "questions.json").read_text(encoding="utf-8"))
@@ -196,6 +198,27 @@ def test_an_unknown_device_is_planned_by_its_memory():
     plan = choose_plan(wants("deepseek-r1-distill-qwen-7b", 2, 4096), fleet(node("new", 2, "NVIDIA Z900 PCIe", 64)))
     assert plan.format in ("bf16", "gguf-q8_0") and plan.speed is None
     assert {"plan-unknown-device", "plan-speed-unknown"} <= codes(plan)
+
+
+def test_an_unknown_device_gets_a_speed_by_the_bandwidth_that_the_site_measured():
+    """No higher one than a known device of that bandwidth: of computing it is given the catalogue's least."""
+    asked, name = wants("deepseek-r1-distill-qwen-7b", 8, 4096), "NVIDIA Z900 PCIe"
+    known = choose_plan(asked, fleet(node("old", 2, "NVIDIA H20", 95.6)))
+    measured = with_measured(fleet(node("new", 2, name, 95.6)), {name: 4e12})
+    plan = choose_plan(asked, measured)
+    assert "plan-device-measured" in codes(plan) and not {"plan-unknown-device", "plan-speed-unknown"} & codes(plan)
+    assert 0 < plan.speed.tokens_per_s_per_user.expected <= known.speed.tokens_per_s_per_user.expected
+    twice = choose_plan(asked, with_measured(measured, {name: 8e12}))
+    assert twice.speed.tokens_per_s_per_user.expected > plan.speed.tokens_per_s_per_user.expected
+    verify_plan(plan, measured)
+    with pytest.raises(InvalidRequest) as refused:
+        with_measured(measured, {"Z900": 1e12})
+    assert name in refused.value.hint.render("zh")
+
+
+def test_what_is_measured_of_a_known_product_changes_nothing():
+    asked, known = wants("deepseek-r1-distill-qwen-7b", 8, 4096), fleet(node("old", 2, "NVIDIA H20", 95.6))
+    assert choose_plan(asked, with_measured(known, {"NVIDIA H20": 1e12})) == choose_plan(asked, known)
 
 
 def test_a_machine_whose_devices_serve_nothing_falls_back_to_its_processor():
