@@ -37,7 +37,7 @@ def test_a_profile_is_saved_whole_or_not_at_all(tmp_path):
     assert [p.name for p in tmp_path.iterdir()] == ["host.json"]
 
 
-@pytest.mark.parametrize("words", ["no-number", "=100", "Z900=fast", "Z900=0", "Z900=nan", "Z900=100"])
+@pytest.mark.parametrize("words", ["no-number", "=100", "Z900 =fast", "Z900=0", "Z900=nan", "Z900=100"])
 def test_a_bandwidth_of_nothing_that_is_here_is_named(words, tmp_path):
     r = run("--lang", "en", "profile", "--bandwidth", words, "--save", str(tmp_path / "host.json"))
     assert r.returncode == 2 and "--bandwidth" in r.stderr and "Traceback" not in r.stderr

@@ -57,13 +57,14 @@ def _measured(words: list[str]) -> dict[str, float]:
     """NAME=GB_PER_S, in bytes/s. Raises UsageError."""
     found = {}
     for one in words:
-        name, _, rate = one.rpartition("=")
+        name, _, rate = (part.strip() for part in one.rpartition("="))
         try:
-            found[name.strip()] = float(rate) * 1e9
+            bytes_per_s = float(rate) * 1e9
         except ValueError:
-            found[name] = 0.0
-        if not name.strip() or not 1e9 <= found[name.strip()] <= 1e15:
+            bytes_per_s = 0.0
+        if not name or not 1e9 <= bytes_per_s <= 1e15:
             raise UsageError(text("bad-bandwidth", found=one), hint=text("bad-bandwidth-hint"))
+        found[name] = bytes_per_s
     return found
 
 
