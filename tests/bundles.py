@@ -2,9 +2,11 @@
 
 import hashlib
 import json
+import mmap
 import os
 import random
 import signal
+import time
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -100,6 +102,32 @@ def flip(path: Path, at: int) -> None:
         byte = file.read(1)[0]
         file.seek(at)
         file.write(bytes([byte ^ 1]))
+
+
+class Written:
+    """Bytes written at a place in a file, counted over all processes that are forked from here on."""
+
+    def __init__(self, monkeypatch) -> None:
+        self._count, real = mmap.mmap(-1, 8), os.pwrite
+
+        def pwrite(file, content, at):
+            done = real(file, content, at)
+            self._count[:] = (int.from_bytes(self._count[:]) + done).to_bytes(8)
+            return done
+
+        monkeypatch.setattr(os, "pwrite", pwrite)
+
+    def take(self) -> int:
+        """How many since the last time."""
+        found = int.from_bytes(self._count[:])
+        self._count[:] = bytes(8)
+        return found
+
+
+def slow_disk(monkeypatch, flush_s: float) -> None:
+    """Each flush takes so long that whoever does not wait for it has read on."""
+    real = os.fsync
+    monkeypatch.setattr(os, "fsync", lambda file: (time.sleep(flush_s), real(file))[1])
 
 
 def in_child(act, calls: int | None) -> int:

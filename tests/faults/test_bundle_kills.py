@@ -1,6 +1,5 @@
 """Killed, out of room, or two at once: what is whole is never lost, and the end is as if nothing had happened."""
 
-import mmap
 import os
 import random
 import shutil
@@ -8,9 +7,10 @@ import subprocess
 
 import pytest
 
+from dsdeploy.adapters.bundle import stream
 from dsdeploy.core import errors
-from dsdeploy.stages.bundle import build
-from tests.bundles import in_child, tree
+from dsdeploy.stages.bundle import build, receive
+from tests.bundles import Written, in_child, slow_disk, tree
 
 SIGNATURE = "dsdeploy-bundle.sig"
 # Inodes and times differ from one load to the next; the log tells of each.
@@ -39,23 +39,15 @@ def test_a_build_killed_inside_an_extent_goes_on_there(ours, monkeypatch):
     piece_bytes, extent_bytes = 1024, 25_000
     monkeypatch.setattr(build, "_PIECE_BYTES", piece_bytes)
     monkeypatch.setattr(build, "_COMMIT_BYTES", piece_bytes)
-    counter, real = mmap.mmap(-1, 8), os.pwrite
-
-    def pwrite(file, content, at):
-        done = real(file, content, at)
-        counter[:] = (int.from_bytes(counter[:]) + done).to_bytes(8)
-        return done
-
-    monkeypatch.setattr(os, "pwrite", pwrite)
+    written = Written(monkeypatch)
     shutil.rmtree(ours.folder / "bundle")
     ours.build("undisturbed")
-    undisturbed = int.from_bytes(counter[:])
-    counter[:] = bytes(8)
+    undisturbed = written.take()
     chance, killed = random.Random(1), 0
     while not (ours.folder / "bundle" / SIGNATURE).exists():
         killed += os.WIFSIGNALED(in_child(ours.build, chance.randrange(20, 200)))
     assert tree(ours.folder / "bundle") == tree(ours.folder / "undisturbed")
-    again = (int.from_bytes(counter[:]) - undisturbed) / killed
+    again = (written.take() - undisturbed) / killed
     assert killed >= 3
     assert again < extent_bytes / 2
 
@@ -72,6 +64,21 @@ def test_a_load_killed_anywhere_goes_on_to_the_same_site(ours, times):
         assert site == tree(ours.folder / "undisturbed", without=OWN)
         shutil.rmtree(ours.folder / "site")
     assert killed >= 15
+
+
+def test_a_kill_of_a_load_costs_one_extent_at_most(ours, monkeypatch):
+    monkeypatch.setattr(receive, "_COMMIT_BYTES", 1)
+    monkeypatch.setattr(stream, "_CHUNK_BYTES", 1024)
+    slow_disk(monkeypatch, 0.01)
+    written = Written(monkeypatch)
+    ours.load(home="undisturbed")
+    undisturbed, again = written.take(), []
+    for calls in range(20, 140, 5):
+        assert os.WIFSIGNALED(in_child(ours.load, calls))
+        ours.load()
+        again.append(written.take() - undisturbed)
+        shutil.rmtree(ours.folder / "site")
+    assert 10_000 < max(again) <= 25_000  # of a volume's size
 
 
 @pytest.mark.skipif(os.geteuid() != 0 or not shutil.which("mount"), reason="mounting a small disk needs root")

@@ -8,6 +8,7 @@ from types import SimpleNamespace
 
 import pytest
 
+from dsdeploy.adapters.bundle import stream
 from dsdeploy.adapters.bundle.keys import load_private
 from dsdeploy.core import errors
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES
@@ -15,7 +16,7 @@ from dsdeploy.core.bundle.volumes import cut
 from dsdeploy.core.progress import SILENT
 from dsdeploy.stages.bundle.opening import open_bundle
 from dsdeploy.stages.bundle.recut import Recut, recut
-from tests.bundles import FORMAT, MODEL, Ground, flip, ground, in_child, tree
+from tests.bundles import FORMAT, MODEL, Ground, Written, flip, ground, in_child, slow_disk, tree
 
 SIZES = (30_000, 0, 1, 70_001, 512, 200_000)
 
@@ -63,6 +64,23 @@ def test_a_flipped_bit_is_found_while_cutting_and_names_the_old_volume(ours):
     flip(path, 5_000)
     cut_anew(ours, "cut", "out", None)
     ours.verify(ours.folder / "out")
+
+
+def test_a_kill_costs_one_extent_at_most(tmp_path, monkeypatch):
+    two = ground(tmp_path / "two", (100_000, 90_000))
+    two.build("cut")
+    monkeypatch.setattr(stream, "_CHUNK_BYTES", 1024)
+    slow_disk(monkeypatch, 0.1)
+    written = Written(monkeypatch)
+    cut_anew(two, "cut", "undisturbed", None)
+    undisturbed, again = written.take(), []
+    for calls in range(120, 220, 20):
+        act = lambda: cut_anew(two, "cut", "out", None)  # noqa: E731
+        assert os.WIFSIGNALED(in_child(act, calls))
+        act()
+        again.append(written.take() - undisturbed)
+        shutil.rmtree(two.folder / "out")
+    assert 50_000 < max(again) <= 100_000
 
 
 @pytest.mark.parametrize("move", [False, True])

@@ -13,6 +13,7 @@ from dsdeploy.core.bundle.values import Bundle, Extent, Volume
 from dsdeploy.core.errors import BundleAltered
 from dsdeploy.stages.bundle.reading import read_volume
 
+# Small extents are made durable together up to here; a larger one by itself, before the next is read: a kill costs one.
 _COMMIT_BYTES = 64 * 2**20
 _MOST_OPEN = 64
 
@@ -72,7 +73,7 @@ class Receiver:
 
     def _commit(self) -> None:
         facts = [{"blob": one.blob, "offset_bytes": one.offset_bytes} for one in self._pending]
-        self._flusher.commit(self._opened.values(), facts)
+        self._flusher.flush(self._opened.values(), facts)
         for one in self._pending:
             self._left[one.blob].discard(one.offset_bytes)
         self._pending, self._pending_bytes = [], 0
@@ -80,7 +81,6 @@ class Receiver:
     def _close(self) -> None:
         try:
             self._commit()
-            self._flusher.wait()
         finally:
             for file in self._opened.values():
                 os.close(file)

@@ -116,7 +116,6 @@ class _Recutter:
             of_blob[slot.content].append(number)
         for index, blob in enumerate(self._blobs):
             self._write(blob, of_blob[index], copier)
-        self._flusher.wait()
         return self._close_volumes()
 
     def close(self) -> None:
@@ -202,13 +201,12 @@ class _Recutter:
         write_at(file, header(blob.sha256, slot.offset_bytes, slot.size_bytes), slot.at_bytes)
         write_at(file, bytes(padding_bytes(slot.size_bytes)), slot.at_bytes + BLOCK_BYTES + slot.size_bytes)
         self._done[number] = left.pop(number).hexdigest()
-        self._flusher.commit((file,), [{"extent": number, "sha256": self._done[number]}])
+        self._flusher.flush((file,), [{"extent": number, "sha256": self._done[number]}])
         if self._move:
             self._drop_sources()
 
     def _drop_sources(self) -> None:
         """Old volumes of which nothing is needed any more."""
-        self._flusher.wait()
         for number, needed in enumerate(self._needed):
             path = self._opened.volumes.get(self._opened.bundle.volumes[number].name)
             if path is not None and needed <= self._done.keys() and path.exists():
