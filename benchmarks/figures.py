@@ -62,6 +62,11 @@ def report(path: Path | None, name: str, baseline: str, rows: Sequence[Row]) -> 
     print(f"{name}, beside {baseline}:")
     for row in rows:
         print(f"  {row.what}: {_words(row)}")
+    save(path, name, baseline, rows)
+
+
+def save(path: Path | None, name: str, baseline: str, rows: Sequence[Row]) -> None:
+    """What is known so far: a long run that is cut off keeps it."""
     if path:
         document = {
             "name": name,
@@ -69,7 +74,9 @@ def report(path: Path | None, name: str, baseline: str, rows: Sequence[Row]) -> 
             "machine": machine(),
             "rows": [{**asdict(row), "ratio": row.ratio} for row in rows],
         }
-        path.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside = path.with_name(path.name + ".new")
+        beside.write_text(json.dumps(document, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
+        beside.replace(path)
 
 
 def not_here(reason: str) -> NoReturn:

@@ -3,7 +3,8 @@
     python -m benchmarks.bundle --sizes 2,8,20 --folder /var/tmp --json FILE
 
 Sizes are GB of 10^9 bytes; each needs twice that room on a real disk (20 GB: 41 GB). The baseline is `cp` with
-OpenSSL's SHA-256 of the same files beside it; peers (see `peers.py`) come up to 8 GB, as far as they are installed.
+OpenSSL's SHA-256 of the same files beside it; peers (see `peers.py`) come up to `--peers-up-to` GB, as far as they are
+installed.
 Each act ends with `sync`; rounds alternate the order. Cold means that the page cache was dropped before each act,
 which needs root; warm that what is read was read into it, where it fits. After the first size a build is killed half
 way and goes on. At most `--rounds` rounds, fewer once `--minutes` are used up, never fewer than two: medians, ranges
@@ -26,10 +27,9 @@ from pathlib import Path
 from benchmarks.bundle.acts import FORMAT, MODEL, SHARD_BYTES, VOLUME_BYTES, make_weights
 from benchmarks.bundle.measure import Taken, Watch, remove, taken_bytes, timed, written_by
 from benchmarks.bundle.peers import Peer, peers
-from benchmarks.figures import Row, add_json, not_here, report
+from benchmarks.figures import Row, add_json, not_here, report, save
 
 ROOT = Path(__file__).parents[2]
-PEERS_UP_TO_GB = 8
 LEAST_ROUNDS = 2
 BASELINE = "cp and openssl dgst"
 BUILD_LIMIT, READ_LIMIT, DISK_LIMIT, MEMORY_LIMIT_MB = 1.25, 1.02, 1.02, 200.0
@@ -42,6 +42,7 @@ def main() -> None:
     asked.add_argument("--folder", type=Path, default=Path("/var/tmp"))
     asked.add_argument("--rounds", type=int, default=9)
     asked.add_argument("--minutes", type=float, default=22)
+    asked.add_argument("--peers-up-to", type=int, default=8, metavar="GB")
     add_json(asked)
     given = asked.parse_args()
     sizes = [int(one) for one in given.sizes.split(",")]
@@ -55,11 +56,12 @@ def main() -> None:
         weight = sum(one for one, _ in runs[number:])
         until = time.monotonic() + max(0, deadline - time.monotonic()) * size / weight
         with tempfile.TemporaryDirectory(dir=given.folder) as folder:
-            run = Run(Path(folder), size, cold)
+            run = Run(Path(folder), size, cold, given.peers_up_to)
             run.rounds(given.rounds, until)
             rows += run.rows()
             if number == 0:
                 rows.append(run.killed())
+        save(given.json, "bundle", BASELINE, rows)
     report(given.json, "bundle", BASELINE, rows)
 
 
@@ -71,7 +73,7 @@ def fits(gigabytes: int) -> bool:
 class Run:
     """One size at one temperature, in a folder of its own."""
 
-    def __init__(self, folder: Path, size: int, cold: bool) -> None:
+    def __init__(self, folder: Path, size: int, cold: bool, peers_up_to: int) -> None:
         self.folder, self.size, self.cold = folder, size, cold
         self.payload_bytes = size * SHARD_BYTES
         self.weights, self.out, self.site = folder / "weights", folder / "out", folder / "site"
@@ -79,7 +81,7 @@ class Run:
         self.taken: dict[str, list[Taken]] = {}
         self.told: dict[str, dict[str, int]] = {}
         layout = f"{self.site}/bundles/{MODEL}/current/oci:{MODEL}-{FORMAT}"
-        self.peers = peers(folder, layout) if size <= PEERS_UP_TO_GB else ()
+        self.peers = peers(folder, layout) if size <= peers_up_to else ()
 
     def rounds(self, most: int, until: float) -> None:
         began = time.monotonic()

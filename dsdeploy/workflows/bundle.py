@@ -40,12 +40,13 @@ def bundle_create(path: Path, layout: Layout, order: Order, sm3: bool | None, pr
     from dataclasses import replace
 
     from dsdeploy.adapters.bundle.images import save_images, save_own_images
+    from dsdeploy.adapters.bundle.staged import forget
     from dsdeploy.adapters.templates import chart_folder
     from dsdeploy.core.bundle.deployed_images import images_named, lacking
     from dsdeploy.core.errors import PayloadMissing
     from dsdeploy.core.industries import find_industry
-    from dsdeploy.stages.bundle.create import create, judge_order
-    from dsdeploy.stages.bundle.gather import describe_images, gather, judge_images
+    from dsdeploy.stages.bundle.create import create, goes_on, judge_order
+    from dsdeploy.stages.bundle.gather import Gathered, describe_images, gather, judge_images
     from dsdeploy.stages.install import desired_release
 
     found, words = read_plan(path)
@@ -57,14 +58,21 @@ def bundle_create(path: Path, layout: Layout, order: Order, sm3: bool | None, pr
         message = text("weights-not-fetched", model=found.model_id, format=found.format, home=layout.home)
         raise PayloadMissing(message, hint=text("weights-not-fetched-hint"))
     folder, staging = layout.weights(found.model_id, found.format), order.out.with_name(order.out.name + ".images")
+    order = replace(order, staging=staging)
     carried_bytes = judge_order(order, gather(path, (folder,), order.include, (), order.wheels, chart_folder()))
-    images = save_images(order.images, staging, carried_bytes)
     named: tuple[str, ...] = ()
     if found.target != "process":
         named = images_named(rendered_release(found, words, desired_release(found, words, held, layout, "default")))
-        images = (*images, *save_own_images(named, staging))
+
+    def everything() -> Gathered:
+        images = save_images(order.images, staging, carried_bytes)
+        images = (*images, *(save_own_images(named, staging) if named else ()))
         images = (*images, *save_images(lacking(named, describe_images(images)), staging, carried_bytes))
-    gathered = gather(path, (folder,), order.include, images, order.wheels, chart_folder())
+        return gather(path, (folder,), order.include, images, order.wheels, chart_folder())
+
+    gathered = everything()
+    if not goes_on(order, gathered) and forget(staging):
+        gathered = everything()
     judge_images(named, gathered)
     made = create(order, gathered, dict(os.environ), progress)
     shutil.rmtree(staging, ignore_errors=True)

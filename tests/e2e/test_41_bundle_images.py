@@ -1,11 +1,14 @@
 """Images in a bundle: out of a real Docker Engine, and into it again."""
 
 import io
+import json
+import shutil
+import subprocess
 import tarfile
 
 import pytest
 
-from tests.program import free_port, run, run_json
+from tests.program import PROGRAM, environment, free_port, run, run_json
 
 pytestmark = pytest.mark.docker
 NAME = "dsdeploy-test/carried:1"
@@ -46,6 +49,28 @@ def test_images_arrive_as_they_were(docker_engine, fetched, image, tmp_path, tar
         assert has_image(docker_engine, one)
         if one not in were_here:
             docker_engine.images.remove(one, force=True)
+
+
+def test_a_build_that_was_cut_off_needs_no_archive_that_is_carried(docker_engine, fetched, image, tmp_path):
+    """A limit on the size of files ends it in the weights, behind the image; what is asked later may begin it anew."""
+    plan, out = tmp_path / "plan.yaml", tmp_path / "medium"
+    staging = out.with_name("medium.images")
+    assert run("plan", "--model", "smoke", "--target", "process", "--out", str(plan)).returncode == 0
+    build = ["bundle", "create", str(plan), "--home", str(fetched), "--output", str(out), "--allow-unsigned"]
+    build += ["--image", NAME]
+    for _ in range(2):
+        cut = ["prlimit", "--fsize=100000000", *PROGRAM, *build, "--json"]
+        told = subprocess.run(cut, capture_output=True, text=True, env=environment()).stdout
+        assert json.loads(told)["errors"][0]["code"] == "BundleNoRoom"
+        assert [one.name.rpartition(".tar")[2] for one in staging.iterdir()] == [".carried"]
+    shutil.copytree(out, tmp_path / "other")
+    shutil.copytree(staging, tmp_path / "other.images")
+    for words in (build, [*build, "--include", str(plan)]):
+        words[words.index("--output") + 1] = str(out)
+        assert run_json(*words)["status"] == "ok"
+        assert run_json("bundle", "verify", "--from", str(out), "--allow-unsigned")["status"] == "ok"
+        assert not out.with_name(out.name + ".images").exists()
+        out = tmp_path / "other"
 
 
 def test_one_command_installs_compose_from_a_medium(docker_engine, fetched, tmp_path):

@@ -13,6 +13,7 @@ from dsdeploy.adapters.bundle.image_archive import ImageArchive, read_archive
 from dsdeploy.adapters.bundle.registry import Registry
 from dsdeploy.adapters.bundle.room import CONTAINERD, ImageSize, judge_image_room
 from dsdeploy.adapters.bundle.room import DOCKER as DOCKER
+from dsdeploy.adapters.bundle.staged import is_saved
 from dsdeploy.adapters.images.archive import describe_image, image_archive
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
@@ -36,10 +37,10 @@ class Delivered:
 
 
 def save_images(references: tuple[str, ...], folder: Path, beside_bytes: int) -> tuple[Path, ...]:
-    """One `docker save` archive a reference. One that is whole is kept.
+    """One `docker save` archive a reference. One that is whole is kept, as is one that is carried already.
 
-    Each is written here and once more into the bundle, with `beside_bytes` of other contents: their room is judged
-    before the first byte. Raises ImageMissing, BundleNoRoom, BundleNotWritable.
+    They go one by one as the bundle holds them, which has `beside_bytes` of other contents on the same disk: the room
+    is judged before the first byte. Raises ImageMissing, BundleNoRoom, BundleNotWritable.
     """
     from docker.errors import DockerException
 
@@ -50,12 +51,12 @@ def save_images(references: tuple[str, ...], folder: Path, beside_bytes: int) ->
     try:
         for reference in references:
             found.append((reference, client.images.get(reference)))
-        lacking = [image for reference, image in found if not _place(folder, reference, image.id).exists()]
+        lacking = [image for reference, image in found if not is_saved(_place(folder, reference, image.id))]
         if lacking:
             # With images in containerd an engine's size holds the unpacked layers too, which are not saved.
             status = {str(one[0]): one[-1] for one in client.info().get("DriverStatus") or ()}
             known = status.get("driver-type") != _CONTAINERD_STORE
-            _judge_room(folder.parent, sum(int(one.attrs["Size"]) for one in lacking) if known else 0, beside_bytes)
+            _judge_room(folder.parent, [int(one.attrs["Size"]) if known else 0 for one in lacking], beside_bytes)
         for reference, image in found:
             paths.append(_keep(folder, reference, image.id, partial(image.save, named=True)))
     except DockerException as error:
@@ -143,7 +144,7 @@ def _not_loaded(name: str, reason: object) -> InstallError:
 
 def _keep(folder: Path, reference: str, id: str, stream: Callable[[], Iterable[bytes]]) -> Path:
     path = _place(folder, reference, id)
-    if path.exists():
+    if is_saved(path):
         return path
     beside = path.with_name(path.name + ".partial")
     try:
@@ -166,11 +167,13 @@ def _place(folder: Path, reference: str, id: str) -> Path:
     return folder / f"{re.sub(r'[^A-Za-z0-9.-]+', '-', reference)}-{id.removeprefix('sha256:')[:16]}.tar"
 
 
-def _judge_room(disk: Path, images_bytes: int, beside_bytes: int) -> None:
+def _judge_room(disk: Path, images_bytes: list[int], beside_bytes: int) -> None:
+    """While one is carried it lies there twice; what else is carried comes when all of them are gone."""
     while not disk.exists():
         disk = disk.parent
     free = shutil.disk_usage(disk).free
-    if beside_bytes + 2 * images_bytes > free:
-        shown = {"payload": size_words(beside_bytes + images_bytes), "around": size_words(images_bytes)}
+    payload, around = sum(images_bytes) + beside_bytes, max(0, max(images_bytes) - beside_bytes)
+    if payload + around > free:
+        shown = {"payload": size_words(payload), "around": size_words(around)}
         message = text("bundle-no-room", path=disk, **shown, there=size_words(0), free=size_words(free))
         raise BundleNoRoom(message, hint=text("bundle-no-room-hint"))

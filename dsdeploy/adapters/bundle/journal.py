@@ -54,3 +54,13 @@ class Journal:
             whole_bytes += len(line)
         os.ftruncate(self._file, whole_bytes)
         return entries
+
+
+def first_entry(path: Path) -> dict[str, Any]:
+    """Of a journal that nobody need hold; empty where there is none."""
+    try:
+        with path.open("rb") as file:
+            entry = json.loads(file.readline())
+    except (OSError, ValueError):
+        return {}
+    return entry if isinstance(entry, dict) else {}

@@ -13,6 +13,7 @@ from typing import Any
 
 from dsdeploy.adapters.bundle.flusher import Flusher
 from dsdeploy.adapters.bundle.journal import Journal
+from dsdeploy.adapters.bundle.staged import take
 from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
 from dsdeploy.adapters.files import write_at
 from dsdeploy.core.bundle.names import PARTIAL, volume_name
@@ -39,10 +40,13 @@ class Built:
 
 
 class Builder:
+    """`staging` is the folder of archives that were saved for this build alone: each makes room once it is carried."""
+
     def __init__(
-        self, out: Path, name: str, contents: tuple[Content, ...], slots: tuple[Slot, ...], journal: Journal, sm3: bool
-    ) -> None:
-        self._contents = contents
+        self, out: Path, name: str, contents: tuple[Content, ...], slots: tuple[Slot, ...], journal: Journal,
+        *, sm3: bool, staging: Path | None,
+    ) -> None:  # fmt: skip
+        self._contents, self._staging = contents, staging
         self._flusher = Flusher(journal)
         self._sm3 = sm3
         count = slots[-1].volume + 1
@@ -82,6 +86,7 @@ class Builder:
 
     def _write(self, index: int, content: Content, copier: Copier) -> None:
         if index in self._blobs:
+            self._make_room(content)
             return
         places = self._of_content[index]
         whole: Digest = hashlib.sha256()
@@ -133,6 +138,17 @@ class Builder:
             write_at(self._volume(slot.volume), header(sha256, slot.offset_bytes, slot.size_bytes), slot.at_bytes)
         self._blobs[index] = Blob(sha256, content.size_bytes, sm3)
         self._note({"blob": index, "sha256": sha256, "size_bytes": content.size_bytes, "sm3": sm3}, 0)
+        if content.source.parent == self._staging:
+            self._commit()
+            self._flusher.wait()
+            self._make_room(content)
+
+    def _make_room(self, content: Content) -> None:
+        if content.source.parent == self._staging:
+            try:
+                take(content.source, content.size_bytes, content.stamp, content.sha256)
+            except ValueError as error:
+                raise _altered(content, text("unreadable", path=content.source, reason=error)) from error
 
     def _note(self, fact: dict[str, Any], size_bytes: int) -> None:
         self._pending.append(fact)

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 from dsdeploy.adapters.bundle import audit, keys
-from dsdeploy.adapters.bundle.journal import Journal
+from dsdeploy.adapters.bundle.journal import Journal, first_entry
 from dsdeploy.adapters.bundle.keys import Passphrase, nobody
 from dsdeploy.adapters.bundle.media import read_root_of
 from dsdeploy.adapters.bundle.stream import Copier
@@ -30,7 +30,8 @@ from dsdeploy.stages.bundle.seal import seal
 
 @dataclass(frozen=True, slots=True)
 class Order:
-    """What to build. `sequence` None means the time of creation in seconds, which grows by itself."""
+    """What to build. `sequence` None means the time of creation in seconds, which grows by itself. What lies in
+    `staging` was saved for this build alone and goes once it is carried."""
 
     out: Path
     name: str
@@ -44,6 +45,7 @@ class Order:
     wheels: Path | None = None
     allow_unsigned: bool = False
     passphrase: Passphrase = nobody
+    staging: Path | None = None
 
 
 @dataclass(frozen=True, slots=True)
@@ -96,13 +98,15 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
             sequence, created = _begin(journal, order, contents, environment)
             _judge_sequence(order.name, sequence, base)
             slots = cut(tuple(one.size_bytes for one in contents), capacity)
-            _judge_room(order.out, contents, slots[-1].volume + 1 if slots else 0)
+            _judge_room(order, contents, slots[-1].volume + 1 if slots else 0)
             read_bytes = sum(one.size_bytes for one in (*contents, *bare))
             progress.begin(text("bundle-building", name=order.name), read_bytes)
             built = Built((), ())
             with Copier(progress.advance, keep_written=False) as copier:
                 if slots:
-                    built = Builder(order.out, order.name, contents, slots, journal, order.sm3).build(copier)
+                    built = Builder(
+                        order.out, order.name, contents, slots, journal, sm3=order.sm3, staging=order.staging
+                    ).build(copier)
                 for one in bare:
                     held[str(one.sha256)] = replace(held[str(one.sha256)], sm3=sm3_of(one, copier))
             progress.end()
@@ -127,6 +131,14 @@ def create(order: Order, gathered: Gathered, environment: dict[str, str], progre
     return made
 
 
+def goes_on(order: Order, gathered: Gathered) -> bool:
+    """Whether `create` would continue what was cut off in this folder. Raises BundleMissing, BundleUnsafe."""
+    base = None if order.base is None else _load_base(order.base)
+    held = {blob.sha256 for blob in base[1]} if base else set()
+    contents = tuple(one for one in gathered.contents if one.sha256 not in held)
+    return first_entry(order.out / names.BUILD_JOURNAL).get("fingerprint") == _fingerprint(order, contents)
+
+
 def volume_capacity(volume: str | None) -> int | None:
     """A preset's or a number's bytes. Raises BundleUsage."""
     if volume is None:
@@ -146,9 +158,7 @@ def _begin(
     journal: Journal, order: Order, contents: tuple[Content, ...], environment: dict[str, str]
 ) -> tuple[int, str]:
     """Sequence and time of creation: those of the build that was cut off when nothing changed since, else new ones."""
-    parts: list[Any] = [order.name, order.volume, order.sequence, order.sm3, str(order.base)]
-    parts += [[str(one.source), one.paths, one.stamp, one.sha256] for one in contents]
-    fingerprint = hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    fingerprint = _fingerprint(order, contents)
     if journal.entries and journal.entries[0].get("fingerprint") == fingerprint:
         return int(journal.entries[0]["sequence"]), str(journal.entries[0]["created"])
     leftover = [one for one in order.out.iterdir() if one != journal.path]
@@ -173,6 +183,12 @@ def _begin(
     return sequence, created
 
 
+def _fingerprint(order: Order, contents: tuple[Content, ...]) -> str:
+    parts: list[Any] = [order.name, order.volume, order.sequence, order.sm3, str(order.base)]
+    parts += [[str(one.source), one.paths, one.stamp, one.sha256] for one in contents]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
 def _judge_sequence(name: str, sequence: int, base: tuple[Base, tuple[Blob, ...]] | None) -> None:
     """Raises BundleUsage where whoever loaded the base would refuse this bundle; an inventory has no sequence."""
     if base and base[0].name == name and base[0].sequence >= sequence:
@@ -180,12 +196,17 @@ def _judge_sequence(name: str, sequence: int, base: tuple[Base, tuple[Blob, ...]
         raise BundleUsage(message, hint=text("bundle-not-newer-hint"))
 
 
-def _judge_room(out: Path, contents: tuple[Content, ...], volumes: int) -> None:
-    """Before the first byte of payload. Raises BundleNoRoom, with the arithmetic."""
+def _judge_room(order: Order, contents: tuple[Content, ...], volumes: int) -> None:
+    """Before the first byte of payload. What is staged on the same disk makes room, but only when it is carried: the
+    largest of it lies there twice for a while. Raises BundleNoRoom, with the arithmetic."""
+    out = order.out
     payload = sum(one.size_bytes for one in contents)
     around = sum(member_bytes(one.size_bytes) - one.size_bytes for one in contents)
     around += volumes * (2 * BLOCK_BYTES + len(END))
     there = sum(one.stat().st_blocks * 512 for one in out.iterdir())
+    saved = [one.source.stat() for one in contents if one.source.parent == order.staging and one.source.exists()]
+    there += sum(one.st_blocks * 512 for one in saved if one.st_dev == out.stat().st_dev)
+    around = max(around, max((one.st_size for one in saved), default=0) + there - payload)
     disk = os.statvfs(out)
     free = disk.f_bavail * disk.f_frsize
     if payload + around - there > free:

@@ -6,6 +6,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from dsdeploy.adapters.bundle.image_archive import read_archive
+from dsdeploy.adapters.bundle.staged import Staged, taken
 from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.deployed_images import lacking
 from dsdeploy.core.bundle.safety import judge_paths
@@ -57,7 +58,7 @@ def gather(
         found += _tree(one, names.EXTRA)
     if chart is not None:
         found += _tree(chart, names.CHART)
-    found += [_content(image, f"{names.IMAGES}/{image.name}", None) for image in images]
+    found += map(_image, images)
     models = []
     for folder in weights:
         known = _load_weights(folder)
@@ -101,6 +102,21 @@ def _content(source: Path, path: str, sha256: str | None) -> Content:
     return Content(source, (path,), stat.st_size, sha256, (stat.st_ino, stat.st_size, stat.st_mtime_ns))
 
 
+def _image(archive: Path) -> Content:
+    path = f"{names.IMAGES}/{archive.name}"
+    gone = _taken(archive)
+    if gone is None:
+        return _content(archive, path, None)
+    return Content(archive, (path,), gone.size_bytes, gone.sha256, gone.stamp)
+
+
+def _taken(archive: Path) -> Staged | None:
+    try:
+        return taken(archive)
+    except (OSError, ValueError) as error:
+        raise _missing(archive, error) from error
+
+
 def describe_images(images: tuple[Path, ...]) -> tuple[BundleImage, ...]:
     """What the archives say of themselves. Raises PayloadMissing."""
     return tuple(map(_describe, images))
@@ -130,6 +146,8 @@ def _load_weights(folder: Path) -> Weights:
 
 
 def _describe(image: Path) -> BundleImage:
+    if gone := _taken(image):
+        return BundleImage(f"{names.IMAGES}/{image.name}", gone.names, gone.image_id)
     try:
         archive = read_archive(image)
     except (OSError, ValueError) as error:

@@ -34,13 +34,18 @@ def free_bytes(tmp_path) -> int:
     return disk.f_bavail * disk.f_frsize
 
 
-@pytest.mark.parametrize(("image", "beside"), [(0.67, 0), (0.25, 0.75)])
-def test_an_image_needs_room_twice_and_what_else_is_carried_beside_it(engine, tmp_path, image, beside):
+@pytest.mark.parametrize(("image", "beside"), [(0.67, 0), (0.3, 0.75)])
+def test_an_image_needs_room_twice_while_it_is_carried_and_then_what_else_is_beside_it(engine, tmp_path, image, beside):
     free = free_bytes(tmp_path)
     folder = engine(int(free * image))
     with pytest.raises(BundleNoRoom) as error:
         save_images(("a:1",), folder, int(free * beside))
     assert not folder.exists() and str(tmp_path) in error.value.message.render("en")
+
+
+def test_an_image_that_is_carried_makes_room_for_the_rest(engine, tmp_path):
+    free = free_bytes(tmp_path)
+    assert len(save_images(("a:1",), engine(int(free * 0.3)), int(free * 0.6))) == 1
 
 
 def test_one_that_is_saved_already_is_not_counted_again(engine, tmp_path):
