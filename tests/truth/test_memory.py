@@ -1,6 +1,7 @@
 """What the memory model has reached against logged runs; the questions that every planner must answer."""
 
 import json
+from dataclasses import replace
 from statistics import median, quantiles
 
 import pytest
@@ -98,6 +99,27 @@ def test_the_real_vllm_on_a_cpu_logs_the_same_tokens(row):
     a = from_config(row["config"])
     bytes_a_token = a.num_hidden_layers * layer_token_bytes(a, "auto", 1)
     assert row["kv_cache_tokens"] == int(row["cache_bytes"] / bytes_a_token) // 16 * 16
+
+
+GPU = json.loads((memory.HERE / "vllm_gpu.json").read_text(encoding="utf-8"))
+
+
+@pytest.mark.parametrize("row", GPU["rows"], ids=lambda row: row["id"])
+def test_the_real_vllm_on_an_accelerator_logs_what_was_predicted(row):
+    """Recorded by scripts/record_vllm_gpu.py."""
+    a = catalogue.architecture(row["model_id"])
+    found = estimate_memory(
+        MemoryRequest(
+            replace(a, num_hidden_layers=row["layers"] or a.num_hidden_layers), row["format"], "vllm",
+            GPU["device_gib"] * memory.GIB, engine_version=GPU["engine_version"], device_name=GPU["device"],
+            max_model_len=row["context"], max_num_seqs=max(row["at_once"]), max_num_batched_tokens=row["step"],
+        )
+    )  # fmt: skip
+    logged = row["logged"]
+    assert found.weights_bytes_per_device / memory.GIB == pytest.approx(logged["weights_gib"], rel=0.01)
+    if "kv_cache_tokens" in logged:
+        assert found.kv_cache_tokens == pytest.approx(logged["kv_cache_tokens"], rel=0.01)
+        assert found.max_concurrency == pytest.approx(logged["concurrency"], rel=0.01)
 
 
 LLAMACPP = json.loads((memory.HERE / "llamacpp_cpu.json").read_text(encoding="utf-8"))
