@@ -20,7 +20,7 @@ WANTED = Request(None, 300, 16384, "auto", workload="dispatch-support")
 
 
 def test_other_kinds_and_machines_of_the_same_kind_are_named_with_what_they_could_serve(tmp_path):
-    plan = choose_plan(replace(WANTED, model_id="deepseek-v4-flash-0731"), MIXED)
+    plan = choose_plan(replace(WANTED, users=200, model_id="deepseek-v4-flash-0731"), MIXED)
     assert plan.hosts == ("h20-a",)
     idle = {one.hosts: one for one in plan.idle}
     assert set(idle) == {("h20-b",), ("l40s-a",), ("t4-a",)}

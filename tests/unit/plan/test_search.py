@@ -269,7 +269,7 @@ def test_replicas_are_preferred_to_stages_across_nodes_that_are_no_faster():
 
 def test_the_planned_speed_lies_on_the_curve_around_it():
     pools = bought("NVIDIA H20")
-    plan = choose_plan(wants(None, 300, workload="dispatch-support"), pools)
+    plan = choose_plan(wants(None, 1500, workload="dispatch-support"), pools)
     curve = [*stage.speed_curve(plan, pools), plan.speed]
     first = [one.first_token_s.expected for one in sorted(curve, key=lambda one: one.at_once)]
     assert first == sorted(first) and len(first) > 5
