@@ -44,6 +44,12 @@ def test_a_bandwidth_of_nothing_that_is_here_is_named(words, tmp_path):
     assert not list(tmp_path.iterdir())
 
 
+@pytest.mark.parametrize("words", [("--bandwidth", "Z900=1555"), ("--save", "host.json")])
+def test_what_the_collector_has_no_use_for_is_named(words):
+    r = run("--lang", "en", "profile", "--collector", *words)
+    assert r.returncode == 2 and words[0] in r.stderr and "--from" in r.stderr and not r.stdout
+
+
 def test_help_is_in_the_asked_language_and_loads_no_heavy_library():
     assert "模型目录" in run("--lang", "zh", "--help").stdout
     probe = (

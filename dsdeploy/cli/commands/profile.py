@@ -34,6 +34,11 @@ def add(app: typer.Typer, house: House) -> None:
         if given > 1:
             error = UsageError(text("profile-one-source", count=given), hint=text("profile-one-source-hint"))
             house.fail("profile", error, as_json)
+        if collector and (useless := "--bandwidth" if bandwidth else "--save" if save else None):
+            error = UsageError(
+                text("collector-alone", option=useless), hint=text("collector-alone-hint", option=useless)
+            )
+            house.fail("profile", error, as_json)
         if collector and not as_json:
             typer.echo(workflows.collector().data, nl=False)
             return
