@@ -40,6 +40,10 @@ _CHUNKED_BEYOND_TOKENS, _CHUNKED_SINCE, _EARLY_CHUNK_TOKENS, _EARLY_CHUNK_UNTIL 
 # Until 0.6.3 the peak was what the driver had given away (vllm/worker/worker.py, `init_gpu_memory - free_gpu_memory`),
 # torch's cached blocks included: attention's, freed and too small for the feed-forward ones, count beside these.
 _ALLOCATED_SINCE = (0, 6, 4)
+# Since then two buffers of the experts' kernels lie side by side and are kept (vllm/v1/worker/workspace.py and
+# TritonExperts.workspace_shapes, read in the wheels of 0.18.1 and 0.32; 0.11 has neither): DeepSeek-V2-Lite on one H200
+# logged 1.09 GiB at the peak, 0.45 of which are these (tests/truth/vllm_gpu.json).
+_KEPT_EXPERTS_SINCE = (0, 18)
 # The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Bytes a logit in
 # V0 (vllm/model_executor/layers/sampler.py, profiled with top-k and top-p): 16-bit and float32 logits (6), sorted with
 # 64-bit indices (12), their probabilities, sums and mask (9), scattered back (4), probabilities and logarithms (8).
@@ -133,7 +137,8 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
 
     Dense: gate and up projections and their product, 3 x intermediate / TP (vLLM `SiluAndMul`), beside input, output
     and residual: 108 KiB a token of Llama-3-8B, as 20,000 and 29,000 tokens show (vllm pull 10517). Experts: the fused
-    kernel's buffer of tokens x chosen experts x hidden (vLLM `fused_moe`, intermediate_cache1 and 3 share it).
+    kernel's buffer of tokens x chosen experts x hidden (vLLM `fused_moe`, intermediate_cache1 and 3 share it), since
+    0.18 beside another of that size, both kept while other layers run.
     """
     a, split = request.architecture, request.tensor_parallel
     residual = 3.0 * a.hidden_size * (a.hc_mult or 1)
@@ -146,8 +151,11 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     if is_hybrid(request):
         return _hybrid_bytes(request, tokens, _sampler_bytes(request, version))
     if a.n_routed_experts:
-        inner = 2 * (a.moe_intermediate_size or 0) / split
-        moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
+        inner, chosen = (a.moe_intermediate_size or 0) / split, min(tokens, 32768) * a.num_experts_per_tok
+        if request.engine == "vllm" and version >= _KEPT_EXPERTS_SINCE:
+            kept = 2.0 * chosen * (max(inner, a.hidden_size) + max(2 * inner, a.hidden_size))
+            return kept + max(2.0 * tokens * dense, _sampler_bytes(request, version))
+        moe = chosen * max(2 * inner, a.hidden_size) / tokens + residual
     return max(2.0 * tokens * max(dense, moe), _sampler_bytes(request, version))
 
 
