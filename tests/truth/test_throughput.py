@@ -36,5 +36,7 @@ def test_one_user_of_the_real_vllm_on_an_accelerator_is_as_fast_as_predicted():
         accelerator=find_accelerator(recorded["device"]), engine="vllm", engine_version=recorded["engine_version"],
         prompt_tokens=row["prompt_tokens"], output_tokens=128, max_num_batched_tokens=row["step"],
     )  # fmt: skip
-    band = ServingSpeed(request).estimate(1).decode_tokens_per_s_per_user
-    assert band.low <= row["speeds"][0]["tokens_per_s_per_user"] <= band.high
+    found, alone = ServingSpeed(request).estimate(1), row["speeds"][0]
+    rate, first = found.decode_tokens_per_s_per_user, found.ttft_s
+    assert rate.low <= alone["tokens_per_s_per_user"] <= rate.high
+    assert first.high <= alone["first_token_ms"] / 1000 <= first.low

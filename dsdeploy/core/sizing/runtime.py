@@ -44,6 +44,8 @@ _ALLOCATED_SINCE = (0, 6, 4)
 # TritonExperts.workspace_shapes, read in the wheels of 0.18.1 and 0.32; 0.11 has neither): DeepSeek-V2-Lite on one H200
 # logged 1.09 GiB at the peak, 0.45 of which are these (tests/truth/vllm_gpu.json).
 _KEPT_EXPERTS_SINCE = (0, 18)
+# The sparse attention of V3.2 holds its indexer's scores, too (sparse_attn_indexer.py of 0.22 and 0.32).
+_SCORES_HELD_SINCE = (0, 22)
 # The profiling run samples for every sequence that may run: 256, or 1024 on large cards since 0.9. Bytes a logit in
 # V0 (vllm/model_executor/layers/sampler.py, profiled with top-k and top-p): 16-bit and float32 logits (6), sorted with
 # 64-bit indices (12), their probabilities, sums and mask (9), scattered back (4), probabilities and logarithms (8).
@@ -151,11 +153,13 @@ def activation_bytes(request: MemoryRequest, tokens: int, version: tuple[int, ..
     if is_hybrid(request):
         return _hybrid_bytes(request, tokens, _sampler_bytes(request, version))
     if a.n_routed_experts:
-        inner, chosen = (a.moe_intermediate_size or 0) / split, min(tokens, 32768) * a.num_experts_per_tok
         if request.engine == "vllm" and version >= _KEPT_EXPERTS_SINCE:
-            kept = 2.0 * chosen * (max(inner, a.hidden_size) + max(2 * inner, a.hidden_size))
-            return kept + max(2.0 * tokens * dense, _sampler_bytes(request, version))
-        moe = chosen * max(2 * inner, a.hidden_size) / tokens + residual
+            kept = hybrid_step.experts_bytes(a, 1 if request.expert_parallel else split, tokens)
+            scores = hybrid_step.INDEXER_RESERVE_BYTES if a.index_head_dim and version >= _SCORES_HELD_SINCE else 0
+            live = max(2.0 * tokens * dense, 2.0 * tokens * residual + scores)
+            return kept + max(live, _sampler_bytes(request, version))
+        inner = 2 * (a.moe_intermediate_size or 0) / split
+        moe = min(tokens, 32768) * a.num_experts_per_tok * max(inner, a.hidden_size) / tokens + residual
     return max(2.0 * tokens * max(dense, moe), _sampler_bytes(request, version))
 
 
