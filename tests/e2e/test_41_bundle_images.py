@@ -14,13 +14,17 @@ pytestmark = pytest.mark.docker
 NAME = "dsdeploy-test/carried:1"
 
 
-@pytest.fixture
-def image(docker_engine):
+def put(docker_engine) -> None:
     content = io.BytesIO()
     with tarfile.open(fileobj=content, mode="w") as layer:
         layer.addfile(tarfile.TarInfo("hello"))
     repository, tag = NAME.split(":")
     docker_engine.api.import_image_from_data(content.getvalue(), repository, tag)
+
+
+@pytest.fixture
+def image(docker_engine):
+    put(docker_engine)
     yield docker_engine.images.get(NAME).id
     docker_engine.images.remove(NAME, force=True)
 
@@ -52,7 +56,8 @@ def test_images_arrive_as_they_were(docker_engine, fetched, image, tmp_path, tar
 
 
 def test_a_build_that_was_cut_off_needs_no_archive_that_is_carried(docker_engine, fetched, image, tmp_path):
-    """A limit on the size of files ends it in the weights, behind the image; what is asked later may begin it anew."""
+    """A limit on the size of files ends it in the weights, behind the image, which may then leave the engine; what is
+    asked later may begin it anew."""
     plan, out = tmp_path / "plan.yaml", tmp_path / "medium"
     staging = out.with_name("medium.images")
     assert run("plan", "--model", "smoke", "--target", "process", "--out", str(plan)).returncode == 0
@@ -65,12 +70,14 @@ def test_a_build_that_was_cut_off_needs_no_archive_that_is_carried(docker_engine
         assert [one.name.rpartition(".tar")[2] for one in staging.iterdir()] == [".carried"]
     shutil.copytree(out, tmp_path / "other")
     shutil.copytree(staging, tmp_path / "other.images")
+    docker_engine.images.remove(NAME, force=True)
     for words in (build, [*build, "--include", str(plan)]):
         words[words.index("--output") + 1] = str(out)
         assert run_json(*words)["status"] == "ok"
         assert run_json("bundle", "verify", "--from", str(out), "--allow-unsigned")["status"] == "ok"
         assert not out.with_name(out.name + ".images").exists()
         out = tmp_path / "other"
+        put(docker_engine)
 
 
 def test_one_command_installs_compose_from_a_medium(docker_engine, fetched, tmp_path):

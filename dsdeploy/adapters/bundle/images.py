@@ -8,12 +8,13 @@ from collections.abc import Callable, Iterable
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from typing import Any
 
 from dsdeploy.adapters.bundle.image_archive import ImageArchive, read_archive
 from dsdeploy.adapters.bundle.registry import Registry
 from dsdeploy.adapters.bundle.room import CONTAINERD, ImageSize, judge_image_room
 from dsdeploy.adapters.bundle.room import DOCKER as DOCKER
-from dsdeploy.adapters.bundle.staged import is_saved
+from dsdeploy.adapters.bundle.staged import carried, is_saved
 from dsdeploy.adapters.images.archive import describe_image, image_archive
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
@@ -37,28 +38,38 @@ class Delivered:
 
 
 def save_images(references: tuple[str, ...], folder: Path, beside_bytes: int) -> tuple[Path, ...]:
-    """One `docker save` archive a reference. One that is whole is kept, as is one that is carried already.
+    """One `docker save` archive a reference. One that is whole is kept, as is one that is carried already, whose image
+    need not be here any more.
 
     They go one by one as the bundle holds them, which has `beside_bytes` of other contents on the same disk: the room
     is judged before the first byte. Raises ImageMissing, BundleNoRoom, BundleNotWritable.
     """
-    from docker.errors import DockerException
+    from docker.errors import DockerException, ImageNotFound
 
     if not references:
         return ()
-    client = connect()
-    found, paths, reference = [], [], references[0]
+    client, gone = connect(), carried(folder)
+    found: list[tuple[str, Any]] = []
+    paths, reference = [], references[0]
     try:
         for reference in references:
-            found.append((reference, client.images.get(reference)))
-        lacking = [image for reference, image in found if not is_saved(_place(folder, reference, image.id))]
+            try:
+                found.append((reference, client.images.get(reference)))
+            except ImageNotFound:
+                if reference not in gone:
+                    raise
+                found.append((reference, None))
+        lacking = [one for reference, one in found if one and not is_saved(_place(folder, reference, one.id))]
         if lacking:
             # With images in containerd an engine's size holds the unpacked layers too, which are not saved.
             status = {str(one[0]): one[-1] for one in client.info().get("DriverStatus") or ()}
             known = status.get("driver-type") != _CONTAINERD_STORE
             _judge_room(folder.parent, [int(one.attrs["Size"]) if known else 0 for one in lacking], beside_bytes)
         for reference, image in found:
-            paths.append(_keep(folder, reference, image.id, partial(image.save, named=True)))
+            if image is None:
+                paths.append(gone[reference])
+            else:
+                paths.append(_keep(folder, reference, image.id, partial(image.save, named=True)))
     except DockerException as error:
         raise ImageMissing(
             text("bundle-image-missing", image=reference, reason=error), hint=text("bundle-image-missing-hint")

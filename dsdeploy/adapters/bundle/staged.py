@@ -5,6 +5,7 @@ again: `forget` says so.
 """
 
 import json
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,6 +46,17 @@ def taken(archive: Path) -> Staged | None:
 
 def is_saved(archive: Path) -> bool:
     return archive.exists() or _record(archive).exists()
+
+
+def carried(folder: Path) -> dict[str, Path]:
+    """Archives that are gone, by each name of their images; whoever needs one whose record is torn hears of it."""
+    found: dict[str, Path] = {}
+    for record in sorted(folder.glob("*" + _RECORD)):
+        archive = record.with_name(record.name.removesuffix(_RECORD))
+        with suppress(OSError, ValueError):
+            if told := taken(archive):
+                found |= dict.fromkeys(told.names, archive)
+    return found
 
 
 def forget(folder: Path) -> bool:

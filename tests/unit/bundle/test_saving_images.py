@@ -1,14 +1,18 @@
 """Images come out of an engine into archives beside the medium: there must be room for both before the first byte."""
 
 import errno
+import json
 import os
 from types import SimpleNamespace
 
 import pytest
+from docker.errors import ImageNotFound
 
 from dsdeploy.adapters.bundle import images
 from dsdeploy.adapters.bundle.images import save_images
-from dsdeploy.core.errors import BundleNoRoom
+from dsdeploy.adapters.bundle.staged import Staged
+from dsdeploy.core.documents import to_document
+from dsdeploy.core.errors import BundleNoRoom, ImageMissing
 
 OWN = (("Backing Filesystem", "extfs"),)
 CONTAINERD = (("driver-type", "io.containerd.snapshotter.v1"),)
@@ -54,6 +58,20 @@ def test_one_that_is_saved_already_is_not_counted_again(engine, tmp_path):
     assert path.read_bytes() == b"an archive"
     engine(free_bytes(tmp_path))
     assert save_images(("a:1",), folder, free_bytes(tmp_path) * 2) == (path,)
+
+
+def test_an_image_that_is_carried_need_not_be_in_the_engine_any_more(engine, tmp_path, monkeypatch):
+    folder = engine(1000)
+    folder.mkdir()
+    (folder / "a-1.tar.carried").write_text(json.dumps(to_document(Staged(9, (1, 9, 1), None, ("a:1",), "4" * 64))))
+
+    def get(reference):
+        raise ImageNotFound(reference)
+
+    monkeypatch.setattr(images, "connect", lambda: SimpleNamespace(images=SimpleNamespace(get=get)))
+    assert save_images(("a:1",), folder, 0) == (folder / "a-1.tar",)
+    with pytest.raises(ImageMissing):
+        save_images(("b:1",), folder, 0)
 
 
 def test_an_engine_that_counts_what_it_unpacked_too_is_not_believed(engine, tmp_path):
