@@ -13,7 +13,7 @@ from dsdeploy.core.bundle.values import Bundle, Extent, Volume
 from dsdeploy.core.errors import BundleAltered
 from dsdeploy.stages.bundle.reading import read_volume
 
-# Small extents are made durable together up to here; a larger one by itself, before the next is read: a kill costs one.
+# Small extents are made durable together up to here, before a larger one is begun and behind it: a kill costs one.
 _COMMIT_BYTES = 64 * 2**20
 _MOST_OPEN = 64
 
@@ -58,6 +58,8 @@ class Receiver:
         sync_folder(self._folder)
 
     def _place(self, extent: Extent) -> tuple[int, int]:
+        if self._pending and self._pending_bytes + extent.size_bytes > _COMMIT_BYTES:
+            self._commit()
         if extent.blob not in self._opened:
             if len(self._opened) >= _MOST_OPEN:
                 self._close()

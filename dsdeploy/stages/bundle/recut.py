@@ -106,7 +106,8 @@ class _Recutter:
         self._old = _lay_out(bundle)
         self._needed = self._uses()
         self._begin(journal, capacity_bytes)
-        self._done = {entry["extent"]: entry["sha256"] for entry in journal.entries[1:]}
+        self._done = {entry["extent"]: entry["sha256"] for entry in journal.entries[1:] if "extent" in entry}
+        self._begun_bytes = {entry["begun"]: entry["bytes"] for entry in journal.entries[1:] if "begun" in entry}
         self._new: dict[int, int] = {}
         self._sources: dict[int, int] = {}
 
@@ -182,6 +183,9 @@ class _Recutter:
                 place = old.at_bytes + at - begin
                 if slot is None or number is None:
                     copier.copy(source, place, stop - at, (whole,), None)
+                elif at < (written := slot.offset_bytes + self._begun_bytes.get(number, 0)):
+                    stop = min(stop, written)
+                    copier.copy(source, place, stop - at, (whole, left[number]), None)
                 else:
                     target = self._volume(slot.volume), slot.at_bytes + BLOCK_BYTES + at - slot.offset_bytes
                     copier.copy(source, place, stop - at, (whole, left[number]), target)
@@ -191,8 +195,12 @@ class _Recutter:
         if whole.hexdigest() != old.extent.sha256:
             raise altered(volume, extent_differs(blob.sha256, begin))
         for number in touched:
-            if self._slots[number].offset_bytes + self._slots[number].size_bytes <= end:
+            slot = self._slots[number]
+            if slot.offset_bytes + slot.size_bytes <= end:
                 self._finish(number, left)
+            elif (proven := end - slot.offset_bytes) > self._begun_bytes.get(number, 0):
+                self._begun_bytes[number] = proven
+                self._flusher.flush((self._volume(slot.volume),), [{"begun": number, "bytes": proven}])
 
     def _finish(self, number: int, left: dict[int, Digest]) -> None:
         """A new extent is whole and what it came from is verified."""
