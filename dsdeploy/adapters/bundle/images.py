@@ -19,6 +19,7 @@ from dsdeploy.adapters.images.archive import describe_image, image_archive
 from dsdeploy.adapters.images.gateway import gateway_image
 from dsdeploy.adapters.images.llamacpp import llamacpp_image
 from dsdeploy.adapters.targets.compose.docker_engine import connect, has_image
+from dsdeploy.core.bundle.volumes import PIECE_BYTES
 from dsdeploy.core.errors import BundleNoRoom, BundleNotWritable, ImageMissing, InstallError, RuntimeMissing
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.sizes import size_words
@@ -41,7 +42,7 @@ def save_images(references: tuple[str, ...], folder: Path, beside_bytes: int) ->
     """One `docker save` archive a reference. One that is whole is kept, as is one that is carried already, whose image
     need not be here any more.
 
-    They go one by one as the bundle holds them, which has `beside_bytes` of other contents on the same disk: the room
+    They go as the bundle takes them up, which has `beside_bytes` of other contents on the same disk: the room
     is judged before the first byte. Raises ImageMissing, BundleNoRoom, BundleNotWritable.
     """
     from docker.errors import DockerException, ImageNotFound
@@ -179,11 +180,11 @@ def _place(folder: Path, reference: str, id: str) -> Path:
 
 
 def _judge_room(disk: Path, images_bytes: list[int], beside_bytes: int) -> None:
-    """While one is carried it lies there twice; what else is carried comes when all of them are gone."""
+    """Each goes piece by piece as it is carried."""
     while not disk.exists():
         disk = disk.parent
     free = shutil.disk_usage(disk).free
-    payload, around = sum(images_bytes) + beside_bytes, max(0, max(images_bytes) - beside_bytes)
+    payload, around = sum(images_bytes) + beside_bytes, min(PIECE_BYTES, max(images_bytes))
     if payload + around > free:
         shown = {"payload": size_words(payload), "around": size_words(around)}
         message = text("bundle-no-room", path=disk, **shown, there=size_words(0), free=size_words(free))

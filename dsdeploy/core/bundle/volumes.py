@@ -11,6 +11,7 @@ CAPACITIES_BYTES = {
     "bd25": 25_025_314_816 - _BESIDE,  # BD-R, one layer: 12,219,392 sectors of 2,048 bytes
 }
 LEAST_CAPACITY_BYTES = 8 * BLOCK_BYTES
+PIECE_BYTES = 256 * 2**20  # a large extent is made durable in pieces while it is built
 
 
 @dataclass(frozen=True, slots=True)

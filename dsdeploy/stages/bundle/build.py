@@ -13,21 +13,21 @@ from typing import Any
 
 from dsdeploy.adapters.bundle.flusher import Flusher
 from dsdeploy.adapters.bundle.journal import Journal
-from dsdeploy.adapters.bundle.staged import take
+from dsdeploy.adapters.bundle.staged import begin, give_back
 from dsdeploy.adapters.bundle.stream import Copier, Digest, ReadFailed
 from dsdeploy.adapters.files import write_at
 from dsdeploy.core.bundle.names import PARTIAL, volume_name
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, header, padding_bytes
 from dsdeploy.core.bundle.values import Blob, Extent, Volume
-from dsdeploy.core.bundle.volumes import Slot
+from dsdeploy.core.bundle.volumes import PIECE_BYTES, Slot
 from dsdeploy.core.errors import BundleNoRoom, BundleNotWritable, PayloadAltered
 from dsdeploy.core.texts import Text, text
 from dsdeploy.stages.bundle.gather import Content
 
 # Facts are made durable together up to here: a kill costs at most this much of small contents.
 _COMMIT_BYTES = 64 * 2**20
-# A large extent is made durable in pieces, and goes on after the last that is: a kill costs at most two.
-_PIECE_BYTES = 256 * 2**20
+# A large extent goes on after the last piece that is durable: a kill costs at most two.
+_PIECE_BYTES = PIECE_BYTES
 _MOST_OPEN = 8
 
 
@@ -40,7 +40,7 @@ class Built:
 
 
 class Builder:
-    """`staging` is the folder of archives that were saved for this build alone: each makes room once it is carried."""
+    """`staging` is the folder of archives that were saved for this build alone: they go as they are carried."""
 
     def __init__(
         self, out: Path, name: str, contents: tuple[Content, ...], slots: tuple[Slot, ...], journal: Journal,
@@ -85,13 +85,17 @@ class Builder:
         return self._built()
 
     def _write(self, index: int, content: Content, copier: Copier) -> None:
+        staged = content.source.parent == self._staging
         if index in self._blobs:
-            self._make_room(content)
+            if staged:
+                content.source.unlink(missing_ok=True)
             return
+        if staged:
+            self._begin(content)
         places = self._of_content[index]
         whole: Digest = hashlib.sha256()
         also: tuple[Digest, ...] = (hashlib.new("sm3"),) if self._sm3 else ()
-        source = _open_source(content)
+        source = _open_source(content, staged)
         try:
             for number, slot in places:
                 written = number in self._extents
@@ -99,12 +103,16 @@ class Builder:
                 own: Digest | None = None if written or not slot.offset_bytes else hashlib.sha256()
                 digests = (whole, *also) if own is None else (whole, *also, own)
                 done = slot.size_bytes if written else self._begun_bytes.get(number, 0)
-                copier.copy(source, slot.offset_bytes, done, digests, None)
+                if staged and done:  # the archive has a hole there
+                    copier.copy(self._volume(slot.volume), slot.at_bytes + BLOCK_BYTES, done, digests, None)
+                else:
+                    copier.copy(source, slot.offset_bytes, done, digests, None)
                 if not written:
-                    self._write_rest(number, slot, done, source, digests, copier)
+                    self._write_rest(content, number, slot, done, source, digests, copier)
                     self._extents[number] = (own or whole).hexdigest()
                     self._note({"extent": number, "sha256": self._extents[number]}, slot.size_bytes % _PIECE_BYTES)
-            if _stamp(source) != content.stamp:
+                    self._give_back(content, slot.offset_bytes + slot.size_bytes)
+            if not _is_same(source, content, staged):
                 raise _altered(content, text("reason-changed"))
         except ReadFailed as error:
             raise _altered(content, error.reason) from error
@@ -113,8 +121,9 @@ class Builder:
         self._finish(index, content, places, whole.hexdigest(), also[0].hexdigest() if also else None)
 
     def _write_rest(
-        self, number: int, slot: Slot, done: int, source: int, digests: tuple[Digest, ...], copier: Copier
-    ) -> None:
+        self, content: Content, number: int, slot: Slot, done: int, source: int, digests: tuple[Digest, ...],
+        copier: Copier,
+    ) -> None:  # fmt: skip
         """What of an extent is not on disk yet, and its padding."""
         file, at = self._volume(slot.volume), slot.at_bytes + BLOCK_BYTES
         while done < slot.size_bytes:
@@ -123,6 +132,7 @@ class Builder:
             done += size
             if size == _PIECE_BYTES:
                 self._note({"begun": number, "bytes": done}, size)
+                self._give_back(content, slot.offset_bytes + done)
         write_at(file, bytes(padding_bytes(slot.size_bytes)), at + slot.size_bytes)
 
     def _finish(
@@ -141,14 +151,20 @@ class Builder:
         if content.source.parent == self._staging:
             self._commit()
             self._flusher.wait()
-            self._make_room(content)
+            content.source.unlink()
 
-    def _make_room(self, content: Content) -> None:
+    def _begin(self, content: Content) -> None:
+        try:
+            begin(content.source, content.size_bytes, content.stamp, content.sha256)
+        except (OSError, ValueError) as error:
+            raise _altered(content, text("unreadable", path=content.source, reason=error)) from error
+
+    def _give_back(self, content: Content, up_to_bytes: int) -> None:
+        """Of what lies in the staging, once it is durable in the bundle."""
         if content.source.parent == self._staging:
-            try:
-                take(content.source, content.size_bytes, content.stamp, content.sha256)
-            except ValueError as error:
-                raise _altered(content, text("unreadable", path=content.source, reason=error)) from error
+            self._commit()
+            self._flusher.wait()
+            give_back(content.source, up_to_bytes)
 
     def _note(self, fact: dict[str, Any], size_bytes: int) -> None:
         self._pending.append(fact)
@@ -204,7 +220,7 @@ class Builder:
 
 def sm3_of(content: Content, copier: Copier) -> str:
     """Of a content that is not carried, read for this alone, its SHA-256 proven by the way. Raises PayloadAltered."""
-    source = _open_source(content)
+    source = _open_source(content, staged=False)
     sha256, sm3 = hashlib.sha256(), hashlib.new("sm3")
     try:
         copier.copy(source, 0, content.size_bytes, (sha256, sm3), None)
@@ -224,20 +240,22 @@ def write_failed(folder: Path, error: OSError) -> BundleNoRoom | BundleNotWritab
     return BundleNotWritable(message, hint=text("not-writable-hint"))
 
 
-def _open_source(content: Content) -> int:
+def _open_source(content: Content, staged: bool) -> int:
     try:
         source = os.open(content.source, os.O_RDONLY)
     except OSError as error:
         raise _altered(content, error) from error
-    if _stamp(source) != content.stamp:
+    if not _is_same(source, content, staged):
         os.close(source)
         raise _altered(content, text("reason-changed"))
     return source
 
 
-def _stamp(file: int) -> tuple[int, int, int]:
+def _is_same(file: int, content: Content, staged: bool) -> bool:
+    """To give back what is carried changes a file's time."""
     stat = os.fstat(file)
-    return stat.st_ino, stat.st_size, stat.st_mtime_ns
+    stamp = (stat.st_ino, stat.st_size, stat.st_mtime_ns)
+    return stamp[:2] == content.stamp[:2] if staged else stamp == content.stamp
 
 
 def _altered(content: Content, reason: Text | OSError) -> PayloadAltered:

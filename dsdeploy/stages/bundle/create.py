@@ -17,7 +17,7 @@ from dsdeploy.core.bundle import names
 from dsdeploy.core.bundle.safety import judge
 from dsdeploy.core.bundle.ustar import BLOCK_BYTES, END, member_bytes
 from dsdeploy.core.bundle.values import MEDIA_FORMAT, Base, Blob, Bundle, BundleFile, Inventory
-from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, cut
+from dsdeploy.core.bundle.volumes import CAPACITIES_BYTES, LEAST_CAPACITY_BYTES, PIECE_BYTES, cut
 from dsdeploy.core.errors import BundleExists, BundleNoRoom, BundleUsage
 from dsdeploy.core.progress import Progress
 from dsdeploy.core.sizes import size_words
@@ -197,8 +197,8 @@ def _judge_sequence(name: str, sequence: int, base: tuple[Base, tuple[Blob, ...]
 
 
 def _judge_room(order: Order, contents: tuple[Content, ...], volumes: int) -> None:
-    """Before the first byte of payload. What is staged on the same disk makes room, but only when it is carried: the
-    largest of it lies there twice for a while. Raises BundleNoRoom, with the arithmetic."""
+    """Before the first byte of payload. What is staged on the same disk makes room piece by piece, behind what is
+    carried of it. Raises BundleNoRoom, with the arithmetic."""
     out = order.out
     payload = sum(one.size_bytes for one in contents)
     around = sum(member_bytes(one.size_bytes) - one.size_bytes for one in contents)
@@ -206,7 +206,8 @@ def _judge_room(order: Order, contents: tuple[Content, ...], volumes: int) -> No
     there = sum(one.stat().st_blocks * 512 for one in out.iterdir())
     saved = [one.source.stat() for one in contents if one.source.parent == order.staging and one.source.exists()]
     there += sum(one.st_blocks * 512 for one in saved if one.st_dev == out.stat().st_dev)
-    around = max(around, max((one.st_size for one in saved), default=0) + there - payload)
+    piece = min(PIECE_BYTES, max((one.st_size for one in saved), default=0))
+    around = max(around, piece + there - payload)
     disk = os.statvfs(out)
     free = disk.f_bavail * disk.f_frsize
     if payload + around - there > free:
